@@ -1,0 +1,58 @@
+"""The policies, one a file; the folder is the list.
+
+`load()` imports every module of this folder once, checks that it is a well-formed policy, and returns them by id.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+from functools import cache
+from typing import TYPE_CHECKING
+
+from dockproof.policy import SECTIONS, Policy, sections
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
+
+
+@cache
+def load() -> Mapping[str, Policy]:
+    """Return the built-in policies by id, in the order of their ids."""
+    return {policy.id: policy for policy in map(_policy_of, _modules())}
+
+
+def _modules() -> list[ModuleType]:
+    folder = os.path.dirname(__file__)  # noqa: PTH120 - pathlib costs the command line 10 ms of its start
+    names = sorted(entry[:-3] for entry in os.listdir(folder) if entry.endswith(".py"))  # noqa: PTH208 - as above
+    return [importlib.import_module(f"{__name__}.{name}") for name in names if not name.startswith("_")]
+
+
+def _policy_of(module: ModuleType) -> Policy:
+    """Build the module's one policy and give it the module's name as id."""
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Policy) and value.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise TypeError(f"{module.__name__}: a policy module holds one subclass of Policy, this one {len(found)}")
+    policy = found[0]
+    policy.id = module.__name__.rpartition(".")[2].replace("_", "-")
+    return policy()
+
+
+def page(policy: Policy) -> dict[str, str]:
+    """Return the sections of the policy's page, from its module's docstring.
+
+    Raises:
+        ValueError: a required section is missing or empty.
+    """
+    module = inspect.getmodule(type(policy))
+    texts = sections(inspect.cleandoc((module and module.__doc__) or ""))
+    for title in SECTIONS:
+        if not texts.get(title):
+            raise ValueError(f"{policy.id}: the docstring has no section {title!r}")
+    return texts

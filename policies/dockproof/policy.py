@@ -1,0 +1,280 @@
+"""The anatomy of a policy: one property, up to three probes, and the mutants that prove it.
+
+A policy is a module of `dockproof.catalog` with one subclass of `Policy`. The module's name is its id, the
+module's docstring its page, and the set of probe methods that it overrides its coverage.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from dockproof.finding import Finding, NotApplicable, Place, Probe, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from dockproof.facts.container import ContainerFacts
+    from dockproof.facts.context import BuildContext
+    from dockproof.facts.dockerfile import Dockerfile, Instruction
+    from dockproof.facts.image import ImageFacts
+    from dockproof.facts.stages import Stage
+
+
+class Profile(StrEnum):
+    """What an image is for; a policy says how severe it is for each."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+    BUILDER = "builder"
+
+
+class Family(StrEnum):
+    """The chapters of the catalogue."""
+
+    SUPPLY_CHAIN = "Supply chain"
+    LEAST_PRIVILEGE = "Least privilege"
+    SECRETS = "Secrets and build context"
+    STAGES = "Stages and size"
+    OPERATION = "Operation"
+    SOUND = "Sound Dockerfiles"
+    REPEATABLE = "Repeatable builds"
+
+
+class Clause(NamedTuple):
+    """One meaning inside a policy that gathers several peer rules.
+
+    Attributes:
+        name: kebab case, unique in its policy.
+        title: the property that holds, one phrase.
+        same_as: peer rules with the same verdict, as `hadolint:DL3002`.
+        covers: peer rules that it fires at least as often as.
+    """
+
+    name: str
+    title: str
+    same_as: tuple[str, ...] = ()
+    covers: tuple[str, ...] = ()
+
+
+class SourceTarget(NamedTuple):
+    """What a source probe is asked about.
+
+    Attributes:
+        dockerfile: the facts of the file.
+        shipped: the shipped stages: the last one, or the targets that compose or `--target` names.
+        needed: indexes of all stages that a shipped one needs, itself included.
+        context: the build context, None where there is none (standard input).
+        options: this policy's own table of the configuration.
+        profile: the profile in force.
+    """
+
+    dockerfile: Dockerfile
+    shipped: tuple[Stage, ...]
+    needed: frozenset[int]
+    context: BuildContext | None = None
+    options: Mapping[str, Any] = {}
+    profile: Profile = Profile.PRODUCTION
+
+
+class ImageTarget(NamedTuple):
+    """What an image probe is asked about; `source` is there where the Dockerfile is at hand."""
+
+    image: ImageFacts
+    base: ImageFacts | None = None
+    source: SourceTarget | None = None
+    options: Mapping[str, Any] = {}
+    profile: Profile = Profile.PRODUCTION
+
+
+class RuntimeTarget(NamedTuple):
+    """What a runtime probe is asked about: the container and the image it was started from."""
+
+    container: ContainerFacts
+    image: ImageFacts
+    source: SourceTarget | None = None
+    options: Mapping[str, Any] = {}
+    profile: Profile = Profile.PRODUCTION
+
+
+class SourceMutant(NamedTuple):
+    """An edit of a good Dockerfile that takes the property away.
+
+    Attributes:
+        name: kebab case, unique in its policy.
+        old: text that stands exactly once in the file; what is replaced.
+        new: what replaces it.
+        file: name of the shipped Dockerfile (`Dockerfile`, `Dockerfile.worker`, `Dockerfile.dev`), or of a
+            generated good one (`good/debian`).
+        clause: the clause that must turn red.
+        also: other policies that rightly turn red too.
+        at: text that stands on the line where the finding must sit; "" = a line of `new`.
+    """
+
+    name: str
+    old: str
+    new: str
+    file: str = "Dockerfile"
+    clause: str | None = None
+    also: frozenset[str] = frozenset()
+    at: str = ""
+
+
+class ImageMutant(NamedTuple):
+    """Instructions built really on top of the good image, that take the property away.
+
+    Attributes:
+        name: kebab case, unique in its policy.
+        instructions: Dockerfile text that follows `FROM <the good image>`; with `{image}` in it the text is
+            the whole Dockerfile and `{image}` the good image.
+        service: the compose service whose image is the good one.
+        clause: the clause that must turn red.
+        also: other policies that rightly turn red too.
+    """
+
+    name: str
+    instructions: str
+    service: str = "api"
+    clause: str | None = None
+    also: frozenset[str] = frozenset()
+
+
+class RuntimeMutant(NamedTuple):
+    """The good image, run worse.
+
+    Attributes:
+        name: kebab case, unique in its policy.
+        override: what is merged over the compose service, as `{"user": "0:0"}`.
+        service: the compose service that is run.
+        clause: the clause that must turn red.
+        also: other policies that rightly turn red too.
+    """
+
+    name: str
+    override: Mapping[str, Any]
+    service: str = "api"
+    clause: str | None = None
+    also: frozenset[str] = frozenset()
+
+
+Mutant = SourceMutant | ImageMutant | RuntimeMutant
+
+
+class Policy:
+    """One property that an image must have.
+
+    Subclasses set the metadata and override the probes that they can answer; those they leave are documented
+    no-ops. Probes are pure: facts in, answers out.
+
+    Attributes:
+        id: kebab case, the module's name; set by the catalogue.
+        title: the property that holds, as "runs as a user that is not root".
+        family: its chapter.
+        production: severity for production images, None = off.
+        development: severity for development images, None = off.
+        builder: severity for images that only build others; None = off.
+        same_as: peer rules with the same verdict on the same text.
+        covers: peer rules that it fires at least as often as.
+        clauses: named meanings; empty for a policy with one.
+        references: where the rule comes from (URLs, `cis:4.1`).
+        since: the version that brought it.
+        options: its configuration keys with their defaults; unknown keys are errors.
+        experiments: runtime experiments it needs, names of `dockproof.facts.container.Experiment`.
+        mutants: the proof.
+    """
+
+    id: ClassVar[str] = ""
+    title: ClassVar[str]
+    family: ClassVar[Family]
+    production: ClassVar[Severity | None] = Severity.ERROR
+    development: ClassVar[Severity | None] = Severity.ERROR
+    builder: ClassVar[Severity | None] = None
+    same_as: ClassVar[tuple[str, ...]] = ()
+    covers: ClassVar[tuple[str, ...]] = ()
+    clauses: ClassVar[tuple[Clause, ...]] = ()
+    references: ClassVar[tuple[str, ...]] = ()
+    since: ClassVar[str] = "0.1.0"
+    options: ClassVar[Mapping[str, Any]] = {}
+    experiments: ClassVar[frozenset[str]] = frozenset()
+    mutants: ClassVar[tuple[Mutant, ...]] = ()
+
+    def source(self, target: SourceTarget) -> Iterable[Finding | NotApplicable]:
+        """Answer from the Dockerfile; no-op unless overridden."""
+        return ()
+
+    def image(self, target: ImageTarget) -> Iterable[Finding | NotApplicable]:
+        """Answer from the built image; no-op unless overridden."""
+        return ()
+
+    def runtime(self, target: RuntimeTarget) -> Iterable[Finding | NotApplicable]:
+        """Answer from the running container; no-op unless overridden."""
+        return ()
+
+    @property
+    def probes(self) -> tuple[Probe, ...]:
+        """The levels at which this policy asks: those whose method it overrides."""
+        return tuple(p for p in Probe if getattr(type(self), p) is not getattr(Policy, p))
+
+    def severity(self, profile: Profile) -> Severity | None:
+        """Severity under a profile; None where the policy is off."""
+        severity: Severity | None = getattr(self, profile.value)
+        return severity
+
+    def at(
+        self,
+        instruction: Instruction,
+        message: str,
+        *,
+        stage: Stage | None = None,
+        clause: str | None = None,
+        column: int | None = None,
+        line: int | None = None,
+        help: str = "",  # noqa: A002 - the word of the report
+        fixable: bool = False,
+    ) -> Finding:
+        """Build a source finding at an instruction (or at a line and column inside it)."""
+        span = instruction.span
+        place = Place(line or span.line, line or span.end_line, column or span.column)
+        named = None if stage is None else (stage.name or str(stage.index))
+        return Finding(self.id, message, place, Probe.SOURCE, clause, named, help, fixable)
+
+    def in_image(self, message: str, place: Place, *, clause: str | None = None, help: str = "") -> Finding:  # noqa: A002 - the word of the report
+        """Build an image finding."""
+        return Finding(self.id, message, place, Probe.IMAGE, clause, None, help)
+
+    def in_container(
+        self,
+        message: str,
+        place: Place,
+        *,
+        clause: str | None = None,
+        help: str = "",  # noqa: A002 - the word of the report
+    ) -> Finding:
+        """Build a runtime finding."""
+        return Finding(self.id, message, place, Probe.RUNTIME, clause, None, help)
+
+    def skip(self, probe: Probe, reason: str) -> NotApplicable:
+        """Say that the question makes no sense here, and why."""
+        return NotApplicable(self.id, probe, reason)
+
+    def mutants_of(self, kind: type[Mutant]) -> Iterator[Mutant]:
+        """Yield the mutants of one kind."""
+        return (mutant for mutant in self.mutants if isinstance(mutant, kind))
+
+
+_HEADING = re.compile(r"^(?P<title>[A-Z][A-Za-z ]+)\n-{3,}$", re.MULTILINE)
+
+SECTIONS = ("What it holds", "Why it matters", "How to fix it", "References")
+
+
+def sections(docstring: str) -> dict[str, str]:
+    """Split a policy module's docstring into its sections, title to text.
+
+    The first line, before any heading, stands under "". Headings are underlined with dashes.
+    """
+    parts = _HEADING.split(docstring)
+    texts = {"": parts[0].strip()}
+    for title, text in zip(parts[1::2], parts[2::2], strict=True):
+        texts[title] = text.strip()
+    return texts
