@@ -1,0 +1,35 @@
+"""Start the API: `python -m app`. The program stays process 1 of its container, and reads PORT and LOG_LEVEL."""
+
+import sys
+
+import uvicorn
+
+from app.log import configure_logging
+from app.main import create_app
+from app.settings import SettingsError, load_settings
+
+#: With the outbox's two seconds this ends well within a container's ten.
+GRACEFUL_SECONDS = 5
+
+
+def main() -> int:
+    """Serve until stopped; return 2 where the environment is wrong."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(f"app: {error}", file=sys.stderr)  # noqa: T201 - there is no log to write to yet
+        return 2
+    configure_logging(settings.log_level)
+    uvicorn.run(
+        create_app(settings),
+        host="0.0.0.0",  # noqa: S104 - a container is reached from outside
+        port=settings.port,
+        log_config=None,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        server_header=False,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The workers: Dramatiq processes that compute what articles show beside their text."""
