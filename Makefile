@@ -1,0 +1,82 @@
+# Everything sets itself up: a fresh clone needs Python >= 3.11 and make, nothing else.
+#
+#   make verify   the whole gate: builds, inspects and runs the images, one verdict, evidence in build/verify/
+#   make test     the project's tests
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# `engine run` gives a command the engine that answers: the user's own, or the private one in the cache folder.
+ENGINE := scripts/engine run --
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# A stamp that is older than a lock means: install again. The interpreter is checked first, with a sentence.
+$(VENV)/.ready: requirements/gate.txt requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "dockproof needs Python >= 3.11; '$(PYTHON)' is $$($(PYTHON) --version). Set PYTHON=..." >&2; exit 2; }
+	@echo "set-up: installing the locked requirements into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.ready ## install the locked requirements into .venv
+
+.PHONY: engine
+engine: setup ## make an engine and the base images ready (uses yours where one answers)
+	@scripts/engine up
+	@mkdir -p build
+	@$(ENGINE) scripts/stand-ins ensure --output build/stand-ins.json
+
+.PHONY: verify
+verify: engine ## the whole gate on compose.yaml; evidence in build/verify/
+	@$(ENGINE) $(BIN)/dockproof verify --require-engine
+
+.PHONY: test
+test: engine lint ## the project's tests, engine tests included
+	@$(ENGINE) $(PYTEST) --require-engine
+
+.PHONY: test-fast
+test-fast: setup ## the tests that need no engine
+	@$(PYTEST) -m "not engine and not slow" -n auto tests
+
+.PHONY: lint
+lint: setup ## ruff and mypy over everything
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy
+
+.PHONY: prove
+prove: setup ## kill every source mutant and print the matrix
+	@$(BIN)/dockproof prove
+
+.PHONY: fuzz
+fuzz: setup ## the long differential run against BuildKit's parser
+	@$(PYTEST) -q tests/facts -k fuzz
+
+.PHONY: bench
+bench: setup ## measure, as ratios in one run
+	@$(BIN)/python -m bench
+
+.PHONY: docs
+docs: setup ## write the generated pages again
+	@$(BIN)/python -m dockproof.report.pages
+
+.PHONY: wheel
+wheel: setup ## build the wheel into dist/
+	@$(BIN)/python -m build --quiet --no-isolation --wheel
+
+.PHONY: clean-engine
+clean-engine: ## remove the private engine, its processes and its data
+	@scripts/engine clean
+
+.PHONY: clean
+clean: ## remove what the targets above wrote, the engine aside
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

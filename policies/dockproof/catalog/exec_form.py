@@ -1,0 +1,127 @@
+"""CMD, ENTRYPOINT and the health check start the program itself, not a shell.
+
+What it holds
+-------------
+CMD, ENTRYPOINT and HEALTHCHECK CMD are in exec form, a valid JSON array of strings. A shell form below a SHELL
+instruction of the same stage is deliberate and passes; an exec form that names a shell with `-c` is a shell form in
+disguise where the shell stays (clause `shell-in-disguise`): `sh -c 'exec program'` passes. Image: neither command of
+the config goes through a shell. Runtime: PID 1 is the program, not a shell that waits for it.
+
+Why it matters
+--------------
+A shell as PID 1 does not pass signals on: `docker stop` waits its ten seconds and kills, work in hand is lost. A
+text in single quotes looks like JSON, is none, and is run by a shell as a command of that odd name.
+
+How to fix it
+-------------
+Write `CMD ["uvicorn", "app.main:app"]`. What needs variables belongs in a small launcher that ends in exec.
+
+References
+----------
+- https://docs.docker.com/reference/dockerfile/#shell-and-exec-form
+- https://docs.docker.com/reference/build-checks/json-args-recommended/
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from dockproof.finding import Place, Severity
+from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dockproof.facts.dockerfile import Instruction
+    from dockproof.facts.stages import Stage
+    from dockproof.finding import Finding
+    from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
+
+SHELLS = frozenset({"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox"})
+_FIELDS = {"CMD": "Config.Cmd", "ENTRYPOINT": "Config.Entrypoint"}
+# `exec` hands the process over to the program, so the shell is gone when it works.
+_HANDS_OVER = re.compile(r"(?:^|[;&\n]|\b(?:then|do)\b)\s*exec\s")
+
+
+class ExecForm(Policy):
+    """No shell between the engine and the program."""
+
+    title = "commands start the program itself, without a shell"
+    family = Family.OPERATION
+    production = Severity.ERROR
+    development = Severity.WARNING
+    clauses = (
+        Clause(
+            "shell-form",
+            "CMD, ENTRYPOINT and HEALTHCHECK are JSON arrays",
+            same_as=("hadolint:DL3025", "buildkit:JSONArgsRecommended"),
+        ),
+        Clause("invalid-json", "what looks like an exec form is one"),
+        Clause("shell-in-disguise", "an exec form does not name a shell that stays"),
+    )
+    references = ("https://docs.docker.com/reference/dockerfile/#shell-and-exec-form",)
+
+    def source(self, target: SourceTarget) -> Iterator[Finding]:
+        """Judge the three commands of every stage."""
+        for stage in target.dockerfile.stages:
+            for instruction in stage.instructions:
+                yield from self._judge(instruction.effective, stage)
+
+    def _judge(self, instruction: Instruction, stage: Stage) -> Iterator[Finding]:
+        command = _command(instruction)
+        if command is None:
+            return
+        keyword, text, argv = command
+        if argv is not None:
+            if _stays_a_shell(argv):
+                message = f"{keyword} starts a shell that stays between the engine and the program"
+                yield self.at(instruction, message, stage=stage, clause="shell-in-disguise")
+        elif text.lstrip().startswith("["):
+            message = f"{keyword} looks like an exec form but is no valid JSON array of strings: a shell runs it"
+            yield self.at(instruction, message, stage=stage, clause="invalid-json")
+        elif stage.shell is None:
+            message = f"{keyword} is in shell form: a shell stands between the engine and the program"
+            yield self.at(instruction, message, stage=stage, clause="shell-form")
+
+    def image(self, target: ImageTarget) -> Iterator[Finding]:
+        """Look for a shell in the config's commands and its health check."""
+        config = target.image.config
+        for keyword, argv in (("ENTRYPOINT", config.entrypoint), ("CMD", config.command)):
+            if _stays_a_shell(argv):
+                message = f"{keyword} is {list(argv)}: a shell stands between the engine and the program"
+                yield self.in_image(message, Place(field=_FIELDS[keyword]), clause="shell-form")
+        health = config.healthcheck
+        if health is not None and health.test[:1] == ("CMD-SHELL",):
+            message = "the health check runs in a shell, whose children outlive a timeout"
+            yield self.in_image(message, Place(field="Config.Healthcheck"), clause="shell-form")
+
+    def runtime(self, target: RuntimeTarget) -> Iterator[Finding]:
+        """PID 1 is the program."""
+        for process in target.container.processes:
+            if process.pid == 1 and _is_shell(process.argv):
+                message = f"PID 1 is a shell: `{' '.join(process.argv)}`"
+                yield self.in_container(message, Place(pid=1), clause="shell-form")
+
+    mutants: ClassVar[tuple[Mutant, ...]] = ()
+
+
+def _command(instruction: Instruction) -> tuple[str, str, tuple[str, ...] | None] | None:
+    """Return keyword, text and exec form of an instruction that starts something, else None."""
+    if instruction.keyword in _FIELDS:
+        return instruction.keyword, instruction.value, instruction.json
+    if instruction.keyword == "HEALTHCHECK" and instruction.value[:4].upper() == "CMD ":
+        return "HEALTHCHECK", instruction.value[4:], instruction.json
+    return None
+
+
+def _is_shell(argv: Sequence[str]) -> bool:
+    return bool(argv) and argv[0].rpartition("/")[2] in SHELLS
+
+
+def _stays_a_shell(argv: Sequence[str]) -> bool:
+    """Whether a command is `sh -c TEXT` and the text does not hand over with exec."""
+    if not _is_shell(argv):
+        return False
+    flags = [word for word in argv[1:-1] if word.startswith("-") and word.endswith("c")]
+    return bool(flags) and not _HANDS_OVER.search(argv[-1])

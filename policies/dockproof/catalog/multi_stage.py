@@ -1,0 +1,148 @@
+"""What is compiled or installed with build tools is built in another stage than the one that ships.
+
+What it holds
+-------------
+Source: no stage that the shipped one is built FROM installs a compiler, headers or a build package (`build-tools`),
+compiles (`built-in-place`), or installs language dependencies in a file that has no other stage to take them from
+(`single-stage`). Image: no layer above the base holds a compiler, a header or a build package.
+
+Why it matters
+--------------
+A compiler is a tool for whoever breaks in, and hundreds of megabytes that every node pulls: without one the same
+backend was 215 MB smaller. What the shipped stage does not install, no scanner has to report.
+
+How to fix it
+-------------
+Install in a builder stage, into one folder, and copy that folder: `COPY --link --from=builder /rootfs/ /`. Where a
+library links to a C library, the runtime stage needs its runtime package (`libpq5`), not its `-dev` package.
+
+References
+----------
+- CIS Docker Benchmark 1.6, 4.3
+- https://docs.docker.com/build/building/multi-stage/
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from dockproof.facts.packages import package_calls
+from dockproof.facts.shell import script
+from dockproof.finding import Place, Severity
+from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dockproof.facts.dockerfile import Instruction
+    from dockproof.facts.packages import PackageCall
+    from dockproof.facts.shell import Command
+    from dockproof.facts.stages import Stage
+    from dockproof.finding import Finding
+    from dockproof.policy import ImageTarget, Mutant, SourceTarget
+
+SYSTEM = frozenset({"apt-get", "apt", "aptitude", "apk", "dnf", "yum", "microdnf", "tdnf", "zypper"})
+LANGUAGE = frozenset({"pip", "pipx", "uv", "poetry", "npm", "yarn", "pnpm", "gem", "bundle", "go", "cargo"})
+COMPILERS = frozenset(
+    "cc gcc g++ c++ clang clang++ ld as rustc cargo go javac ghc gfortran make cmake ninja meson".split()
+)
+_BUILD_PACKAGE = re.compile(
+    r"(?:gcc|g\+\+|clang|gfortran|cpp)(?:-[\d.]+)?(?:-[\w-]+)?"
+    r"|build-(?:essential|base)|alpine-sdk|make|cmake|ninja-build|meson|autoconf|automake|libtool|binutils|dpkg-dev"
+    r"|rustc|cargo|golang(?:-[\w.]+)?|nodejs-dev|openjdk-\d+-jdk(?:-headless)?|[\w.+-]+-(?:dev|devel)|linux-headers[\w.-]*"
+)
+# Commands that turn sources into programs, by name and first argument; an empty set means any argument.
+_BUILDS = {
+    **dict.fromkeys(("cc", "gcc", "g++", "clang", "rustc", "javac", "make", "cmake", "ninja"), frozenset[str]()),
+    "go": frozenset({"build"}),
+    "cargo": frozenset({"build"}),
+    "mvn": frozenset({"package", "install", "verify"}),
+    "dotnet": frozenset({"build", "publish"}),
+}
+_HEADER = re.compile(r"(?:/usr)?/(?:local/)?include/.*\.h(?:pp)?")
+_BIN = re.compile(r"/(?:usr/)?(?:local/)?s?bin/(?P<name>[^/]+)")
+
+
+class MultiStage(Policy):
+    """Build tools stay in a stage that nobody ships."""
+
+    title = "build tools stay out of the shipped stage"
+    family = Family.STAGES
+    production = Severity.ERROR
+    development = None
+    clauses = (
+        Clause("build-tools", "the shipped stage installs no compiler, header or build package"),
+        Clause("built-in-place", "the shipped stage compiles nothing"),
+        Clause("single-stage", "language dependencies are installed in another stage"),
+    )
+    references = ("cis:4.3", "https://docs.docker.com/build/building/multi-stage/")
+
+    def source(self, target: SourceTarget) -> Iterator[Finding]:
+        """Judge the RUN instructions of every stage that the shipped one is built FROM."""
+        for shipped in target.shipped:
+            alone = _takes_from_no_stage(shipped)
+            for stage in shipped.lineage:
+                for instruction in stage.instructions:
+                    if instruction.keyword == "RUN":
+                        yield from self._judge(instruction, stage, alone=alone)
+
+    def _judge(self, instruction: Instruction, stage: Stage, *, alone: bool) -> Iterator[Finding]:
+        commands = script(instruction, stage.shell_at(instruction))
+        for call in package_calls(commands):
+            for clause, message in _complaints(call, alone=alone):
+                line = call.command.span.line
+                yield self.at(instruction, message, stage=stage, clause=clause, line=line)
+        for command in commands.commands:
+            if _compiles(command):
+                message = f"`{command.name}` compiles in the shipped stage"
+                yield self.at(instruction, message, stage=stage, clause="built-in-place", line=command.span.line)
+
+    def image(self, target: ImageTarget) -> Iterator[Finding]:
+        """Look for compilers, headers and build packages in the layers above the base."""
+        own = {layer.index for layer in target.image.own_layers(target.base)}
+        inherited = {p.name for p in target.base.packages} if target.base else set()
+        for package in target.image.packages:
+            if package.manager != "python" and package.name not in inherited and _BUILD_PACKAGE.fullmatch(package.name):
+                message = f"package {package.name} {package.version} is installed in the image"
+                yield self.in_image(message, Place(field="packages"), clause="build-tools")
+        for entry in target.image.files.values():
+            if entry.layer in own and entry.type != "dir" and (kind := _tool(entry.path)):
+                place = Place(layer=target.image.layers[entry.layer].diff_id, path=entry.path)
+                yield self.in_image(f"{entry.path} is a {kind}", place, clause="build-tools")
+
+    mutants: ClassVar[tuple[Mutant, ...]] = ()
+
+
+def _takes_from_no_stage(shipped: Stage) -> bool:
+    lineage = set(shipped.lineage)
+    others = (external.stage for stage in shipped.lineage for external in stage.externals)
+    return all(stage is None or stage in lineage for stage in others)
+
+
+def _complaints(call: PackageCall, *, alone: bool) -> Iterator[tuple[str, str]]:
+    """Yield clause and sentence for an installation that does not belong into a shipped stage."""
+    if call.action != "install":
+        return
+    if call.manager in SYSTEM:
+        names = [package.name for package in call.packages if _BUILD_PACKAGE.fullmatch(package.name)]
+        if names:
+            yield "build-tools", f"{call.manager} installs {', '.join(names)} in the shipped stage"
+    elif call.manager in LANGUAGE and alone:
+        message = f"{call.manager} installs dependencies in the shipped stage, and there is no other stage to take them from"
+        yield "single-stage", message
+
+
+def _compiles(command: Command) -> bool:
+    wanted = _BUILDS.get(command.name)
+    if wanted is None:
+        return False
+    return not wanted or any(word.text in wanted for word in command.arguments[:1])
+
+
+def _tool(path: str) -> str:
+    """Say what kind of build tool a file is, "" for none."""
+    if _HEADER.fullmatch(path):
+        return "header"
+    match = _BIN.fullmatch(path)
+    return "compiler or build tool" if match and match["name"] in COMPILERS else ""

@@ -1,0 +1,88 @@
+"""Every image that comes from outside is pinned by digest.
+
+What it holds
+-------------
+FROM, COPY --from, RUN --mount from= and the `# syntax=` line name images from outside by a digest (`@sha256:…`), in
+every stage that the shipped one needs; in the other stages it is a finding too. A reference that hangs on a variable
+without a value cannot be shown to be pinned, and the finding names the variable. Image: the first layers of the built
+image are the layers of the pinned base, where the base is at hand.
+
+Why it matters
+--------------
+A tag is moved by whoever may push it. The same commit then builds another image tomorrow, with other bugs, and a
+stolen account of the publisher is enough to run code in every build.
+
+How to fix it
+-------------
+Keep the tag for people and add the digest for the machine: `FROM python:3.13-slim-trixie@sha256:…`. `docker buildx
+imagetools inspect IMAGE` prints it; Renovate and Dependabot raise it.
+
+References
+----------
+- CIS Docker Benchmark 1.6, 4.2
+- https://docs.docker.com/build/building/best-practices/#pin-base-image-versions
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from dockproof.finding import NotApplicable, Place, Probe, Severity
+from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dockproof.facts.stages import External, Stage
+    from dockproof.finding import Finding
+    from dockproof.policy import ImageTarget, Mutant, SourceTarget
+
+_BASE = "FROM python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285"
+_UNPINNED = "FROM python:3.13-slim-trixie"
+
+
+class PinnedBase(Policy):
+    """A digest in every reference to an image from outside."""
+
+    title = "images from outside are pinned by digest"
+    family = Family.SUPPLY_CHAIN
+    production = Severity.ERROR
+    development = Severity.WARNING
+    builder = Severity.ERROR
+    clauses = (
+        Clause(
+            "digest",
+            "a reference carries a digest",
+            covers=("hadolint:DL3006", "hadolint:DL3007", "checkov:CKV_DOCKER_7", "trivy:DS-0001"),
+        ),
+        Clause("unknown-image", "the reference can be known"),
+        Clause("other-base", "the built image stands on the pinned base"),
+    )
+    references = ("cis:4.2", "https://docs.docker.com/build/building/best-practices/#pin-base-image-versions")
+
+    def source(self, target: SourceTarget) -> Iterator[Finding]:
+        """Judge every reference to an image from outside."""
+        for stage in target.dockerfile.stages:
+            for external in stage.externals:
+                yield from self._judge(external, stage)
+
+    def _judge(self, external: External, stage: Stage) -> Iterator[Finding]:
+        if external.stage is not None:
+            return
+        if external.value.text is None:
+            names = ", ".join(external.value.missing)
+            message = f"cannot be shown: the image hangs on {names}, which has no default"
+            yield self.at(external.instruction, message, stage=stage, clause="unknown-image")
+        elif external.ref is not None and external.ref.digest is None:
+            message = f"{external.value.text} is not pinned by digest"
+            yield self.at(external.instruction, message, stage=stage, clause="digest")
+
+    def image(self, target: ImageTarget) -> Iterator[Finding | NotApplicable]:
+        """Compare the image's first layers with those of the base."""
+        if target.base is None:
+            yield self.skip(Probe.IMAGE, "the pinned base is not at hand, so its layers cannot be compared")
+        elif not target.image.is_based_on(target.base):
+            message = f"the image's first layers are not those of its base {target.base.reference}"
+            yield self.in_image(message, Place(field="RootFS.Layers"), clause="other-base")
+
+    mutants: ClassVar[tuple[Mutant, ...]] = ()
