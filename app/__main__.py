@@ -1,4 +1,4 @@
-"""Start the API: `python -m app`. The program stays process 1 of its container, and reads PORT and LOG_LEVEL."""
+"""Start the API: `python -m app`. It stays process 1 of its container, and reads PORT and LOG_LEVEL."""
 
 import sys
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 #: The mean silent reading speed of adults over 190 studies (Brysbaert, 2019).
 WORDS_PER_MINUTE = 238
 EXCERPT_CHARACTERS = 280
-_WORD = re.compile(r"\w+(?:['’-]\w+)*")
+_WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
 
 
 class NothingToReadError(ValueError):
@@ -35,7 +35,7 @@ def analyse(text: str) -> Analysis:
 
 
 def excerpt_of(text: str, limit: int = EXCERPT_CHARACTERS) -> str:
-    """Return the text's first characters on one line, cut between words where possible; at most `limit` long."""
+    """Return the text's beginning on one line, cut between words where possible, at most `limit` long."""
     line = " ".join(text[: limit * 8].split())
     if len(line) <= limit and len(text) <= limit * 8:
         return line

@@ -11,7 +11,7 @@ from app.settings import Settings
 QUEUE = "articles"
 ACTOR = "process_article"
 
-#: pika's own limits, in seconds: a dead or blocked broker is noticed, not waited for. What the URL says goes first.
+#: pika's limits, in seconds: a dead or blocked broker is noticed, not waited for. The URL may say otherwise.
 _BOUNDS = {
     "heartbeat": "10",
     "blocked_connection_timeout": "5",

@@ -1,17 +1,17 @@
 """The cache of what readers ask for: entries live in Redis for seconds, and a dead Redis only slows.
 
-Every entry belongs to a scope ("articles", or one article). A scope's generation, a random token in Redis, is part of
-the entry's key. Dropping the token forgets all entries of the scope at once, and a slow reader that stores an old
-answer after a writer's drop stores it under a token that nobody asks for any more.
+Every entry belongs to a scope ("articles", or one article). A scope's generation, a random token in Redis, is
+part of the entry's key. Dropping the token forgets all entries of the scope at once, and a slow reader that
+stores an old answer after a writer's drop stores it under a token that nobody asks for any more.
 
-While Redis is away from one process and at hand for another, a read can be stale, but never for longer than the
-entries' time to live.
+While Redis is away from one process and at hand for another, a read can be stale, but never for longer than
+the entries' time to live.
 """
 
 import logging
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 from uuid import uuid4
 
 import redis
@@ -34,7 +34,7 @@ _GENERATION_SECONDS = 86_400
 
 
 def connect(settings: Settings) -> "redis.Redis":
-    """Build a client that connects at its first command; each wait is at most half a second, without a retry."""
+    """Build a client that connects at its first command; no wait is over half a second, none is repeated."""
     return redis.Redis.from_url(
         settings.redis_url.get_secret_value(),
         socket_timeout=ANSWER_SECONDS,
@@ -72,15 +72,15 @@ class Cache:
         self._try(lambda: self._client.delete(*map(_generation_name, scopes)))
 
     def _generation(self, scope: str) -> str | None:
-        name = _generation_name(scope)
-        token = self._try(lambda: self._client.get(name))
-        if token is None:
-            # GET is part of the SET: of two readers that come first, both get the token of the one that won.
-            fresh = uuid4().hex
-            token = self._try(
-                lambda: self._client.set(name, fresh, nx=True, get=True, ex=_GENERATION_SECONDS) or fresh
+        """Return the scope's token, a new one where there is none; None without Redis."""
+        fresh = uuid4().hex
+        found = self._try(
+            lambda: (
+                self._client.set(_generation_name(scope), fresh, nx=True, get=True, ex=_GENERATION_SECONDS)
+                or fresh
             )
-        return token.decode() if isinstance(token, bytes) else token
+        )
+        return found.decode() if isinstance(found, bytes) else cast("str | None", found)
 
     def _try(self, command: Callable[[], Answer]) -> Answer | None:
         if time.monotonic() < self._paused_until:

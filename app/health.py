@@ -7,9 +7,9 @@ from typing import Literal
 
 import anyio
 import anyio.to_thread
-import pika
+import pika  # type: ignore[import-untyped]
+import redis
 from pydantic import BaseModel
-from redis import Redis
 from sqlalchemy import Engine, text
 
 from app.broker import bounded_url
@@ -33,8 +33,8 @@ class Readiness(BaseModel):
 class Services:
     """The services to ask, each by a function that returns if it answers and raises if it does not.
 
-    The functions block, so each runs in a thread; one that overstays is left behind, and its limiter keeps at most two
-    threads at one dead service.
+    The functions block, so each runs in a thread; one that overstays is left behind, and its limiter keeps at
+    most two threads at one dead service.
     """
 
     def __init__(self, checks: Mapping[str, Callable[[], object]]) -> None:
@@ -59,7 +59,7 @@ class Services:
 
 
 def reason(error: BaseException) -> str:
-    """Say in one line why: the innermost cause's class and first line (clients wrap, and some say nothing)."""
+    """Say in one line why: class and first line of the innermost cause (clients wrap, some say nothing)."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = str(error).strip().splitlines() or [repr(error)]
@@ -77,7 +77,7 @@ def ask_rabbitmq(url: str) -> None:
     pika.BlockingConnection(pika.URLParameters(bounded_url(url))).close()
 
 
-def services_of(engine: Engine, cache: "Redis", rabbitmq_url: str) -> Services:
+def services_of(engine: Engine, cache: redis.Redis, rabbitmq_url: str) -> Services:
     """Build the questions to the three services."""
     return Services(
         {

@@ -25,7 +25,7 @@ class UnknownArticleError(LookupError):
 class Library:
     """The articles, in the database behind the cache.
 
-    Every method raises sqlalchemy's OperationalError or TimeoutError where the database gives no answer in time.
+    Every method raises sqlalchemy's OperationalError or TimeoutError where the database gives no answer.
     """
 
     def __init__(self, sessions: sessionmaker[Session], cache: Cache, saved: Callable[[], None]) -> None:
@@ -57,7 +57,7 @@ class Library:
         )
 
     def list(self, *, status: Status | None, search: str | None, limit: int, offset: int) -> ArticlePage:
-        """Return a page of the articles of this status whose title or text holds the searched words, newest first."""
+        """Return a page of the articles of this status that hold every searched word, newest first."""
         key = f"{status or ''}:{limit}:{offset}:{search or ''}"
         return self._cache.get_or_load(
             LISTS, key, ArticlePage, lambda: self._load_page(status, search, limit, offset)
@@ -87,13 +87,10 @@ class Library:
 
     def _load_page(self, status: Status | None, search: str | None, limit: int, offset: int) -> ArticlePage:
         matches = [Article.status == status] if status else []
-        for word in (search or "").split():
-            matches.append(
-                or_(
-                    Article.title.icontains(word, autoescape=True),
-                    Article.text.icontains(word, autoescape=True),
-                )
-            )
+        matches += [
+            or_(Article.title.icontains(word, autoescape=True), Article.text.icontains(word, autoescape=True))
+            for word in (search or "").split()
+        ]
         page = select(Article).where(*matches).order_by(Article.created_at.desc(), Article.id.desc())
         with self._sessions() as session:
             total = session.scalar(select(func.count()).select_from(Article).where(*matches)) or 0

@@ -1,4 +1,4 @@
-"""Bring the database's schema up to date: `python -m app.migrate`. Twice at once is safe: the second one waits."""
+"""Bring the database's schema up to date: `python -m app.migrate`. Two at once are safe: one waits."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from app.settings import SettingsError, load_settings
 
 
 def main() -> int:
-    """Migrate to the newest revision; return 1 where the database cannot, 2 where the environment is wrong."""
+    """Migrate to the newest revision; return 1 where the database refuses, 2 where a setting is wrong."""
     try:
         configure_logging(load_settings().log_level)
         command.upgrade(Config(Path(__file__).with_name("alembic.ini")), "head")

@@ -23,8 +23,8 @@ class Base(DeclarativeBase):
 class Article(Base):
     """A saved article. The row is the truth: what the queue holds can be made again from it.
 
-    `publish_at` is the outbox: the time from which the article is due to be handed to the queue (again), or null
-    when nothing is left to do. `deliveries` counts the times that this was done.
+    `publish_at` is the outbox: the time from which the article is due to be handed to the queue (again), or
+    null when nothing is left to do. `deliveries` counts the times that this was done.
     """
 
     __tablename__ = "articles"

@@ -1,8 +1,9 @@
 """The outbox: articles that wait for the worker are handed to RabbitMQ from their rows.
 
-Saving an article writes its row and nothing else, so a broker that is down neither loses an article nor makes its
-reader wait. One thread of each API process publishes what is due. A message that was lost after all (a broker wiped, a
-process killed between claim and publish) is published again later; the actor processes an article once only.
+Saving an article writes its row and nothing else, so a broker that is down neither loses an article nor makes
+its reader wait. One thread of each API process publishes what is due. A message that was lost after all (a
+broker wiped, a process killed between claim and publish) is published again later; the actor processes an
+article once.
 """
 
 import logging
@@ -11,7 +12,7 @@ from uuid import UUID
 
 from dramatiq import BrokerConnectionError
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError  # type: ignore[import-untyped]
 from sqlalchemy import Interval, cast, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -32,7 +33,7 @@ class Outbox(threading.Thread):
     """Publishes what is due: at once after `wake`, and every few seconds."""
 
     def __init__(self, sessions: sessionmaker[Session], broker: RabbitmqBroker) -> None:
-        # A daemon: a broker that holds a publish must not hold the process when it stops. The rows keep the rest.
+        # A daemon: a broker that holds a publish must not hold the process when it stops; the rows remain.
         super().__init__(name="outbox", daemon=True)
         self._sessions = sessions
         self._broker = broker
@@ -82,7 +83,7 @@ class Outbox(threading.Thread):
         return len(claimed)
 
     def _claim(self) -> list[UUID]:
-        """Take what is due; SKIP LOCKED shares it among processes. It is due again later, whatever becomes of this."""
+        """Take what is due, and make it due again later whatever happens; SKIP LOCKED shares it out."""
         due = (
             select(Article.id)
             .where(Article.publish_at <= func.now())

@@ -1,7 +1,7 @@
 """What the environment says: every setting, and the secrets, which may lie in files.
 
-A setting NAME is read from the variable of its name in capitals, or, as the official PostgreSQL image does it, from
-the file that NAME_FILE points at. What holds a password has no default.
+A setting NAME is read from the variable of its name in capitals, or, as the official PostgreSQL image does
+it, from the file that NAME_FILE points at. What holds a password has no default.
 """
 
 import os
@@ -81,7 +81,7 @@ def load_settings() -> Settings:
         SettingsError: With one line for each variable that is missing or wrong.
     """
     try:
-        return Settings()
+        return Settings()  # type: ignore[call-arg]  # the environment gives them
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(problem) for problem in error.errors())) from error
 

@@ -2,10 +2,11 @@
 
 import os
 import sys
+from typing import NoReturn
 
 from app.settings import Settings, SettingsError, load_settings
 
-#: Work that is not done by then goes back to the queue. With dramatiq's own two seconds it ends within a container's ten.
+#: Work that is not done by then goes back to the queue. With dramatiq's own two seconds, well within ten.
 SHUTDOWN_MILLISECONDS = 5_000
 
 
@@ -19,15 +20,20 @@ def command(settings: Settings) -> list[str]:
     ]
 
 
+def become(arguments: list[str]) -> NoReturn:
+    """Replace this process with that program; logs go to standard output."""
+    os.dup2(1, 2)  # dramatiq collects its processes' logs and writes them to standard error
+    os.execv(arguments[0], arguments)  # noqa: S606 - no shell is wanted
+
+
 def main() -> int:
     """Become dramatiq; return 2 where the environment is wrong."""
     try:
-        arguments = command(load_settings())
+        settings = load_settings()
     except SettingsError as error:
         print(f"app.workers: {error}", file=sys.stderr)  # noqa: T201 - there is no log to write to yet
         return 2
-    os.dup2(1, 2)  # dramatiq collects its processes' logs and writes them to standard error
-    os.execv(arguments[0], arguments)  # noqa: S606 - no shell is wanted
+    become(command(settings))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The workers' sign of life, for healthcheck.py.
 
-Each worker process keeps a file named for its process id: `MONOTONIC_SECONDS PARENT_PID ok`, or in place of `ok` what
-is wrong. A process that is stopped or gone no longer refreshes its file. The monotonic clock is the kernel's, so the
-probe, another process, can compare it, and no change of the wall clock can make it err.
+Each worker process keeps a file named for its process id: `MONOTONIC_SECONDS PARENT_PID ok`, or in place of
+`ok` what is wrong. A process that is stopped or gone no longer refreshes its file. The monotonic clock is the
+kernel's, so the probe, another process, can compare it, and no change of the wall clock can make it err.
 """
 
 import logging
@@ -66,7 +66,7 @@ class _Beat(threading.Thread):
     def _silent_broker(self) -> str | None:
         """Ask RabbitMQ for the smallest answer there is, over a connection of this thread.
 
-        A broker that is frozen gives none: the thread waits here, and the file grows old, which tells the same.
+        A frozen broker gives none: the thread waits here, and the file grows old, which says the same.
         """
         try:
             self._broker.channel.basic_qos(prefetch_count=1)

@@ -35,8 +35,8 @@ cache = Cache(connect(_settings), _settings.cache_ttl)
 def process_article(article_id: str) -> None:
     """Compute what the article shows beside its text.
 
-    A message may come twice. The row is locked while it is worked on, and only a pending one is, so there is one
-    result. Retries are for a database that is away; after them the outbox delivers the article anew, more slowly.
+    A message may come twice. The row is locked while it is worked on, and only a pending one is, so there is
+    one result. Retries are for a database that is away; after them the outbox delivers anew, more slowly.
     """
     with sessions.begin() as session:
         pending = select(Article).where(Article.id == UUID(article_id), Article.status == Status.PENDING)

@@ -1,8 +1,8 @@
-"""The images' health check: `python -I -S healthcheck.py api|worker`. Silent and 0, or one line that says why and 1.
+"""The images' health check: `python -I -S healthcheck.py api|worker`. Exits 0, or 1 after one line why.
 
-It runs every few seconds for as long as a container lives, so it costs little more than a bare start of Python: the
-standard library alone, and of it only modules that are built in or small.
-"""
+It runs every few seconds for as long as a container lives, so it costs little more than a bare start of
+Python: the standard library alone, and of it only modules that are built in or small.
+"""  # noqa: INP001 - a script of the images, no package
 
 import posix
 import sys
@@ -47,7 +47,7 @@ def check_api() -> None:
 
 
 def check_worker() -> None:
-    """Every process that should work has said within ten seconds that it does, and no master of theirs is stopped."""
+    """Every process that should work said so in the last ten seconds, and no master of theirs is stopped."""
     folder = _variable("HEARTBEAT_DIR", "/tmp/app-heartbeats")  # noqa: S108 - the app's own default
     expected = int(_variable("DRAMATIQ_PROCESSES", "4"))
     masters = {1}
@@ -77,7 +77,7 @@ def _read_heartbeat(folder: str, pid: str) -> int:
 
 
 def _state(pid: str) -> str:
-    """Return the letter of the process's state; nothing where there is no such process (a file outlives a restart)."""
+    """Return the letter of the process's state, or nothing where it is gone (files outlive a restart)."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - as above
             return file.read().rpartition(")")[2].split()[0]
