@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 
 class SettingsError(Exception):
@@ -29,20 +29,28 @@ def _with_scheme(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-class _FileSource(EnvSettingsSource):
+class _FileSource(PydanticBaseSettingsSource):
     """Reads NAME from the file that NAME_FILE points at."""
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        variable = f"{field_name.upper()}_FILE"
-        path = os.environ.get(variable)
-        if not path:
-            return super().get_field_value(field, variable)
-        if os.environ.get(field_name.upper()):
-            raise SettingsError(f"{field_name.upper()} and {variable} are both set: keep one")
-        try:
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{variable}: {path} cannot be read: {error}") from error
+    def __call__(self) -> dict[str, Any]:
+        found = {name: _from_file(name.upper()) for name in self.settings_cls.model_fields}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        """Answer for one field (the base class asks for this method; nothing calls it)."""
+        return _from_file(field_name.upper()), field_name, False
+
+
+def _from_file(variable: str) -> str | None:
+    path = os.environ.get(f"{variable}_FILE")
+    if not path:
+        return None
+    if os.environ.get(variable):
+        raise SettingsError(f"{variable} and {variable}_FILE are both set: keep one")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable}_FILE: {path} cannot be read: {error}") from error
 
 
 class Settings(BaseSettings):
