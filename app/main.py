@@ -1,5 +1,6 @@
 """The HTTP service: `uvicorn app.main:app`, or `python -m app`."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -7,6 +8,7 @@ from uuid import UUID
 
 import anyio.to_thread
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response, status
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -104,6 +106,14 @@ def _not_found(_: Request, error: Exception) -> Response:
     return JSONResponse({"detail": f"there is no article {error}"}, status.HTTP_404_NOT_FOUND)
 
 
+def _invalid(_: Request, error: Exception) -> Response:
+    """Say what is wrong where, without the input: it can be long, or hold what no UTF-8 answer can."""
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    detail = [{key: problem[key] for key in ("type", "loc", "msg")} for problem in problems]
+    body = json.dumps({"detail": detail})  # ASCII: a lone surrogate in a name stays an escape
+    return Response(body, status.HTTP_422_UNPROCESSABLE_CONTENT, media_type="application/json")
+
+
 def _unavailable(_: Request, error: Exception) -> Response:
     problem = {"detail": f"the database does not answer ({type(error).__name__}); try again"}
     return JSONResponse(problem, status.HTTP_503_SERVICE_UNAVAILABLE, {"Retry-After": "2"})
@@ -148,6 +158,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.include_router(health)
     service.include_router(articles)
     service.add_exception_handler(UnknownArticleError, _not_found)
+    service.add_exception_handler(RequestValidationError, _invalid)
     for error in (OperationalError, InterfaceError, PoolTimeoutError):
         service.add_exception_handler(error, _unavailable)
     return service
