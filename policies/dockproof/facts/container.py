@@ -1,0 +1,528 @@
+"""What a running container is: its processes, sockets, health and the outcome of experiments, as values.
+
+The parsers read what the kernel says under /proc, in the form in which the collector script of
+`dockproof.collect.sidecar` dumps it. Nothing here talks to an engine.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dockproof.facts.image import HealthConfig, parse_health
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+# fmt: off
+CAPABILITIES = (
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK",
+    "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN",
+    "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE",
+    "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND",
+    "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE",
+)
+# fmt: on
+"""Names of the capability bits, lowest first (linux/capability.h)."""
+
+TCP_STATES = {
+    0x01: "ESTABLISHED",
+    0x02: "SYN_SENT",
+    0x03: "SYN_RECV",
+    0x04: "FIN_WAIT1",
+    0x05: "FIN_WAIT2",
+    0x06: "TIME_WAIT",
+    0x07: "CLOSE",
+    0x08: "CLOSE_WAIT",
+    0x09: "LAST_ACK",
+    0x0A: "LISTEN",
+    0x0B: "CLOSING",
+    0x0C: "NEW_SYN_RECV",
+}
+"""States of a TCP socket in /proc/net/tcp (net/tcp_states.h)."""
+
+NEVER = "0001-01-01T00:00:00Z"
+"""What the engine writes for a time that has not come."""
+
+
+class Process(NamedTuple):
+    """One process, as the kernel shows it.
+
+    Attributes:
+        pid: in the container's own numbering; 1 is the program that was started.
+        uid: effective; `real_uid` and `saved_uid` may differ.
+        gid: effective.
+        groups: supplementary groups.
+        comm: the kernel's short name, 15 bytes.
+        argv: empty for a zombie.
+        exe: path of the program in the container, "" where it cannot be read.
+        environ: None where it cannot be read.
+        state: the kernel's letter: R, S, D, T (stopped), Z.
+        cap_eff: effective capabilities, names without `CAP_`.
+        cap_bnd: bounding set, likewise.
+        seccomp: 0 none, 1 strict, 2 a filter.
+        start: clock ticks after the boot.
+        cpu: clock ticks of CPU time used so far, its own and its reaped children's.
+        of_target: whether it belongs to the program; not so are health probes, `docker exec` and the sidecar.
+    """
+
+    pid: int
+    ppid: int
+    uid: int
+    gid: int
+    real_uid: int
+    saved_uid: int
+    real_gid: int
+    saved_gid: int
+    groups: tuple[int, ...]
+    comm: str
+    argv: tuple[str, ...]
+    exe: str
+    environ: Mapping[str, str] | None
+    state: str
+    cap_eff: frozenset[str]
+    cap_bnd: frozenset[str]
+    no_new_privs: bool
+    seccomp: int
+    start: int
+    cpu: int
+    of_target: bool
+
+    @property
+    def is_root(self) -> bool:
+        """Whether any of its user ids is 0: a saved 0 lets it become root again."""
+        return 0 in {self.uid, self.real_uid, self.saved_uid}
+
+
+class Socket(NamedTuple):
+    """One socket of the container's network namespace.
+
+    Attributes:
+        protocol: `tcp`, `tcp6`, `udp` or `udp6`.
+        address: as `127.0.0.1` or `::`.
+        port: local port.
+        state: of TCP as in `TCP_STATES`; of UDP `LISTEN` where it is bound and not connected.
+        uid: owner.
+        pids: processes that hold it, lowest first; empty where none could be read.
+    """
+
+    protocol: str
+    address: str
+    port: int
+    state: str
+    inode: int
+    uid: int
+    pids: tuple[int, ...]
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only the container itself can reach it."""
+        return ipaddress.ip_address(self.address).is_loopback
+
+
+class HealthLog(NamedTuple):
+    """One health probe: its exit code, what it printed, how long it took and when it ended.
+
+    Attributes:
+        seconds: wall time.
+        ended_after: seconds from the container's start.
+    """
+
+    exit_code: int
+    output: str
+    seconds: float
+    ended_after: float
+
+
+class Health(NamedTuple):
+    """What the engine says of the container's health.
+
+    Attributes:
+        status: `starting`, `healthy`, `unhealthy`, or `none` where there is no health check.
+        healthy_after: seconds from the start to the end of the first good probe, None where none was seen.
+        log: the last probes, oldest first.
+        config: the health check in force (of the image, or compose's own).
+    """
+
+    status: str = "none"
+    healthy_after: float | None = None
+    log: tuple[HealthLog, ...] = ()
+    config: HealthConfig | None = None
+
+
+class Experiment(StrEnum):
+    """What is done to a running container to see how it takes it.
+
+    `FREEZE`: every process of the target is stopped (SIGSTOP), later continued.
+    `DEPENDENCY`: a service that it depends on is cut off from the network, later connected again.
+    """
+
+    FREEZE = "freeze"
+    DEPENDENCY = "dependency"
+
+
+class Outcome(NamedTuple):
+    """How an experiment went.
+
+    Attributes:
+        status: health status when the wait ended: `unhealthy`, `healthy`, `starting`, or `exited` where the
+            container ended by itself.
+        seconds: from the blow to that status, or the whole wait.
+        limit: seconds after which the container's own health check had to tell, slack included.
+        detail: a sentence for the reader: what was done and seen.
+        recovered: whether it was healthy again in time once the cause was gone.
+        recovery: seconds from then until it was.
+    """
+
+    experiment: Experiment
+    status: str
+    seconds: float
+    limit: float
+    detail: str
+    recovered: bool = False
+    recovery: float = 0.0
+
+
+class State(NamedTuple):
+    """The engine's view of the container: `created`, `running`, `exited`, `dead` …, and how it ended."""
+
+    status: str
+    running: bool
+    exit_code: int = 0
+    oom_killed: bool = False
+    error: str = ""
+    restarts: int = 0
+
+
+class Mount(NamedTuple):
+    """What is mounted where: type `bind`, `volume` or `tmpfs`, and whether it may be written."""
+
+    type: str
+    source: str
+    destination: str
+    writable: bool
+
+
+class ContainerFacts(NamedTuple):
+    """Everything that probes know of one running container.
+
+    Attributes:
+        service: the compose service, "" for a container started without compose.
+        started_at: RFC 3339.
+        user: the user it was told to run as, "" for the image's own.
+        argv: what the engine was told to start.
+        processes: of the target, PID 1 first.
+        visitors: processes that came from outside: health probes, `docker exec`; never the sidecar's own.
+        outcomes: by experiment; for a dependency `dependency:<service>`.
+        logs_tail: its last log lines.
+        truncated: whether there were more processes than the collector reads.
+    """
+
+    id: str
+    name: str
+    image_id: str
+    service: str
+    started_at: str
+    state: State
+    user: str = ""
+    argv: tuple[str, ...] = ()
+    processes: tuple[Process, ...] = ()
+    visitors: tuple[Process, ...] = ()
+    sockets: tuple[Socket, ...] = ()
+    health: Health = Health()
+    outcomes: Mapping[str, Outcome] = {}
+    readonly_root: bool = False
+    privileged: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    init: bool = False
+    network_mode: str = ""
+    pid_mode: str = ""
+    mounts: tuple[Mount, ...] = ()
+    environment: Mapping[str, str] = {}
+    logs_tail: str = ""
+    truncated: bool = False
+
+    @property
+    def main(self) -> Process | None:
+        """The program: PID 1, or under an init its first child."""
+        first = next(iter(self.processes), None)
+        if first is None or not self.init:
+            return first
+        return next((p for p in self.processes if p.ppid == first.pid), first)
+
+    @property
+    def listening(self) -> tuple[Socket, ...]:
+        """The sockets that wait for others; the engine's own resolver (127.0.0.11) is left out."""
+        return tuple(s for s in self.sockets if s.state == "LISTEN" and s.address != "127.0.0.11")
+
+
+# ------------------------------------------------------------------------------------------ engine's inspect
+
+
+def parse_time(text: str) -> datetime | None:
+    """Read the engine's time; None for one that has not come."""
+    return None if text in {"", NEVER} else datetime.fromisoformat(text)
+
+
+def parse_state(document: Mapping[str, Any]) -> State:
+    """Read the state from `docker inspect`."""
+    state = document["State"]
+    return State(
+        status=state["Status"],
+        running=bool(state["Running"]),
+        exit_code=int(state["ExitCode"]),
+        oom_killed=bool(state.get("OOMKilled")),
+        error=state.get("Error") or "",
+        restarts=int(document.get("RestartCount") or 0),
+    )
+
+
+def parse_container_health(document: Mapping[str, Any]) -> Health:
+    """Read health check, status and log from `docker inspect` of a container."""
+    config = parse_health(document["Config"].get("Healthcheck"))
+    health = document["State"].get("Health")
+    if not health or config is None or config.disabled:
+        return Health(config=config)
+    started = parse_time(document["State"]["StartedAt"])
+    log = tuple(_probe(entry, started) for entry in health.get("Log") or ())
+    after = next((probe.ended_after for probe in log if probe.exit_code == 0), None)
+    return Health(health["Status"], after, log, config)
+
+
+def _probe(entry: Mapping[str, Any], started: datetime | None) -> HealthLog:
+    begin, end = parse_time(entry["Start"]), parse_time(entry["End"])
+    return HealthLog(
+        exit_code=int(entry["ExitCode"]),
+        output=(entry.get("Output") or "").strip(),
+        seconds=(end - begin).total_seconds() if begin and end else 0.0,
+        ended_after=(end - started).total_seconds() if started and end else 0.0,
+    )
+
+
+def parse_inspect(document: Mapping[str, Any]) -> ContainerFacts:
+    """Build what `docker inspect` alone can tell of a container; processes and sockets stay empty."""
+    host, config = document["HostConfig"], document["Config"]
+    pairs = (pair.partition("=") for pair in config.get("Env") or ())
+    return ContainerFacts(
+        id=document["Id"],
+        name=document["Name"].lstrip("/"),
+        image_id=document["Image"],
+        service=(config.get("Labels") or {}).get("com.docker.compose.service", ""),
+        started_at=document["State"]["StartedAt"],
+        state=parse_state(document),
+        user=config.get("User") or "",
+        argv=(document["Path"], *(document.get("Args") or ())),
+        health=parse_container_health(document),
+        readonly_root=bool(host.get("ReadonlyRootfs")),
+        privileged=bool(host.get("Privileged")),
+        cap_add=tuple(host.get("CapAdd") or ()),
+        cap_drop=tuple(host.get("CapDrop") or ()),
+        security_opt=tuple(host.get("SecurityOpt") or ()),
+        init=bool(host.get("Init")),
+        network_mode=host.get("NetworkMode") or "",
+        pid_mode=host.get("PidMode") or "",
+        mounts=tuple(_mount(entry) for entry in document.get("Mounts") or ()),
+        environment={name: value for name, _, value in pairs},
+    )
+
+
+def _mount(entry: Mapping[str, Any]) -> Mount:
+    source = entry.get("Name") or entry.get("Source") or ""
+    return Mount(entry.get("Type", ""), source, entry["Destination"], bool(entry.get("RW")))
+
+
+# ------------------------------------------------------------------------------------------ the dump of /proc
+
+UNREADABLE = "!"
+"""Stands in the dump in place of content that could not be read."""
+
+
+def parse_dump(text: str) -> dict[str, bytes | None]:
+    """Read the collector's dump: `@ key` lines, each followed by base64 lines or by `!`.
+
+    The alphabet of base64 holds neither sign, so no process can forge a record with its name or arguments.
+
+    Raises:
+        ValueError: the dump is no dump, or was cut off (its last record is `@ end`).
+    """
+    records: dict[str, bytes | None] = {}
+    for record in text.split("@ ")[1:]:
+        key, *lines = record.split()
+        records[key] = None if UNREADABLE in lines else _decode(key, "".join(lines))
+    if "end" not in records:
+        raise ValueError("the dump of /proc is cut off")
+    return records
+
+
+def _decode(key: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"the dump of /proc is damaged at {key}: {error}") from error
+
+
+def parse_processes(records: Mapping[str, bytes | None]) -> tuple[Process, ...]:
+    """Build the processes of a dump, lowest pid first; those that vanished midway are left out.
+
+    The sidecar's own have its mount namespace and are left out; of the rest, those whose ancestry ends at
+    PID 1 are the target's, the others came through `docker exec` or a health probe.
+    """
+    pids = sorted({int(key.split("/")[1]) for key in records if key.startswith("p/")})
+    sidecar = (records.get("self") or b"").decode().strip()
+    found = [process for pid in pids if (process := _process(pid, records, sidecar)) is not None]
+    parents = {process.pid: process.ppid for process in found}
+    return tuple(p._replace(of_target=_descends(p.pid, parents)) for p in found)
+
+
+def _descends(pid: int, parents: Mapping[int, int]) -> bool:
+    seen: set[int] = set()
+    while pid != 1 and pid in parents and pid not in seen:
+        seen.add(pid)
+        pid = parents[pid]
+    return pid == 1
+
+
+def _process(pid: int, records: Mapping[str, bytes | None], sidecar: str) -> Process | None:
+    status = parse_status(records.get(f"p/{pid}/status") or b"")
+    links = parse_links(records.get(f"p/{pid}/links") or b"")
+    if not status or (sidecar and links.get("ns/mnt") == sidecar):
+        return None
+    uids, gids = (_numbers(status.get(key, ""))[:3] for key in ("Uid", "Gid"))
+    stat = parse_stat(records.get(f"p/{pid}/stat") or b"")
+    environ = records.get(f"p/{pid}/environ")
+    return Process(
+        pid=pid,
+        ppid=int(status["PPid"]),
+        uid=uids[1],
+        gid=gids[1],
+        real_uid=uids[0],
+        saved_uid=uids[2],
+        real_gid=gids[0],
+        saved_gid=gids[2],
+        groups=_numbers(status.get("Groups", "")),
+        comm=status.get("Name", ""),
+        argv=parse_cmdline(records.get(f"p/{pid}/cmdline") or b""),
+        exe=links.get("exe", ""),
+        environ=None if environ is None else parse_environ(environ),
+        state=status.get("State", "?")[0],
+        cap_eff=parse_capabilities(status.get("CapEff", "0")),
+        cap_bnd=parse_capabilities(status.get("CapBnd", "0")),
+        no_new_privs=status.get("NoNewPrivs", "0") == "1",
+        seccomp=int(status.get("Seccomp", "0")),
+        start=stat.start,
+        cpu=stat.cpu,
+        of_target=True,
+    )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in text.split())
+
+
+def parse_status(text: bytes) -> dict[str, str]:
+    """Read /proc/PID/status; empty where the process vanished or its lines are not all there."""
+    lines = text.decode("utf-8", "replace").split("\n")
+    fields = {key: value.strip() for key, sep, value in (line.partition(":") for line in lines) if sep}
+    return fields if {"PPid", "Uid", "Gid"} <= fields.keys() else {}
+
+
+class Stat(NamedTuple):
+    """Times of /proc/PID/stat in clock ticks."""
+
+    start: int = 0
+    cpu: int = 0
+
+
+def parse_stat(text: bytes) -> Stat:
+    """Read start and CPU time; the name in brackets may hold blanks and brackets itself."""
+    fields = text.rpartition(b")")[2].split()
+    if len(fields) < 20:  # noqa: PLR2004 - proc(5): field 22 is the start, the third follows the name
+        return Stat()
+    return Stat(start=int(fields[19]), cpu=sum(int(field) for field in fields[11:15]))
+
+
+def parse_cmdline(text: bytes) -> tuple[str, ...]:
+    """Split a command line at its NUL bytes; a program that rewrote it (nginx, postgres) gives one word."""
+    words = text.decode("utf-8", "replace").rstrip("\0")
+    return tuple(words.split("\0")) if words else ()
+
+
+def parse_environ(text: bytes) -> dict[str, str]:
+    """Read an environment; entries without `=` are no variables. The first of a name wins, as for getenv."""
+    pairs = [pair.partition("=") for pair in text.decode("utf-8", "replace").split("\0")]
+    return {name: value for name, sep, value in reversed(pairs) if sep and name}
+
+
+def parse_links(text: bytes) -> dict[str, str]:
+    """Read `ls -ln` of links under /proc/PID: name below the folder of the process to target."""
+    found = re.finditer(
+        r" /proc/\d+/(?P<name>[a-z0-9/]+) -> (?P<target>.*)$", text.decode("utf-8", "replace"), re.MULTILINE
+    )
+    return {match["name"]: match["target"] for match in found}
+
+
+def parse_capabilities(mask: str) -> frozenset[str]:
+    """Name the bits of a hexadecimal capability mask; bits newer than this table keep a number."""
+    bits = int(mask or "0", 16)
+    return frozenset(
+        CAPABILITIES[bit] if bit < len(CAPABILITIES) else f"CAP_{bit}"
+        for bit in range(bits.bit_length())
+        if bits >> bit & 1
+    )
+
+
+def parse_sockets(records: Mapping[str, bytes | None]) -> tuple[Socket, ...]:
+    """Build the sockets of a dump with the processes that hold them, by protocol, port and address."""
+    holders = _holders(records)
+    found = [
+        socket._replace(pids=tuple(sorted(holders.get(socket.inode, ()))))
+        for protocol in ("tcp", "tcp6", "udp", "udp6")
+        for socket in parse_net(protocol, records.get(f"net/{protocol}") or b"")
+    ]
+    return tuple(sorted(found, key=lambda s: (s.protocol, s.port, s.address)))
+
+
+def _holders(records: Mapping[str, bytes | None]) -> dict[int, set[int]]:
+    holders: dict[int, set[int]] = {}
+    for key, text in records.items():
+        if key.startswith("p/") and key.endswith("/fd"):
+            for inode in re.findall(rb"-> socket:\[(\d+)\]", text or b""):
+                holders.setdefault(int(inode), set()).add(int(key.split("/")[1]))
+    return holders
+
+
+def parse_net(protocol: str, table: bytes) -> Iterator[Socket]:
+    """Yield the sockets of /proc/net/tcp, tcp6, udp or udp6; its first line is a heading."""
+    for line in table.decode("ascii", "replace").splitlines()[1:]:
+        fields = line.split()
+        if len(fields) >= 10:  # noqa: PLR2004 - the tenth field is the inode
+            yield _socket(protocol, fields)
+
+
+def _socket(protocol: str, fields: list[str]) -> Socket:
+    address, port = fields[1].split(":")
+    state = TCP_STATES.get(int(fields[3], 16), fields[3])
+    if protocol.startswith("udp"):
+        # A bound UDP socket shows as CLOSE; one with a peer as ESTABLISHED.
+        state = "LISTEN" if state == "CLOSE" else state
+    return Socket(protocol, parse_address(address), int(port, 16), state, int(fields[9]), int(fields[7]), ())
+
+
+def parse_address(text: str) -> str:
+    """Read an address as the kernel prints it: words of 32 bits, each little-endian."""
+    words = [bytes.fromhex(text[at : at + 8])[::-1] for at in range(0, len(text), 8)]
+    return str(ipaddress.ip_address(b"".join(words)))
+
+
+def split_processes(processes: Iterable[Process]) -> tuple[tuple[Process, ...], tuple[Process, ...]]:
+    """Part the target's processes from those that came from outside."""
+    everything = tuple(processes)
+    return tuple(p for p in everything if p.of_target), tuple(p for p in everything if not p.of_target)

@@ -1,0 +1,588 @@
+"""What a built image is: its config, history, layers and files, as values that probes can ask.
+
+Nothing here reads an engine or a disk; `dockproof.collect.image` builds these values.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+NANOSECONDS = 1e9
+MAX_ID = 2**31 - 1
+MAX_LINKS = 40
+
+
+class HealthConfig(NamedTuple):
+    """The health check of an image or container, with the engine's defaults filled in.
+
+    Attributes:
+        test: as in the config: `("CMD", …)`, `("CMD-SHELL", "…")` or `("NONE",)`.
+        interval: seconds between probes once started.
+        timeout: seconds that one probe may take.
+        start_period: seconds after the start in which failures do not count.
+        start_interval: seconds between probes in the start period (engines from 25 on).
+        retries: failures in a row that make it unhealthy.
+    """
+
+    test: tuple[str, ...]
+    interval: float = 30.0
+    timeout: float = 30.0
+    start_period: float = 0.0
+    start_interval: float = 5.0
+    retries: int = 3
+
+    @property
+    def disabled(self) -> bool:
+        """Whether it says `NONE`, or nothing at all."""
+        return not self.test or self.test[0] == "NONE"
+
+    @property
+    def time_to_unhealthy(self) -> float:
+        """Seconds from the moment the service is dead until the engine must call it unhealthy, at most.
+
+        A probe that has just passed, then `retries` intervals, each followed by a probe that times out.
+        """
+        return self.retries * (self.interval + self.timeout)
+
+    @property
+    def time_to_healthy(self) -> float:
+        """Seconds from the start after which a container that is not healthy has failed its own check."""
+        return self.start_period + self.time_to_unhealthy
+
+
+class ImageConfig(NamedTuple):
+    """How the image says it wants to be run.
+
+    Attributes:
+        user: as written, "" where none is set.
+        ports: as `8000/tcp`, in order of port.
+        shell: the shell of shell-form instructions, empty where none is set.
+        created: RFC 3339 time, "" where unknown.
+        args_escaped: whether the command was written in shell form on Windows.
+    """
+
+    user: str = ""
+    env: Mapping[str, str] = {}
+    command: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    healthcheck: HealthConfig | None = None
+    workdir: str = ""
+    labels: Mapping[str, str] = {}
+    ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    stop_signal: str | None = None
+    shell: tuple[str, ...] = ()
+    on_build: tuple[str, ...] = ()
+    created: str = ""
+    os: str = ""
+    architecture: str = ""
+    args_escaped: bool = False
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """What the engine runs: the entrypoint followed by the command."""
+        return self.entrypoint + self.command
+
+
+class HistoryEntry(NamedTuple):
+    """One step of the image's history.
+
+    Attributes:
+        created_by: the instruction, as the builder recorded it.
+        empty: whether it made no layer.
+        layer: index of the layer that it made, None for an empty one.
+    """
+
+    created_by: str
+    empty: bool
+    layer: int | None
+    comment: str = ""
+    created: str = ""
+
+
+class FileEntry(NamedTuple):
+    """One file of one layer.
+
+    Attributes:
+        path: absolute, without a trailing slash; "/" is the root.
+        type: `file`, `dir`, `link`, `hardlink`, `char`, `block` or `fifo`.
+        mode: permission bits, setuid, setgid and sticky included (0o7777).
+        size: bytes; 0 for anything but a file.
+        mtime: seconds since 1970.
+        link: target of a link as written; of a hardlink, its absolute path.
+        layer: index of the layer that it comes from.
+    """
+
+    path: str
+    type: str
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime: int
+    link: str
+    layer: int
+
+    @property
+    def is_setuid(self) -> bool:
+        """Whether it is a file that runs as its owner or group."""
+        return self.type in {"file", "hardlink"} and bool(self.mode & 0o6000)
+
+    @property
+    def is_world_writable(self) -> bool:
+        """Whether anybody may write it; links have no rights of their own."""
+        return self.type != "link" and bool(self.mode & 0o002)
+
+    def writable_by(self, uid: int, gids: Iterable[int]) -> bool:
+        """Tell whether the permission bits let this user write it (root always may)."""
+        if uid == 0:
+            return True
+        if self.uid == uid:
+            return bool(self.mode & 0o200)
+        return bool(self.mode & (0o020 if self.gid in set(gids) else 0o002))
+
+
+class Layer(NamedTuple):
+    """One layer: what it adds, and what it takes away from those below.
+
+    Attributes:
+        index: 0 is the lowest.
+        diff_id: digest of the uncompressed layer, as `sha256:…`.
+        size: bytes of its files.
+        history: the step that made it, None where the history does not tell.
+        entries: its files, in the archive's order.
+        whiteouts: absolute paths that it deletes.
+        opaque: folders whose lower content it hides whole.
+    """
+
+    index: int  # type: ignore[assignment]  # shadows tuple.index, which nobody asks a layer for
+    diff_id: str
+    size: int
+    history: HistoryEntry | None
+    entries: tuple[FileEntry, ...]
+    whiteouts: tuple[str, ...] = ()
+    opaque: tuple[str, ...] = ()
+
+
+class User(NamedTuple):
+    """A line of /etc/passwd."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+    shell: str
+
+
+class Group(NamedTuple):
+    """A line of /etc/group."""
+
+    name: str
+    gid: int
+    members: tuple[str, ...]
+
+
+class ResolvedUser(NamedTuple):
+    """Who a USER text is, as the engine resolves it.
+
+    Attributes:
+        uid: None where the engine would refuse to start.
+        gid: likewise.
+        groups: supplementary groups from /etc/group; none where a group is given.
+        name: name of the matching passwd entry, "" where there is none.
+        why: one clause that explains the result.
+    """
+
+    uid: int | None
+    gid: int | None
+    groups: tuple[int, ...]
+    name: str
+    why: str
+
+
+class Package(NamedTuple):
+    """An installed package; `manager` is `dpkg`, `apk` or `python`."""
+
+    name: str
+    version: str
+    manager: str
+
+
+class ImageFacts:
+    """Everything that probes know of one image.
+
+    Attributes:
+        reference: what the user calls it.
+        id: the engine's image id, `sha256:…`.
+        repo_digests: `name@sha256:…` of the registries it is known from.
+        history: oldest first.
+        layers: lowest first.
+        size: bytes, as the engine counts them (0 where no engine did).
+        texts: content of the text files that were kept, by (layer, path).
+    """
+
+    def __init__(  # noqa: PLR0913 - a value with that many parts
+        self,
+        *,
+        reference: str,
+        id: str,  # noqa: A002 - the engine's word
+        config: ImageConfig,
+        history: tuple[HistoryEntry, ...] = (),
+        layers: tuple[Layer, ...] = (),
+        size: int = 0,
+        repo_digests: tuple[str, ...] = (),
+        texts: Mapping[tuple[int, str], bytes] | None = None,
+    ) -> None:
+        self.reference = reference
+        self.id = id
+        self.config = config
+        self.history = history
+        self.layers = layers
+        self.size = size
+        self.repo_digests = repo_digests
+        self.texts: Mapping[tuple[int, str], bytes] = {} if texts is None else texts
+
+    def __repr__(self) -> str:
+        return f"<ImageFacts {self.reference} {self.id[:19]} layers={len(self.layers)}>"
+
+    @cached_property
+    def files(self) -> Mapping[str, FileEntry]:
+        """The merged view, by absolute path: later layers win, whiteouts applied."""
+        return merge(self.layers)
+
+    def find(self, path: str) -> FileEntry | None:
+        """Return the entry at a path with links followed inside the image; None where there is none."""
+        resolved = self.resolve(path)
+        return None if resolved is None else self.files.get(resolved)
+
+    def resolve(self, path: str) -> str | None:
+        """Follow every link of a path inside the image; None for a loop. The last part may be missing."""
+        todo, done = _parts(path)[::-1], ""
+        for _ in range(MAX_LINKS + len(todo)):
+            if not todo:
+                return done or "/"
+            part = todo.pop()
+            if part == "..":
+                done = done.rpartition("/")[0]
+                continue
+            entry = self.files.get(f"{done}/{part}")
+            if entry is None or entry.type != "link":
+                done = f"{done}/{part}"
+                continue
+            if entry.link.startswith("/"):
+                done = ""
+            todo += _parts(entry.link)[::-1]
+        return None
+
+    def read(self, path: str) -> bytes | None:
+        """Return the content of a text file in the merged view; None where it is missing or was not kept.
+
+        Facts keep files without NUL bytes up to a size (`dockproof.collect.archive.TEXT_LIMIT`).
+        """
+        entry = self.find(path)
+        if entry is not None and entry.type == "hardlink":
+            entry = self.find(entry.link)
+        return None if entry is None else self.texts.get((entry.layer, entry.path))
+
+    def contents(self, layers: Iterable[Layer] | None = None) -> Iterator[tuple[FileEntry, bytes]]:
+        """Yield each kept text file of the layers (all by default) with its content, deleted ones too."""
+        for layer in self.layers if layers is None else layers:
+            for entry in layer.entries:
+                text = self.texts.get((layer.index, entry.path)) if entry.type == "file" else None
+                if text is not None:
+                    yield entry, text
+
+    @cached_property
+    def users(self) -> Mapping[str, User]:
+        """/etc/passwd by name; the first entry of a name wins, as for the engine."""
+        entries = parse_passwd(self.read("/etc/passwd") or b"")
+        return {user.name: user for user in reversed(entries)}
+
+    @cached_property
+    def groups(self) -> Mapping[str, Group]:
+        """/etc/group by name; the first entry of a name wins."""
+        entries = parse_group(self.read("/etc/group") or b"")
+        return {group.name: group for group in reversed(entries)}
+
+    @cached_property
+    def packages(self) -> tuple[Package, ...]:
+        """Installed packages that dpkg, apk and Python's metadata know of, sorted."""
+        return tuple(sorted(set(self._packages())))
+
+    def _packages(self) -> Iterator[Package]:
+        yield from parse_dpkg(self.read("/var/lib/dpkg/status") or b"")
+        for database in ("/lib/apk/db/installed", "/usr/lib/apk/db/installed"):
+            yield from parse_apk(self.read(database) or b"")
+        for path in self.files:
+            if path.startswith("/var/lib/dpkg/status.d/") and not path.endswith(".md5sums"):
+                yield from parse_dpkg(self.read(path) or b"")
+            elif match := _DISTRIBUTION.search(path):
+                yield Package(match["name"], match["version"], "python")
+
+    @cached_property
+    def os_release(self) -> Mapping[str, str]:
+        """/etc/os-release as a mapping, empty where the image has none."""
+        return parse_os_release(self.read("/etc/os-release") or b"")
+
+    def resolve_user(self, text: str | None = None) -> ResolvedUser:
+        """Say who a USER text (the config's own by default) is in this image."""
+        passwd = self.read("/etc/passwd")
+        group = self.read("/etc/group")
+        return resolve_user(
+            self.config.user if text is None else text,
+            None if passwd is None else parse_passwd(passwd),
+            None if group is None else parse_group(group),
+        )
+
+    def is_based_on(self, base: ImageFacts) -> bool:
+        """Tell whether the base's layers are this image's lowest ones."""
+        own = [layer.diff_id for layer in self.layers]
+        below = [layer.diff_id for layer in base.layers]
+        return own[: len(below)] == below
+
+    def own_layers(self, base: ImageFacts | None) -> tuple[Layer, ...]:
+        """Return the layers that stand over the base; all where it is unknown or not this image's base."""
+        if base is None or not self.is_based_on(base):
+            return self.layers
+        return self.layers[len(base.layers) :]
+
+    def layer_files(self, layer: Layer) -> Iterator[FileEntry]:
+        """Yield the entries of a layer that are still visible in the merged view."""
+        return (entry for entry in layer.entries if self.files.get(entry.path) is entry)
+
+
+_DISTRIBUTION = re.compile(r"/(?P<name>[^/]+?)-(?P<version>[^/-]+)\.dist-info/METADATA$")
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in {"", "."}]
+
+
+def merge(layers: Iterable[Layer]) -> dict[str, FileEntry]:
+    """Stack layers into the tree that a container sees, by absolute path.
+
+    Deletions of a layer reach the layers below it only, never its own files.
+    """
+    tree: dict[str, FileEntry] = {}
+    for layer in layers:
+        gone = [*layer.whiteouts, *_replaced(tree, layer)]
+        if gone or layer.opaque:
+            _delete(tree, gone, layer.opaque)
+        tree.update((entry.path, entry) for entry in layer.entries)
+    return tree
+
+
+def _replaced(tree: Mapping[str, FileEntry], layer: Layer) -> Iterator[str]:
+    """Folders of the lower tree that this layer replaces by something that is none."""
+    for entry in layer.entries:
+        if entry.type != "dir" and (old := tree.get(entry.path)) is not None and old.type == "dir":
+            yield entry.path
+
+
+def _delete(tree: dict[str, FileEntry], gone: list[str], opaque: Iterable[str]) -> None:
+    exact = set(gone)
+    prefixes = tuple(f"{path.rstrip('/')}/" for path in (*gone, *opaque))
+    for path in [path for path in tree if path in exact or path.startswith(prefixes)]:
+        if path != "/":
+            del tree[path]
+
+
+# ------------------------------------------------------------------------------------------------- config
+
+
+def parse_config(document: Mapping[str, Any]) -> ImageConfig:
+    """Build the config from an image's own JSON (`config`, `created`, `os`, …), as archives hold it.
+
+    `docker image inspect` spells the outer keys with capitals; both are read. Null counts as absent.
+    """
+    outer = {str(key).lower(): value for key, value in document.items()}
+    config: Mapping[str, Any] = outer.get("config") or {}
+    return ImageConfig(
+        user=config.get("User") or "",
+        env=_environment(config.get("Env") or ()),
+        command=_words(config.get("Cmd")),
+        entrypoint=_words(config.get("Entrypoint")),
+        healthcheck=parse_health(config.get("Healthcheck")),
+        workdir=config.get("WorkingDir") or "",
+        labels=dict(config.get("Labels") or {}),
+        ports=tuple(sorted(config.get("ExposedPorts") or (), key=_port_key)),
+        volumes=tuple(sorted(config.get("Volumes") or ())),
+        stop_signal=config.get("StopSignal") or None,
+        shell=_words(config.get("Shell")),
+        on_build=_words(config.get("OnBuild")),
+        created=outer.get("created") or "",
+        os=outer.get("os") or "",
+        architecture=outer.get("architecture") or "",
+        args_escaped=bool(config.get("ArgsEscaped")),
+    )
+
+
+def _words(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Read a command as engines write it: a list, a bare string (old ones), or null."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _environment(pairs: Iterable[str]) -> dict[str, str]:
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def _port_key(port: str) -> tuple[int, str]:
+    number = port.partition("/")[0]
+    return (int(number) if number.isascii() and number.isdigit() else 0, port)
+
+
+def parse_health(check: Mapping[str, Any] | None) -> HealthConfig | None:
+    """Read a health check with its times in nanoseconds; 0 and absent mean the engine's default."""
+    if not check or not check.get("Test"):
+        return None
+    default = HealthConfig(())
+    return HealthConfig(
+        test=_words(check["Test"]),
+        interval=_seconds(check.get("Interval"), default.interval),
+        timeout=_seconds(check.get("Timeout"), default.timeout),
+        start_period=_seconds(check.get("StartPeriod"), default.start_period),
+        start_interval=_seconds(check.get("StartInterval"), default.start_interval),
+        retries=int(check.get("Retries") or default.retries),
+    )
+
+
+def _seconds(nanoseconds: float | None, default: float) -> float:
+    return nanoseconds / NANOSECONDS if nanoseconds else default
+
+
+def parse_history(steps: Iterable[Mapping[str, Any]] | None) -> tuple[HistoryEntry, ...]:
+    """Read the history of an image's JSON, oldest first, and number the layers that its steps made."""
+    entries, layer = [], 0
+    for step in steps or ():
+        empty = bool(step.get("empty_layer"))
+        entries.append(
+            HistoryEntry(
+                created_by=step.get("created_by") or "",
+                empty=empty,
+                layer=None if empty else layer,
+                comment=step.get("comment") or "",
+                created=step.get("created") or "",
+            )
+        )
+        layer += not empty
+    return tuple(entries)
+
+
+# ------------------------------------------------------------------------------------------ small databases
+
+
+def _go_atoi(text: str) -> int | None:
+    """Read a number as Go's strconv.Atoi does: optional sign, ASCII digits, nothing else."""
+    return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else None
+
+
+def _records(text: bytes, fields: int) -> Iterator[list[str]]:
+    """Split a colon-separated database as the engine does: blanks trimmed, missing fields empty."""
+    for line in text.decode("utf-8", "replace").split("\n"):
+        if stripped := line.strip():
+            yield (stripped.split(":") + [""] * fields)[:fields]
+
+
+def parse_passwd(text: bytes) -> tuple[User, ...]:
+    """Read /etc/passwd; a number that is none counts as 0, as for the engine."""
+    return tuple(
+        User(name, _go_atoi(uid) or 0, _go_atoi(gid) or 0, home, shell)
+        for name, _, uid, gid, _, home, shell in _records(text, 7)
+    )
+
+
+def parse_group(text: bytes) -> tuple[Group, ...]:
+    """Read /etc/group, with the engine's leniency."""
+    return tuple(
+        Group(name, _go_atoi(gid) or 0, tuple(member for member in members.split(",") if member))
+        for name, _, gid, members in _records(text, 4)
+    )
+
+
+def resolve_user(text: str, passwd: tuple[User, ...] | None, group: tuple[Group, ...] | None) -> ResolvedUser:
+    """Resolve `user[:group]` as the engine does when it starts the container.
+
+    The rules are those of `GetExecUser` of github.com/moby/sys/user: a number is always a uid (`00` and `+0`
+    are 0), a bare uid without a passwd entry runs with gid 0, an explicit group drops the supplementary ones.
+
+    Args:
+        text: the USER; "" means root.
+        passwd: entries of /etc/passwd, None where the image has none.
+        group: entries of /etc/group, None where the image has none.
+    """
+    user_text, _, group_text = text.partition(":")
+    group_text = group_text.partition(":")[0]
+    number = _go_atoi(user_text)
+    wanted = 0 if user_text == "" else number
+    found = _match(passwd or (), user_text if wanted is None else wanted)
+    if found is None and wanted is None:
+        return ResolvedUser(None, None, (), "", f"the image's passwd has no user {user_text!r}")
+    if found is None and wanted is not None and not 0 <= wanted <= MAX_ID:
+        return ResolvedUser(None, None, (), "", f"uid {wanted} is out of range")
+    name, uid, gid = (found.name, found.uid, found.gid) if found else ("", wanted or 0, 0)
+    why = _why(user_text, found)
+    if group_text:
+        return _with_group(ResolvedUser(uid, gid, (), name, why), group_text, group or ())
+    groups = tuple(entry.gid for entry in group or () if name and name in entry.members)
+    return ResolvedUser(uid, gid, groups, name, why)
+
+
+def _match(passwd: Iterable[User], wanted: str | int) -> User | None:
+    return next(
+        (user for user in passwd if wanted == (user.name if isinstance(wanted, str) else user.uid)), None
+    )
+
+
+def _why(text: str, found: User | None) -> str:
+    if text == "":
+        return "no user is set, so root"
+    if found is None:
+        return f"{text} has no passwd entry, so its gid is 0"
+    return f"{text} is uid {found.uid} in the image's passwd"
+
+
+def _with_group(user: ResolvedUser, text: str, groups: Iterable[Group]) -> ResolvedUser:
+    number = _go_atoi(text)
+    found = next((g for g in groups if (g.name == text if number is None else g.gid == number)), None)
+    gid = found.gid if found else number
+    if gid is None:
+        return ResolvedUser(None, None, (), user.name, f"the image's group file has no group {text!r}")
+    if not 0 <= gid <= MAX_ID:
+        return ResolvedUser(None, None, (), user.name, f"gid {gid} is out of range")
+    who = user.why.removesuffix(", so its gid is 0")
+    return user._replace(gid=gid, why=f"{who}, group {text} is gid {gid}")
+
+
+def _stanzas(text: bytes) -> Iterator[dict[str, str]]:
+    """Yield the stanzas of a database of `Key: value` or `K:value` lines; continuation lines are dropped."""
+    for stanza in text.decode("utf-8", "replace").split("\n\n"):
+        pairs = (line.partition(":") for line in stanza.splitlines() if line and not line[0].isspace())
+        yield {key: value.strip() for key, _, value in pairs}
+
+
+def parse_dpkg(text: bytes) -> Iterator[Package]:
+    """Yield the packages of a dpkg status file that are installed (all, where it has no Status field)."""
+    for stanza in _stanzas(text):
+        state = stanza.get("Status", "installed").split()[-1:]
+        if "Package" in stanza and state == ["installed"]:
+            yield Package(stanza["Package"], stanza.get("Version", ""), "dpkg")
+
+
+def parse_apk(text: bytes) -> Iterator[Package]:
+    """Yield the packages of apk's installed database."""
+    for stanza in _stanzas(text):
+        if "P" in stanza:
+            yield Package(stanza["P"], stanza.get("V", ""), "apk")
+
+
+def parse_os_release(text: bytes) -> dict[str, str]:
+    """Read os-release: `KEY=value`, quotes removed, comments and odd lines left out."""
+    found = re.finditer(r"^([A-Za-z0-9_]+)=(.*)$", text.decode("utf-8", "replace"), re.MULTILINE)
+    return {match[1]: match[2].strip().strip("\"'") for match in found}
