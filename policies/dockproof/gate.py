@@ -129,17 +129,26 @@ def ask(policies: Iterable[Policy], probe: Probe, target: Any, config: Config) -
                 if isinstance(answer, NotApplicable):
                     skipped.append(answer)
                 else:
-                    findings.append(_stamped(answer, policy, target.profile))
+                    findings.append(_stamped(answer, policy, target))
         except Exception as error:  # noqa: BLE001 - whatever a probe raises, the gate goes on and fails closed
             missed.append(NotLooked(policy.id, f"the {probe} probe crashed: {error!r}", _where(error)))
     return Answers(tuple(findings), tuple(skipped), tuple(missed))
 
 
-def _stamped(finding: Finding, policy: Policy, profile: Profile) -> Finding:
-    severity = policy.severity(profile)
+def _stamped(finding: Finding, policy: Policy, target: Any) -> Finding:
+    """Give the finding the profile's severity; no more than a warning in a stage that nothing shipped needs."""
+    severity = policy.severity(target.profile)
     if severity is None:
-        raise ValueError(f"{policy.id} is off under {profile}")
+        raise ValueError(f"{policy.id} is off under {target.profile}")
+    if finding.probe is Probe.SOURCE and severity is Severity.ERROR and _is_aside(finding.place.line, target):
+        severity = Severity.WARNING
     return finding._replace(severity=severity)
+
+
+def _is_aside(line: int, target: SourceTarget) -> bool:
+    """Whether a line belongs to a stage that no shipped stage needs."""
+    before = [stage.index for stage in target.dockerfile.stages if stage.instruction.span.line <= line]
+    return bool(before) and before[-1] not in target.needed
 
 
 def _where(error: Exception) -> str:

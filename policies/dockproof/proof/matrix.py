@@ -1,0 +1,123 @@
+"""The kill matrix: every mutant against every policy.
+
+A policy whose mutants do not turn it red is not a policy (design.md, "Rules of proof"). A row says what went wrong
+in words; an empty `faults` is a kill.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from dockproof.finding import Probe
+from dockproof.policy import ImageMutant, RuntimeMutant, SourceMutant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from dockproof.finding import Finding
+    from dockproof.gate import Answers
+    from dockproof.policy import Mutant, Policy
+
+KINDS: Mapping[type[Mutant], Probe] = {
+    SourceMutant: Probe.SOURCE,
+    ImageMutant: Probe.IMAGE,
+    RuntimeMutant: Probe.RUNTIME,
+}
+
+
+class Row(NamedTuple):
+    """One mutant and what became of it.
+
+    Attributes:
+        policy: the owner's id.
+        mutant: the mutant's name.
+        probe: the level it was made at.
+        red: ids of all policies that turned red.
+        faults: why it does not count as killed; empty = killed.
+    """
+
+    policy: str
+    mutant: str
+    probe: Probe
+    red: tuple[str, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def killed(self) -> bool:
+        """Whether the owner noticed, and nobody did who should not."""
+        return not self.faults
+
+
+def edited(text: str, mutant: SourceMutant) -> tuple[str, frozenset[int]]:
+    """Apply an edit; return the new text and the lines on which the finding must sit.
+
+    Raises:
+        ValueError: the edit is stale (its text does not stand exactly once), or `at` does not stand in the result.
+    """
+    count = text.count(mutant.old)
+    if count != 1:
+        raise ValueError(f"stale: {mutant.old!r} stands {count} times in {mutant.file}, not once")
+    result = text.replace(mutant.old, mutant.new)
+    if mutant.at:
+        return result, _lines_of(result, mutant.at)
+    if not mutant.new.strip():
+        raise ValueError("a deletion must say with `at` where the finding sits")
+    start = text.index(mutant.old)
+    first = text.count("\n", 0, start) + 1
+    return result, frozenset(range(first, first + mutant.new.rstrip("\n").count("\n") + 1))
+
+
+def _lines_of(text: str, part: str) -> frozenset[int]:
+    lines = frozenset(number for number, line in enumerate(text.splitlines(), 1) if part in line)
+    if not lines:
+        raise ValueError(f"stale: {part!r} stands nowhere in the edited file")
+    return lines
+
+
+def judge(policy: Policy, mutant: Mutant, answers: Answers, lines: frozenset[int] | None = None) -> Row:
+    """Compare what the probes said of a mutant with what its owner declared.
+
+    Args:
+        policy: the owner.
+        mutant: the mutant.
+        answers: what all policies said of the mutant at its level.
+        lines: lines on which the owner's finding must sit, None where lines are not judged.
+    """
+    probe = KINDS[type(mutant)]
+    red = tuple(sorted({f.policy for f in answers.findings if not f.waived}))
+    faults = [f"{missed.what} could not look: {missed.reason}" for missed in answers.not_looked]
+    faults += _owner_faults(policy, mutant, answers.findings, lines)
+    undeclared = set(red) - {policy.id} - mutant.also
+    if undeclared:
+        faults.append(f"also turned red, undeclared: {', '.join(sorted(undeclared))}")
+    silent = mutant.also - set(red)
+    if silent:
+        faults.append(f"declared to turn red too, but did not: {', '.join(sorted(silent))}")
+    return Row(policy.id, mutant.name, probe, red, tuple(faults))
+
+
+def _owner_faults(
+    policy: Policy, mutant: Mutant, findings: Sequence[Finding], lines: frozenset[int] | None
+) -> Iterator[str]:
+    own = [f for f in findings if f.policy == policy.id and mutant.clause in {None, f.clause}]
+    if not own:
+        others = sorted({f.clause or "" for f in findings if f.policy == policy.id})
+        instead = f" (it said {', '.join(others)} instead of {mutant.clause})" if others else ""
+        yield f"survived: {policy.id} did not turn red{instead}"
+    elif lines is not None and not any(f.place.line in lines for f in own):
+        where = sorted({f.place.line for f in own})
+        yield f"misplaced: found on line {where}, edited {sorted(lines)}"
+
+
+def failed(policy: Policy, mutant: Mutant, fault: str) -> Row:
+    """Return the row of a mutant that could not even be made."""
+    return Row(policy.id, mutant.name, KINDS[type(mutant)], (), (fault,))
+
+
+def unproven(policies: Iterable[Policy]) -> Iterator[str]:
+    """Yield a sentence for every overridden probe without a mutant of its own kind, and every unproven clause."""
+    for policy in policies:
+        kinds = {KINDS[type(mutant)] for mutant in policy.mutants}
+        yield from (f"{policy.id}: the {p} probe has no mutant" for p in policy.probes if p not in kinds)
+        proven = {mutant.clause for mutant in policy.mutants}
+        yield from (f"{policy.id}: clause {c.name} has no mutant" for c in policy.clauses if c.name not in proven)

@@ -1,0 +1,76 @@
+"""Source mutants: edits of good Dockerfiles, judged in milliseconds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from dockproof import gate
+from dockproof.facts.dockerfile import parse
+from dockproof.policy import Profile, SourceMutant
+from dockproof.proof.matrix import edited, failed, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dockproof.config import Config
+    from dockproof.facts.context import BuildContext
+    from dockproof.gate import Answers
+    from dockproof.policy import Policy
+    from dockproof.proof.matrix import Row
+
+
+class Good(NamedTuple):
+    """A Dockerfile that passes every policy, and that mutants edit.
+
+    Attributes:
+        name: what mutants call it (`SourceMutant.file`).
+        text: its text.
+        profile: the profile it is held to.
+        context: its build context, None where it needs none.
+    """
+
+    name: str
+    text: str
+    profile: Profile = Profile.PRODUCTION
+    context: BuildContext | None = None
+
+
+def answers(good: Good, text: str, policies: Mapping[str, Policy], config: Config) -> Answers:
+    """Ask every source probe about a text in the place of a good file."""
+    target = gate.target_of(parse(text, good.name), good.profile, (), good.context)
+    return gate.check_source(target, policies, config)
+
+
+def baseline(goods: Mapping[str, Good], policies: Mapping[str, Policy], config: Config) -> Iterator[str]:
+    """Yield a sentence for everything that any policy says of an unedited file: there must be nothing."""
+    for good in goods.values():
+        said = answers(good, good.text, policies, config)
+        for finding in said.findings:
+            yield f"{good.name}:{finding.place.line}: {finding.policy} is red unedited: {finding.message}"
+        for missed in said.not_looked:
+            yield f"{good.name}: {missed.what} could not look: {missed.reason}"
+
+
+def rows(goods: Mapping[str, Good], policies: Mapping[str, Policy], config: Config) -> Iterator[Row]:
+    """Make every source mutant and judge it."""
+    for policy in policies.values():
+        for mutant in policy.mutants:
+            if isinstance(mutant, SourceMutant):
+                yield _row(policy, mutant, goods, policies, config)
+
+
+def _row(
+    policy: Policy,
+    mutant: SourceMutant,
+    goods: Mapping[str, Good],
+    policies: Mapping[str, Policy],
+    config: Config,
+) -> Row:
+    good = goods.get(mutant.file)
+    if good is None:
+        return failed(policy, mutant, f"stale: there is no good Dockerfile {mutant.file}")
+    try:
+        text, lines = edited(good.text, mutant)
+    except ValueError as error:
+        return failed(policy, mutant, str(error))
+    return judge(policy, mutant, answers(good, text, policies, config), lines)
