@@ -62,8 +62,9 @@ def reason(error: BaseException) -> str:
     """Say in one line why: class and first line of the innermost cause (clients wrap, some say nothing)."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = str(error).strip().splitlines() or [repr(error)]
-    return f"{type(error).__name__}: {lines[0]}"
+    name = type(error).__name__
+    line = next(iter(str(error).strip().splitlines()), name)
+    return line if line.startswith(name) else f"{name}: {line}"
 
 
 def ask_postgresql(engine: Engine) -> None:

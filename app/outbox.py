@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.broker import article_message
+from app.health import reason
 from app.models import Article, Status
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class Outbox(threading.Thread):
                 )  # answers RabbitMQ's heartbeats between publishes
             except (SQLAlchemyError, BrokerConnectionError, AMQPError, OSError) as error:
                 self._forget_connection()
-                logger.warning("nothing can be published now: %s: %s", type(error).__name__, error)
+                logger.warning("nothing can be published now: %s", reason(error))
             except Exception:
                 logger.exception("the outbox met what it does not know, and goes on")
             self._due.wait(SWEEP_SECONDS)
