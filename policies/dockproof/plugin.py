@@ -255,7 +255,9 @@ def manifest(path: Path) -> Mapping[str, ServiceRule]:
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: no compose file with services: {error!r}") from None
     known = catalog_ids()
-    return {name: x_dockproof(s.get("x-dockproof") or {}, f"{path}: {name}", known) for name, s in built.items()}
+    return {
+        name: x_dockproof(s.get("x-dockproof") or {}, f"{path}: {name}", known) for name, s in built.items()
+    }
 
 
 def catalog_ids() -> frozenset[str]:
@@ -271,7 +273,7 @@ class EngineItem(Item):
     compose: Path
 
     @property
-    def session(self) -> Session:
+    def gate(self) -> Session:
         """The compose file's session.
 
         Raises:
@@ -299,7 +301,7 @@ class ManifestItem(EngineItem):
 
     def runtest(self) -> None:
         """Compare with `docker compose config`."""
-        resolved = frozenset(self.session.services)
+        resolved = frozenset(self.gate.services)
         if resolved != self.services:
             missed = ", ".join(sorted(resolved ^ self.services))
             raise PolicyFailure(f"{self.path.name}: collected and resolved services differ: {missed}")
@@ -338,7 +340,7 @@ class LevelItem(EngineItem):
 
     def runtest(self) -> None:
         """Build, inspect or run what is not yet, and fail with the findings of this policy."""
-        answers = self.session.answers(self.parent.name, self.probe)
+        answers = self.gate.answers(self.parent.name, self.probe)
         whole = [n for n in answers.not_looked if n.what == self.probe.value]
         if whole:
             raise PolicyFailure("\n".join(f"could not look: {n.reason}\n{n.log}".strip() for n in whole))
@@ -358,7 +360,7 @@ class ContradictionItem(EngineItem):
 
     def runtest(self) -> None:
         """Fail with every disagreement of this service's levels."""
-        found = self.session.contradictions(self.parent.name)
+        found = self.gate.contradictions(self.parent.name)
         if found:
             raise PolicyFailure("\n".join(map(_sentence, found)))
 
@@ -375,7 +377,8 @@ class StructureFile(pytest.File):
         services = [
             name
             for name, rule in (manifest(compose) if compose else {}).items()
-            if self.path.resolve() in {(self._folder(compose) / path).resolve() for path in rule.structure_tests}
+            if self.path.resolve()
+            in {(self._folder(compose) / path).resolve() for path in rule.structure_tests}
         ]
         if compose is None or not services:
             yield Unused.from_parent(self, name="unused")
@@ -407,7 +410,9 @@ class Unused(Item):
 
     def runtest(self) -> None:
         """Fail: nothing would ever run this file."""
-        raise PolicyFailure(f"no service of a compose file names {self.path.name} under x-dockproof: structure_tests")
+        raise PolicyFailure(
+            f"no service of a compose file names {self.path.name} under x-dockproof: structure_tests"
+        )
 
 
 class StructureItem(EngineItem):
@@ -421,7 +426,7 @@ class StructureItem(EngineItem):
 
     def runtest(self) -> None:
         """Run the file on the image once, and fail with the errors of this test."""
-        for result in self.session.structure(self.service, self.path):
+        for result in self.gate.structure(self.service, self.path):
             if result.name == self.test:
                 if not result.passed:
                     raise PolicyFailure("\n".join(result.errors) or "the test failed without a word")

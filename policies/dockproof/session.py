@@ -8,28 +8,26 @@ rest goes on and nothing already found is lost.
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from dockproof import gate, verdict
-from dockproof.collect import build, compose, engine, image, run, standins, structure
-from dockproof.config import x_dockproof
+from dockproof import gate, verdict, waiver
 from dockproof.errors import DockproofError, NotLookedError, UsageError
-from dockproof.facts.context import BuildContext
-from dockproof.facts.dockerfile import parse
 from dockproof.finding import Probe
 from dockproof.gate import Answers, NotLooked
 from dockproof.policy import ImageTarget, RuntimeTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Self
 
     from dockproof.collect.compose import Manifest, Service
+    from dockproof.collect.engine import Engine
+    from dockproof.collect.run import Project
+    from dockproof.collect.standins import StandIns
     from dockproof.collect.structure import StructureResult
     from dockproof.config import Config, ServiceRule
     from dockproof.facts.container import ContainerFacts
@@ -38,4 +36,337 @@ if TYPE_CHECKING:
     from dockproof.policy import Policy, Profile, SourceTarget
     from dockproof.verdict import Cell
 
-WORKERS = 4
+T = TypeVar("T")
+
+BUILDS = 2
+"""Builds side by side; stages that they share are built once."""
+
+
+class Phase(NamedTuple):
+    """A part of the run and the seconds that it took; parts of different services overlap."""
+
+    name: str
+    seconds: float
+
+
+class _Once:
+    """Makes each thing once, whichever thread asks first; an error that a user can act on is kept like a value."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._made: dict[str, tuple[Any, DockproofError | None]] = {}
+
+    def get(self, key: str, make: Callable[[], T]) -> T:
+        with self._guard:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._made:
+                self._made[key] = _attempt(make)
+        value, error = self._made[key]
+        if error is not None:
+            raise error
+        result: T = value
+        return result
+
+
+def _attempt(make: Callable[[], T]) -> tuple[T | None, DockproofError | None]:
+    try:
+        return make(), None
+    except DockproofError as error:
+        return None, error
+
+
+class Session:
+    """The gate on one compose file.
+
+    Attributes:
+        manifest: what Docker Compose resolved.
+        services: the services whose images are built here, in the file's order.
+        policies: all policies by id.
+        config: the configuration in force.
+        phases: what took how long, in the order of its end.
+    """
+
+    def __init__(  # noqa: PLR0913 - its parts, each made elsewhere
+        self,
+        manifest: Manifest,
+        engine: Engine,
+        stand_ins: StandIns,
+        policies: Mapping[str, Policy],
+        config: Config,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Put a session together; `open` is the usual way."""
+        self.manifest, self.engine, self.stand_ins = manifest, engine, stand_ins
+        self.policies, self.config, self.progress = policies, config, progress
+        self.services: Mapping[str, Service] = {n: s for n, s in manifest.services.items() if s.build}
+        self.rules: Mapping[str, ServiceRule] = self._rules()
+        self.phases: list[Phase] = []
+        self._once = _Once()
+        self._stack = ExitStack()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        policies: Mapping[str, Policy],
+        config: Config,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> Self:
+        """Connect to the engine and resolve the manifest.
+
+        Raises:
+            NotLookedError: no engine answers.
+            UsageError: the manifest is missing, wrong, or builds nothing.
+        """
+        from dockproof.collect import compose, standins  # noqa: PLC0415 - starting `check` must not pay for it
+        from dockproof.collect.engine import Engine  # noqa: PLC0415 - as above
+
+        engine = Engine.connect()
+        return cls(compose.load(path, engine), engine, standins.load(), policies, config, progress)
+
+    def _rules(self) -> Mapping[str, ServiceRule]:
+        from dockproof.config import x_dockproof  # noqa: PLC0415 - see `open`
+
+        known = frozenset(self.policies)
+        path = self.manifest.path
+        return {n: x_dockproof(s.x_dockproof, f"{path}: {n}", known) for n, s in self.services.items()}
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """Remove every container, network and volume that this session started; may be called twice."""
+        self._stack.close()
+
+    # ------------------------------------------------------------------------------------------- questions
+
+    def profile(self, service: str) -> Profile:
+        """Return the profile that a service is held to."""
+        return self.rules[service].profile or self.config.profile
+
+    def asks(self, service: str, probe: Probe) -> list[Policy]:
+        """Return the policies that are asked about a service at a level."""
+        return gate.asked(self.policies, self.config, self.profile(service), probe)
+
+    def answers(self, service: str, probe: Probe) -> Answers:
+        """Return what the probes of a level say of a service; a level that could not be looked at says why."""
+        levels = {Probe.SOURCE: self._source, Probe.IMAGE: self._image, Probe.RUNTIME: self._runtime}
+        return self._once.get(f"{probe} {service}", lambda: _closed(probe, lambda: levels[probe](service)))
+
+    def structure(self, service: str, config: Path) -> Sequence[StructureResult]:
+        """Run one structure test file on a service's image.
+
+        Raises:
+            NotLookedError: the image could not be built, or the tool gave no full answer.
+        """
+        from dockproof.collect import structure  # noqa: PLC0415 - see `open`
+
+        def run() -> Sequence[StructureResult]:
+            with self._timed(f"structure {service} {config.name}"):
+                return structure.run(self.image_id(service), [config], engine=self.engine)
+
+        return self._once.get(f"structure {service} {config.resolve()}", run)
+
+    def structure_files(self, service: str) -> list[Path]:
+        """Return the structure test files that a service names."""
+        return [self.manifest.path.parent / name for name in self.rules[service].structure_tests]
+
+    def cells(self, service: str) -> list[Cell]:
+        """Return the verdict of every policy at every level."""
+        profile, level = self.profile(service), self.config.fail_level
+        asked = {p: {policy.id for policy in self.asks(service, p)} for p in Probe}
+        return [
+            verdict.cell(policy, probe, profile, self.answers(service, probe), level)
+            for policy in self.policies.values()
+            for probe in Probe
+            if policy.id in asked[probe] or policy.severity(profile) is None or probe not in policy.probes
+        ]
+
+    def contradictions(self, service: str) -> list[Finding]:
+        """Return a finding for every policy whose levels disagree on a service."""
+        return list(verdict.contradictions(self.cells(service)))
+
+    # ---------------------------------------------------------------------------------------------- levels
+
+    def _source(self, service: str) -> Answers:
+        from dockproof.collect import hadolint  # noqa: PLC0415 - see `open`
+
+        with self._timed(f"source {service}"):
+            target = self.source_target(service)
+            extra: Sequence[Finding] = ()
+            missed: Sequence[NotLooked] = ()
+            if self.config.hadolint:
+                found = hadolint.run([self.dockerfile(service)])
+                extra, missed = found.findings.get(self.dockerfile(service), ()), found.not_looked
+            answers = gate.check_source(
+                target, self.policies, self.config, self.rules[service].waivers, extra
+            )
+            return answers._replace(not_looked=(*answers.not_looked, *missed))
+
+    def _image(self, service: str) -> Answers:
+        target = ImageTarget(
+            self.image_facts(service),
+            self.base_facts(service),
+            self._source_or_none(service),
+            profile=self.profile(service),
+        )
+        with self._timed(f"image probes {service}"):
+            return self._waived(
+                service, gate.ask(self.asks(service, Probe.IMAGE), Probe.IMAGE, target, self.config)
+            )
+
+    def _runtime(self, service: str) -> Answers:
+        target = RuntimeTarget(
+            self.container_facts(service),
+            self.image_facts(service),
+            self._source_or_none(service),
+            profile=self.profile(service),
+        )
+        answers = gate.ask(self.asks(service, Probe.RUNTIME), Probe.RUNTIME, target, self.config)
+        return self._waived(service, answers)
+
+    def _waived(self, service: str, answers: Answers) -> Answers:
+        return answers._replace(findings=tuple(waiver.stamp(answers.findings, self.rules[service].waivers)))
+
+    # ----------------------------------------------------------------------------------------------- facts
+
+    def dockerfile(self, service: str) -> Path:
+        """Return the path of a service's Dockerfile."""
+        build = self.services[service].build
+        if build is None:
+            raise UsageError(f"service {service} builds no image")
+        return build.dockerfile
+
+    def source_target(self, service: str) -> SourceTarget:
+        """Return the facts of a service's Dockerfile, for the target that compose builds.
+
+        Raises:
+            NotLookedError: the file cannot be read.
+        """
+        return self._once.get(f"dockerfile {service}", lambda: self._parse(service))
+
+    def _parse(self, service: str) -> SourceTarget:
+        from dockproof.facts.context import BuildContext  # noqa: PLC0415 - see `open`
+        from dockproof.facts.dockerfile import parse  # noqa: PLC0415 - as above
+
+        build, path = self.services[service].build, self.dockerfile(service)
+        try:
+            dockerfile = parse(path.read_bytes(), str(path))
+        except OSError as error:
+            raise NotLookedError(f"{path}: cannot be read: {error.strerror}") from None
+        targets = [build.target] if build and build.target else []
+        context = BuildContext.open(build.context, path) if build else None
+        return gate.target_of(dockerfile, self.profile(service), targets, context)
+
+    def _source_or_none(self, service: str) -> SourceTarget | None:
+        try:
+            return self.source_target(service)
+        except DockproofError:
+            return None
+
+    def image_id(self, service: str) -> str:
+        """Build all images of the manifest, together, and return one's id.
+
+        Raises:
+            NotLookedError: this image's build failed.
+        """
+        results = self._once.get("builds", self._build_all)
+        result = results[service]
+        if isinstance(result, DockproofError):
+            raise result
+        return result
+
+    def _build_all(self) -> dict[str, str | DockproofError]:
+        from dockproof.collect import process  # noqa: PLC0415 - see `open`
+
+        names = list(self.services)
+        return dict(zip(names, process.parallel(self._build, names, BUILDS), strict=True))
+
+    def _build(self, service: str) -> str | DockproofError:
+        from dockproof.collect import build  # noqa: PLC0415 - see `open`
+
+        try:
+            with self._timed(f"build {service}"):
+                return build.build(self.engine, self.services[service], self.stand_ins)
+        except DockproofError as error:
+            return error
+
+    def image_facts(self, service: str) -> ImageFacts:
+        """Return the facts of a service's image, built if need be."""
+        return self._once.get(f"image facts {service}", lambda: self._facts(service, self.image_id(service)))
+
+    def base_facts(self, service: str) -> ImageFacts | None:
+        """Return the facts of the base that a service's shipped stage stands on, None where it is not at hand."""
+        reference = self._base_reference(service)
+        if reference is None:
+            return None
+        local = self.stand_ins.image_for(reference) or reference
+        if not self.engine.has_image(local):
+            return None
+        return self._once.get(f"base facts {local}", lambda: self._facts("base", local))
+
+    def _base_reference(self, service: str) -> str | None:
+        target = self._source_or_none(service)
+        refs = [stage.root_base.ref for stage in target.shipped] if target else []
+        return refs[-1].text if refs and refs[-1] else None
+
+    def _facts(self, name: str, reference: str) -> ImageFacts:
+        from dockproof.collect import image  # noqa: PLC0415 - see `open`
+
+        with self._timed(f"image facts {name}"):
+            return image.facts(self.engine, reference)
+
+    def container_facts(self, service: str) -> ContainerFacts:
+        """Return what was seen of a service's running container, experiments included.
+
+        Raises:
+            NotLookedError: it did not start, died, or could not be looked at.
+        """
+        project = self._once.get("project", self._start)
+        wanted = frozenset(e for policy in self.asks(service, Probe.RUNTIME) for e in policy.experiments)
+
+        def look() -> ContainerFacts:
+            with self._timed(f"run {service}"):
+                return project.facts(service, experiments=wanted, dependencies=self.rules[service].readiness)
+
+        return self._once.get(f"container {service}", look)
+
+    def _start(self) -> Project:
+        from dockproof.collect.run import Project  # noqa: PLC0415 - see `open`
+
+        images = {name: self.image_id(name) for name in self.services if not self._failed(name)}
+        with self._timed("start"):
+            project = self._stack.enter_context(Project(self.engine, self.manifest, images, self.stand_ins))
+            project.start(list(images))
+        return project
+
+    def _failed(self, service: str) -> bool:
+        return isinstance(self._once.get("builds", self._build_all)[service], DockproofError)
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        self.progress(f"{name} …")
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.phases.append(Phase(name, time.monotonic() - start))
+
+
+def _closed(probe: Probe, look: Callable[[], Answers]) -> Answers:
+    """Look, and turn an error that stops a whole level into the answer that it could not be looked at."""
+    try:
+        return look()
+    except NotLookedError as error:
+        return Answers(not_looked=(NotLooked(probe.value, str(error), error.log),))
+    except DockproofError as error:
+        return Answers(not_looked=(NotLooked(probe.value, str(error)),))

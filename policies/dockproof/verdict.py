@@ -117,7 +117,9 @@ def table(policies: Mapping[str, Policy], columns: Mapping[str, Iterable[Cell]])
     group = sum(len(probe) + 2 for probe in Probe)
     lines = [
         " " * width + "  " + "  ".join(f"{name:<{group}}" for name in columns),
-        " " * width + "  " + "  ".join("".join(f"{probe:<{len(probe) + 2}}" for probe in Probe) for _ in columns),
+        " " * width
+        + "  "
+        + "  ".join("".join(f"{probe:<{len(probe) + 2}}" for probe in Probe) for _ in columns),
     ]
     for policy in policies:
         row = ("".join(_mark(cells.get((name, policy, probe)), probe) for probe in Probe) for name in columns)

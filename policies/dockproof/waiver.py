@@ -156,7 +156,10 @@ def _complaint(
     ids = {name.partition("/")[0] for name in exemption.policies}
     unknown = sorted(name for name in ids - known if not name.startswith("hadolint:"))
     if unknown:
-        return "malformed", f"a waiver names {unknown[0]}, which is no policy; `dockproof policies` lists them"
+        return (
+            "malformed",
+            f"a waiver names {unknown[0]}, which is no policy; `dockproof policies` lists them",
+        )
     if exemption.expired(today):
         return "expired", f"the waiver of {', '.join(exemption.policies)} ended on {exemption.waiver.until}"
     if exemption not in used and ids <= asked:
@@ -169,3 +172,9 @@ def _finding(exemption: Exemption, clause: str, message: str) -> Finding:
     line = exemption.line or 1
     severity = Severity.WARNING if clause == "unused" else Severity.ERROR
     return Finding(ID, message + origin, Place(line, line, 1), Probe.SOURCE, clause, severity=severity)
+
+
+def stamp(findings: Iterable[Finding], exemptions: Sequence[Exemption]) -> list[Finding]:
+    """Stamp waivers of the configuration on findings of an image or container; expired ones do not hold."""
+    today = datetime.datetime.now(tz=datetime.UTC).date()
+    return [_stamp(finding, exemptions, today, set()) for finding in findings]

@@ -38,7 +38,9 @@ def _policy_of(module: ModuleType) -> Policy:
         if isinstance(value, type) and issubclass(value, Policy) and value.__module__ == module.__name__
     ]
     if len(found) != 1:
-        raise TypeError(f"{module.__name__}: a policy module holds one subclass of Policy, this one {len(found)}")
+        raise TypeError(
+            f"{module.__name__}: a policy module holds one subclass of Policy, this one {len(found)}"
+        )
     policy = found[0]
     policy.id = module.__name__.rpartition(".")[2].replace("_", "-")
     return policy()

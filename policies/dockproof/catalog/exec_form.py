@@ -28,7 +28,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import Clause, Family, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,7 +78,9 @@ class ExecForm(Policy):
                 message = f"{keyword} starts a shell that stays between the engine and the program"
                 yield self.at(instruction, message, stage=stage, clause="shell-in-disguise")
         elif text.lstrip().startswith("["):
-            message = f"{keyword} looks like an exec form but is no valid JSON array of strings: a shell runs it"
+            message = (
+                f"{keyword} looks like an exec form but is no valid JSON array of strings: a shell runs it"
+            )
             yield self.at(instruction, message, stage=stage, clause="invalid-json")
         elif stage.shell is None:
             message = f"{keyword} is in shell form: a shell stands between the engine and the program"

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, ClassVar
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, Family, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 SYSTEM = frozenset({"apt-get", "apt", "aptitude", "apk", "dnf", "yum", "microdnf", "tdnf", "zypper"})
 LANGUAGE = frozenset({"pip", "pipx", "uv", "poetry", "npm", "yarn", "pnpm", "gem", "bundle", "go", "cargo"})
 COMPILERS = frozenset(
-    "cc gcc g++ c++ clang clang++ ld as rustc cargo go javac ghc gfortran make cmake ninja meson".split()
+    ["cc", "gcc", "g++", "c++", "clang", "clang++", "ld", "as", "rustc", "cargo", "go", "javac", "ghc", "gfortran", "make", "cmake", "ninja", "meson"]
 )
 _BUILD_PACKAGE = re.compile(
     r"(?:gcc|g\+\+|clang|gfortran|cpp)(?:-[\d.]+)?(?:-[\w-]+)?"
@@ -54,7 +54,9 @@ _BUILD_PACKAGE = re.compile(
 )
 # Commands that turn sources into programs, by name and first argument; an empty set means any argument.
 _BUILDS = {
-    **dict.fromkeys(("cc", "gcc", "g++", "clang", "rustc", "javac", "make", "cmake", "ninja"), frozenset[str]()),
+    **dict.fromkeys(
+        ("cc", "gcc", "g++", "clang", "rustc", "javac", "make", "cmake", "ninja"), frozenset[str]()
+    ),
     "go": frozenset({"build"}),
     "cargo": frozenset({"build"}),
     "mvn": frozenset({"package", "install", "verify"}),
@@ -96,15 +98,21 @@ class MultiStage(Policy):
         for command in commands.commands:
             if _compiles(command):
                 message = f"`{command.name}` compiles in the shipped stage"
-                yield self.at(instruction, message, stage=stage, clause="built-in-place", line=command.span.line)
+                yield self.at(
+                    instruction, message, stage=stage, clause="built-in-place", line=command.span.line
+                )
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look for compilers, headers and build packages in the layers above the base."""
         own = {layer.index for layer in target.image.own_layers(target.base)}
         inherited = {p.name for p in target.base.packages} if target.base else set()
         for package in target.image.packages:
-            if package.manager != "python" and package.name not in inherited and _BUILD_PACKAGE.fullmatch(package.name):
-                message = f"package {package.name} {package.version} is installed in the image"
+            if (
+                package.manager != "python"
+                and package.name not in inherited
+                and _BUILD_PACKAGE.fullmatch(package.name)
+            ):
+                message = f"package {package.name} {package.version} is installed"
                 yield self.in_image(message, Place(field="packages"), clause="build-tools")
         for entry in target.image.files.values():
             if entry.layer in own and entry.type != "dir" and (kind := _tool(entry.path)):

@@ -102,24 +102,34 @@ class NonRoot(Policy):
         for process in target.container.processes:
             name = " ".join(process.argv) or process.comm
             place = Place(pid=process.pid)
-            if 0 in process.uids:
+            if process.is_root:
                 yield self.in_container(f"`{name}` runs as uid 0", place, clause="root-user")
-            elif 0 in (*process.gids, *process.groups) and not target.options["arbitrary_uid"]:
+            elif 0 in {process.gid, process.real_gid, process.saved_gid, *process.groups} and not target.options["arbitrary_uid"]:
                 yield self.in_container(f"`{name}` runs with gid 0", place, clause="root-group")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
-        SourceMutant("user-root", "USER 10001:10001", "USER root", clause="root-user", also=frozenset({"numeric-user"})),
+        SourceMutant(
+            "user-root", "USER 10001:10001", "USER root", clause="root-user", also=frozenset({"numeric-user"})
+        ),
         SourceMutant("user-zero-zero", "USER 10001:10001", "USER 00", clause="root-user"),
         SourceMutant("user-plus-zero", "USER 10001:10001", "USER +0:10001", clause="root-user"),
-        SourceMutant("user-in-arg", "USER 10001:10001", "ARG RUN_AS=0\nUSER $RUN_AS", clause="root-user", at="USER $"),
+        SourceMutant(
+            "user-in-arg", "USER 10001:10001", "ARG RUN_AS=0\nUSER $RUN_AS", clause="root-user", at="USER $"
+        ),
         SourceMutant("no-user", "USER 10001:10001\n", "", clause="root-user", at="AS runtime"),
         SourceMutant("root-group", "USER 10001:10001", "USER 10001:0", clause="root-group"),
         SourceMutant("no-group", "USER 10001:10001", "USER 10001", clause="root-group"),
-        SourceMutant("no-value", "USER 10001:10001", "ARG RUN_AS\nUSER $RUN_AS", clause="unknown-user", at="USER $"),
+        SourceMutant(
+            "no-value", "USER 10001:10001", "ARG RUN_AS\nUSER $RUN_AS", clause="unknown-user", at="USER $"
+        ),
         SourceMutant("worker-root", "USER 10001:10001", "USER 0", "Dockerfile.worker", clause="root-user"),
         SourceMutant("dev-root", "USER 10001:10001", "USER 0:0", "Dockerfile.dev", clause="root-user"),
         ImageMutant("user-zero", "USER +0", clause="root-user"),
-        ImageMutant("name-of-root", "COPY <<passwd /etc/passwd\napp:x:0:0::/:/bin/false\npasswd\nUSER app", clause="root-user"),
+        ImageMutant(
+            "name-of-root",
+            "COPY <<passwd /etc/passwd\napp:x:0:0::/:/bin/false\npasswd\nUSER app",
+            clause="root-user",
+        ),
         ImageMutant("bare-uid", "USER 4242", clause="root-group"),
         RuntimeMutant("run-as-root", {"user": "0:0"}, clause="root-user"),
         RuntimeMutant("run-with-group-root", {"user": "10001:0"}, clause="root-group"),

@@ -120,4 +120,6 @@ def unproven(policies: Iterable[Policy]) -> Iterator[str]:
         kinds = {KINDS[type(mutant)] for mutant in policy.mutants}
         yield from (f"{policy.id}: the {p} probe has no mutant" for p in policy.probes if p not in kinds)
         proven = {mutant.clause for mutant in policy.mutants}
-        yield from (f"{policy.id}: clause {c.name} has no mutant" for c in policy.clauses if c.name not in proven)
+        yield from (
+            f"{policy.id}: clause {c.name} has no mutant" for c in policy.clauses if c.name not in proven
+        )

@@ -1,0 +1,1 @@
+"""What the gate says, in the formats that people and tools read."""

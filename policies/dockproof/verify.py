@@ -1,0 +1,161 @@
+"""`dockproof verify`: the whole gate on a manifest, one table, and the evidence in `build/verify/`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import dockproof
+from dockproof.collect import process
+from dockproof.errors import DockproofError, Exit, UsageError
+from dockproof.finding import Probe
+from dockproof.gate import NotLooked, is_red
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from dockproof.collect.structure import StructureResult
+    from dockproof.config import Config
+    from dockproof.finding import Finding
+    from dockproof.gate import Answers
+    from dockproof.session import Phase, Session
+    from dockproof.verdict import Cell
+
+WORKERS = 8
+"""Questions asked side by side; most of their time is waiting for containers."""
+
+
+class Service(NamedTuple):
+    """All that was seen of one service.
+
+    Attributes:
+        name: the compose service.
+        dockerfile: path of its Dockerfile.
+        image: id of the image that was built, None where the build failed.
+        cells: every policy at every level.
+        answers: by level, everything that was said.
+        structure: results of the structure tests that the service names.
+        contradictions: where levels disagree.
+        not_looked: what could not be looked at, of no policy's own.
+    """
+
+    name: str
+    dockerfile: Path
+    image: str | None
+    profile: str
+    cells: Sequence[Cell]
+    answers: Mapping[Probe, Answers]
+    structure: Sequence[StructureResult]
+    contradictions: Sequence[Finding]
+    not_looked: Sequence[NotLooked]
+
+
+class Report(NamedTuple):
+    """What `verify` says.
+
+    Attributes:
+        manifest: the compose file.
+        services: in the file's order.
+        stand_ins: which local image stood in for which pinned one, as the engine's set-up wrote it.
+        versions: tool to version.
+        phases: part of the run to seconds.
+        seconds: of the whole run.
+    """
+
+    manifest: Path
+    services: Sequence[Service]
+    stand_ins: Sequence[Mapping[str, str]]
+    versions: Mapping[str, str]
+    phases: Sequence[Phase]
+    seconds: float
+
+    def exit(self, config: Config) -> Exit:
+        """Return the exit code; what could not be looked at wins over what was found."""
+        if any(n.fatal for service in self.services for n in service.not_looked):
+            return Exit.NOT_LOOKED
+        red = any(is_red(f, config.fail_level) for service in self.services for f in findings(service))
+        failed = any(not result.passed for service in self.services for result in service.structure)
+        return Exit.FINDINGS if red or failed else Exit.CLEAN
+
+
+def findings(service: Service) -> Iterator[Finding]:
+    """Yield everything that was found on a service, level by level, contradictions last."""
+    for answers in service.answers.values():
+        yield from answers.findings
+    yield from service.contradictions
+
+
+def run(session: Session, names: Sequence[str] = ()) -> Report:
+    """Ask everything about the named services (all of them where none is named).
+
+    Raises:
+        UsageError: a name is no service that is built here.
+    """
+    start = time.monotonic()
+    unknown = [name for name in names if name not in session.services]
+    if unknown:
+        known = ", ".join(session.services)
+        raise UsageError(
+            f"{session.manifest.path}: no service {unknown[0]!r} is built here; there are: {known}"
+        )
+    chosen = list(names) or list(session.services)
+    _look_at_all(session, chosen)
+    services = [_service(session, name) for name in chosen]
+    return Report(
+        session.manifest.path,
+        services,
+        session.stand_ins.as_json(),
+        {"dockproof": dockproof.__version__, **session.engine.versions()},
+        session.phases,
+        time.monotonic() - start,
+    )
+
+
+def _look_at_all(session: Session, names: Sequence[str]) -> None:
+    """Ask everything once, side by side; answers and errors are kept by the session."""
+    jobs: list[Callable[[], object]] = [
+        lambda name=name, probe=probe: session.answers(name, probe)  # type: ignore[misc]
+        for probe in (Probe.SOURCE, Probe.RUNTIME, Probe.IMAGE)
+        for name in names
+    ]
+    jobs += [
+        lambda name=name, path=path: session.structure(name, path)  # type: ignore[misc]
+        for name in names
+        for path in session.structure_files(name)
+    ]
+    process.parallel(_quietly, jobs, WORKERS)
+
+
+def _quietly(job: Callable[[], object]) -> None:
+    try:
+        job()
+    except DockproofError:
+        return  # the session kept it; `_service` reads it again and reports it
+
+
+def _service(session: Session, name: str) -> Service:
+    missed: list[NotLooked] = []
+    answers = {probe: session.answers(name, probe) for probe in Probe}
+    missed += [n for a in answers.values() for n in a.not_looked]
+    structure: list[StructureResult] = []
+    for path in session.structure_files(name):
+        try:
+            structure += session.structure(name, path)
+        except DockproofError as error:
+            missed.append(NotLooked(f"structure test {path.name}", str(error), getattr(error, "log", "")))
+    try:
+        image = session.image_id(name)
+    except DockproofError:
+        image = None  # the image level's own answer says why
+    return Service(
+        name,
+        session.dockerfile(name),
+        image,
+        session.profile(name).value,
+        session.cells(name),
+        answers,
+        structure,
+        session.contradictions(name),
+        tuple(dict.fromkeys(missed)),
+    )
