@@ -1,0 +1,361 @@
+"""The container engine: found, asked, and left as it was.
+
+Everything goes through the `docker` command, so DOCKER_HOST, DOCKER_CONTEXT, TLS and SSH work as users know
+them. Whatever a run creates carries the labels of its lease; the next run on this machine removes what a
+killed one left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+import socket
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from dockproof.collect import process
+from dockproof.errors import NotLookedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+OLDEST = (23, 0)
+"""The first engine with BuildKit as its own builder."""
+
+START_INTERVAL = (25, 0)
+"""The first engine that honours a health check's start interval."""
+
+LABEL_RUN = "dockproof.run"
+LABEL_HOST = "dockproof.host"
+REPOSITORY = "dockproof.localhost"
+"""Repository of the tags that a run gives to images for a while; no registry answers to it."""
+
+INSTALL = (
+    "Install Docker 23 or newer (https://docs.docker.com/engine/install/) and start it, or point DOCKER_HOST "
+    "or DOCKER_CONTEXT at an engine that runs."
+)
+
+# Answers must not depend on the user's language, terminal or hints.
+ENVIRONMENT = {
+    "LC_ALL": "C.UTF-8",
+    "DOCKER_CLI_HINTS": "false",
+    "NO_COLOR": "1",
+    "BUILDKIT_PROGRESS": "plain",
+}
+
+
+def cache_folder(name: str) -> Path:
+    """Return (and make) a folder below the user's cache folder; a temporary one where that is read-only."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = Path(base).expanduser() / "dockproof" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    folder = Path(tempfile.gettempdir()) / f"dockproof-{os.getuid()}" / name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+class Engine:
+    """An engine that answered.
+
+    Attributes:
+        version: of the server, as `26.1.5`.
+        context: name of the CLI's context.
+        os: of the server.
+        architecture: of the server, as Docker spells it (`amd64`).
+    """
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        server = document["Server"]
+        self.version: str = server["Version"]
+        self.context: str = document.get("Client", {}).get("Context") or "default"
+        self.os: str = server.get("Os", "linux")
+        self.architecture: str = server.get("Arch", "")
+
+    def __repr__(self) -> str:
+        return f"<Engine {self.version} {self.context}>"
+
+    @classmethod
+    def connect(cls, timeout: float = 10) -> Engine:
+        """Find the engine that the user's own `docker` talks to.
+
+        Raises:
+            NotLookedError: no client, no server, none in time, or too old a one; says what to do.
+        """
+        try:
+            answer = process.run(
+                ["docker", "version", "--format", "json"], timeout=timeout, env=ENVIRONMENT, check=False
+            )
+        except NotLookedError as error:
+            raise NotLookedError(f"no container engine answers: {error}. {INSTALL}", error.log) from error
+        return cls(_server(answer))
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """Major and minor version of the server."""
+        return _number(self.version)
+
+    def docker(
+        self,
+        *arguments: str,
+        timeout: float = 60,
+        check: bool = True,
+        what: str = "",
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> process.Completed:
+        """Run `docker ARGUMENTS…`.
+
+        Raises:
+            NotLookedError: it failed (with `check`) or did not end in time.
+        """
+        return process.run(
+            ["docker", *arguments],
+            timeout=timeout,
+            check=check,
+            what=what or f"docker {' '.join(arguments[:2])}",
+            stdin=stdin,
+            env={**ENVIRONMENT, **(env or {})},
+        )
+
+    def inspect(self, *names: str, kind: str = "container") -> list[dict[str, Any]]:
+        """Return what the engine knows of containers, images, networks or volumes, in the order asked.
+
+        Raises:
+            NotLookedError: one of them does not exist.
+        """
+        answer = self.docker("inspect", "--type", kind, *names, timeout=30, what=f"inspect {' '.join(names)}")
+        documents: list[dict[str, Any]] = json.loads(answer.stdout)
+        return documents
+
+    def inspect_image(self, reference: str) -> dict[str, Any]:
+        """Return what the engine knows of an image that it has.
+
+        Raises:
+            NotLookedError: it does not have it, in words.
+        """
+        answer = self.docker("image", "inspect", reference, timeout=30, check=False)
+        if answer.exit_code:
+            raise NotLookedError(
+                f"the engine has no image {reference}: build it, or `docker pull {reference}`", answer.log
+            )
+        document: dict[str, Any] = json.loads(answer.stdout)[0]
+        return document
+
+    def logs(self, container: str, lines: int = process.TAIL_LINES) -> str:
+        """Return a container's last log lines, "" where it cannot be asked any more."""
+        try:
+            answer = self.docker("logs", "--tail", str(lines), container, timeout=15, check=False)
+        except NotLookedError:
+            return ""
+        return "" if answer.exit_code else process.tail(answer.stdout + answer.stderr, lines)
+
+    def alive(self) -> bool:
+        """Tell whether the engine still answers."""
+        try:
+            Engine.connect(timeout=5)
+        except NotLookedError:
+            return False
+        return True
+
+    @property
+    def host(self) -> str:
+        """The engine's address, for tools that know DOCKER_HOST but no contexts; "" = the default one."""
+        if host := os.environ.get("DOCKER_HOST"):
+            return host
+        answer = self.docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}", check=False)
+        return "" if answer.exit_code else answer.stdout.strip()
+
+    @cached_property
+    def lease(self) -> Lease:
+        """This process's own mark on whatever it creates; taking it removes what killed runs left."""
+        lease = Lease()
+        sweep(self, lease)
+        return lease
+
+    def close(self) -> None:
+        """Remove whatever this run created and is still there, and give the lease back."""
+        if "lease" in self.__dict__:
+            with process.undisturbed():
+                remove(self, self.lease.id)
+            self.lease.release()
+            del self.__dict__["lease"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _server(answer: process.Completed) -> dict[str, Any]:
+    """Read `docker version`; no server, or one that is too old, is an error with the way out."""
+    try:
+        document: dict[str, Any] = json.loads(answer.stdout)
+    except ValueError:
+        document = {}
+    if answer.exit_code or not document.get("Server"):
+        raise NotLookedError(f"no container engine answers. {INSTALL}", answer.log)
+    version = document["Server"]["Version"]
+    if _number(version) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        raise NotLookedError(f"the engine is Docker {version}; {oldest} or newer is needed. {INSTALL}")
+    return document
+
+
+def _number(version: str) -> tuple[int, int]:
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+# ------------------------------------------------------------------------------- who owns what on the engine
+
+
+class Lease:
+    """A run's name, held by a lock that the kernel lets go of when the process dies, however it dies.
+
+    Attributes:
+        id: ten hexadecimal digits, unique to this run.
+    """
+
+    def __init__(self, identity: str = "") -> None:
+        self.id = identity or secrets.token_hex(5)
+        self._file: IO[str] | None = _lock(_path(self.id))
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of everything that the run creates."""
+        return {LABEL_RUN: self.id, LABEL_HOST: host_name()}
+
+    @property
+    def arguments(self) -> list[str]:
+        """The labels as arguments of `docker run` and the like."""
+        return [f"--label={name}={value}" for name, value in self.labels.items()]
+
+    def release(self) -> None:
+        """Give it back; its file goes."""
+        if self._file is not None:
+            _path(self.id).unlink(missing_ok=True)
+            self._file.close()
+            self._file = None
+
+
+def host_name() -> str:
+    """Name this machine and this user's cache folder: leases of others cannot be judged from here."""
+    return hashlib.sha256(f"{socket.gethostname()}:{cache_folder('runs')}".encode()).hexdigest()[:12]
+
+
+def _path(identity: str) -> Path:
+    return cache_folder("runs") / f"{identity}.lock"
+
+
+def _lock(path: Path) -> IO[str] | None:
+    """Take a lock without waiting; None where a living process holds it."""
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+def sweep(engine: Engine, lease: Lease) -> list[str]:
+    """Remove what dead runs of this machine and user left on the engine; return their ids."""
+    dead = []
+    for run in sorted(_runs(engine) - {lease.id}):
+        file = _lock(_path(run))
+        if file is not None:
+            remove(engine, run)
+            _path(run).unlink(missing_ok=True)
+            file.close()
+            dead.append(run)
+    return dead
+
+
+def _runs(engine: Engine) -> set[str]:
+    """Ids of the runs of this machine and user that have something on the engine."""
+    mine = f"label={LABEL_HOST}={host_name()}"
+    label = f'{{{{.Label "{LABEL_RUN}"}}}}'
+    listings = process.parallel(
+        lambda command: engine.docker(*command).stdout.split(),
+        [
+            ["ps", "--all", "--filter", mine, "--format", label],
+            ["network", "ls", "--filter", mine, "--format", label],
+            ["volume", "ls", "--filter", mine, "--format", label],
+            ["image", "ls", "--filter", f"reference={REPOSITORY}/{host_name()}/*", "--format", "{{.Tag}}"],
+        ],
+        workers=2,
+    )
+    return {run for listing in listings for run in listing if re.fullmatch(r"[0-9a-f]{10}", run)}
+
+
+def tag(lease: Lease, name: str) -> str:
+    """Name an image for the time of a run, so that FROM and tools that want a name can say it."""
+    safe = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "image"
+    return f"{REPOSITORY}/{host_name()}/{safe}:{lease.id}"
+
+
+def remove(engine: Engine, run: str, project: str = "") -> None:
+    """Remove the containers, networks, volumes and tags of a run, or of one compose project of it.
+
+    Bounded, and goes on after a failure: what is left is tried again by the next run's sweep.
+
+    Raises:
+        NotLookedError: something is still there, with its name and the engine's words.
+    """
+    filters = ["--filter", f"label={LABEL_RUN}={run}"]
+    if project:
+        filters += ["--filter", f"label=com.docker.compose.project={project}"]
+    problems = _remove(engine, _containers(engine, run, filters, project), ["rm", "--force", "--volumes"])
+    for kind in ("network", "volume"):
+        found = engine.docker(kind, "ls", "--quiet", *filters, timeout=30).stdout.split()
+        problems += _remove(engine, found, [kind, "rm", "--force"])
+    if not project:
+        problems += _remove(engine, _tags(engine, run), ["image", "rm", "--force"])
+    if problems:
+        raise NotLookedError(f"could not remove everything that run {run} created", "\n".join(problems))
+
+
+def _containers(engine: Engine, run: str, filters: Sequence[str], project: str) -> list[str]:
+    """Containers with the run's label, and those that another tool started from a tag of the run."""
+    found = engine.docker("ps", "--all", "--quiet", "--no-trunc", *filters, timeout=30).stdout.split()
+    if project:
+        return found
+    everything = engine.docker(
+        "ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Image}}", timeout=30
+    ).stdout
+    rows = (row.split(" ", 1) for row in everything.splitlines())
+    prefix, suffix = f"{REPOSITORY}/{host_name()}/", f":{run}"
+    tagged = [row[0] for row in rows if row[-1].startswith(prefix) and row[-1].endswith(suffix)]
+    return sorted({*found, *tagged})
+
+
+def _tags(engine: Engine, run: str) -> list[str]:
+    named = f"reference={REPOSITORY}/{host_name()}/*:{run}"
+    form = "{{.Repository}}:{{.Tag}}"
+    return engine.docker("image", "ls", "--filter", named, "--format", form, timeout=30).stdout.split()
+
+
+def _remove(engine: Engine, names: Iterable[str], removal: Sequence[str]) -> list[str]:
+    """Remove things by name; what is gone already does not count. Return what went wrong."""
+    names = list(names)
+    if not names:
+        return []
+    try:
+        answer = engine.docker(*removal, *names, timeout=60, check=False)
+    except NotLookedError as error:
+        return [str(error)]
+    gone = ("no such", "not found", "already in progress")
+    lines = answer.stderr.splitlines() if answer.exit_code else []
+    return [line for line in lines if not any(word in line.lower() for word in gone)]
