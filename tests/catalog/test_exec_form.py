@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.catalog.asking import red
+
+POLICY = "exec-form"
+
+
+@pytest.mark.parametrize("instruction", ["CMD run me", "ENTRYPOINT run me", "HEALTHCHECK CMD run me"])
+def test_flags_a_shell_form(instruction: str) -> None:
+    """Each of the three commands is judged."""
+    assert red(POLICY, f"FROM alpine\n{instruction}\n") == [(2, "shell-form")]
+
+
+@pytest.mark.parametrize(
+    "instruction", ['CMD ["run", "me"]', 'ENTRYPOINT ["run"]', 'HEALTHCHECK --retries=2 CMD ["a"]', "HEALTHCHECK NONE"]
+)
+def test_passes_an_exec_form(instruction: str) -> None:
+    """A JSON array of strings is an exec form."""
+    assert red(POLICY, f"FROM alpine\n{instruction}\n") == []
+
+
+@pytest.mark.parametrize("text", ["['run', 'me']", '["run", me]', '["run" "me"]', '["run", 1]'])
+def test_flags_what_only_looks_like_json(text: str) -> None:
+    """BuildKit takes what is no JSON array of strings for a shell command."""
+    assert red(POLICY, f"FROM alpine\nCMD {text}\n") == [(2, "invalid-json")]
+
+
+def test_passes_a_shell_form_below_a_chosen_shell() -> None:
+    """SHELL makes the shell form deliberate."""
+    assert red(POLICY, 'FROM alpine\nSHELL ["/bin/bash", "-c"]\nCMD run me\n') == []
+
+
+def test_flags_a_shell_in_disguise() -> None:
+    """An exec form of `sh -c` is a shell form, unless the shell hands over."""
+    assert red(POLICY, 'FROM alpine\nCMD ["sh", "-c", "run me"]\n') == [(2, "shell-in-disguise")]
+    assert red(POLICY, 'FROM alpine\nCMD ["sh", "-c", "prepare && exec run me"]\n') == []
+
+
+def test_judges_what_onbuild_triggers() -> None:
+    """ONBUILD CMD is judged as the CMD that it becomes."""
+    assert red(POLICY, "FROM alpine\nONBUILD CMD run me\n") == [(2, "shell-form")]

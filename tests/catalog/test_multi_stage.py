@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from dockproof.policy import Profile
+from tests.catalog.asking import red
+
+POLICY = "multi-stage"
+
+
+@pytest.mark.parametrize(
+    "install",
+    [
+        "apt-get update && apt-get install -y gcc",
+        "apt-get install -y --no-install-recommends libpq-dev",
+        "apk add --no-cache build-base",
+        "apk add --virtual .deps gcc musl-dev",
+        "dnf install -y gcc-c++ openssl-devel",
+        "apt-get install -y g++-12 make",
+    ],
+)
+def test_flags_build_packages_in_the_shipped_stage(install: str) -> None:
+    """Compilers, headers and build packages stay out of what ships."""
+    assert red(POLICY, f"FROM debian\nRUN {install}\n") == [(2, "build-tools")]
+
+
+def test_passes_build_packages_in_a_builder() -> None:
+    """A stage that only gives files may hold whatever it needs."""
+    text = """\
+    FROM debian AS build
+    RUN apt-get update && apt-get install -y gcc libpq-dev && pip install -r requirements.txt
+    FROM debian
+    RUN apt-get update && apt-get install -y libpq5
+    COPY --from=build /venv /venv
+    """
+    assert red(POLICY, text) == []
+
+
+def test_flags_build_packages_inherited_through_from() -> None:
+    """What the shipped stage is built FROM ships too."""
+    text = "FROM debian AS base\nRUN apt-get install -y gcc\nFROM base\nUSER 1:1\n"
+    assert red(POLICY, text) == [(2, "build-tools")]
+
+
+@pytest.mark.parametrize("command", ["pip install -r requirements.txt", "npm ci", "bundle install", "uv sync"])
+def test_flags_dependencies_installed_where_there_is_no_other_stage(command: str) -> None:
+    """Installing language dependencies in the only stage ships the installer's leftovers."""
+    assert red(POLICY, f"FROM python\nRUN {command}\n") == [(2, "single-stage")]
+
+
+@pytest.mark.parametrize("command", ["make install", "gcc -o a a.c", "go build ./...", "cargo build --release"])
+def test_flags_a_compilation_in_the_shipped_stage(command: str) -> None:
+    """Compiling is the builder's work."""
+    assert (2, "built-in-place") in red(POLICY, f"FROM debian\nRUN {command}\n")
+
+
+def test_passes_a_file_that_builds_nothing() -> None:
+    """Without anything compiled or installed with build tools one stage is enough."""
+    assert red(POLICY, "FROM nginx\nRUN apt-get install -y curl\nCOPY html /usr/share/nginx/html\n") == []
+
+
+def test_is_silent_for_development_images() -> None:
+    """A development image is there to build in."""
+    from dockproof import catalog  # noqa: PLC0415 - one test asks it
+
+    assert catalog.load()[POLICY].severity(Profile.DEVELOPMENT) is None
