@@ -1,0 +1,458 @@
+"""A Dockerfile as BuildKit reads it: instructions, comments, directives, stages and problems.
+
+`parse` takes any text or bytes, never raises, and costs time in proportion to the size. dockerfile-parse does the
+splitting into keyword and arguments; `lines` prepares the text for it and keeps the true places beside it.
+
+Example:
+    >>> file = parse("FROM debian:13 AS build\\nRUN id\\n")
+    >>> [instruction.keyword for instruction in file.instructions]
+    ['FROM', 'RUN']
+    >>> file.stages[0].name
+    'build'
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from functools import cached_property
+from io import BytesIO
+from typing import TYPE_CHECKING, NamedTuple
+
+from dockerfile_parse import DockerfileParser
+
+from dockproof.facts.lines import JoinedLine, Piece, Reader, fold
+from dockproof.facts.span import Comment, Directive, Heredoc, Problem, Span
+from dockproof.facts.stages import External, Stage, build_stages, find_stage, syntax_of
+from dockproof.facts.validate import validate
+from dockproof.facts.words import (
+    SPACE,
+    NotStringsError,
+    RawFlag,
+    RawWord,
+    parse_json,
+    split_flags,
+    split_health,
+    split_once,
+    split_plain,
+    split_quoted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = [
+    "Comment",
+    "Directive",
+    "Dockerfile",
+    "Flag",
+    "Heredoc",
+    "Instruction",
+    "Pair",
+    "Problem",
+    "Span",
+    "parse",
+]
+
+KEYWORDS = frozenset(
+    ["ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"]
+)
+_MAYBE_JSON = frozenset(["ADD", "CMD", "COPY", "ENTRYPOINT", "HEALTHCHECK", "RUN", "SHELL", "VOLUME"])
+_LISTS = frozenset(["ADD", "COPY", "EXPOSE", "FROM", "VOLUME"])
+_PAIRS = frozenset(["ARG", "ENV", "LABEL"])
+
+
+_KEYWORDS_BY_FOLD = {keyword.lower(): keyword for keyword in KEYWORDS}
+
+
+def _unknown_keyword(keyword: str) -> str:
+    """Upper case, unless Python's upper case makes a known keyword of it that BuildKit does not know."""
+    upper = keyword.upper()
+    return keyword if upper in KEYWORDS else upper
+
+
+class Flag(NamedTuple):
+    """A flag: `--from=x` is ("from", "x"), `--link` is ("link", None); quotes are removed."""
+
+    name: str
+    value: str | None
+    span: Span
+
+
+class Pair(NamedTuple):
+    """A name of ENV, LABEL or ARG with its raw value: unexpanded, quotes as written.
+
+    `value` is None for an ARG without default; `legacy` marks the old form `ENV name value`.
+    """
+
+    name: str
+    value: str | None
+    span: Span
+    legacy: bool
+
+
+class Instruction:
+    """One instruction.
+
+    Attributes:
+        keyword: upper case, as `COPY`; of an unknown instruction too.
+        keyword_text: the keyword as written.
+        value: the arguments behind the flags, lines joined as BuildKit joins them, comments inside removed.
+        json: the strings of the exec form (of HEALTHCHECK: of its command), None for the shell form.
+        json_refused: the arguments are a JSON array of more than strings, which BuildKit refuses.
+        heredocs: its here-documents.
+        span: from the keyword to the last character, here-documents included.
+        comments: the comment lines directly above it, without a blank line between.
+        inner_comments: the comment lines between its lines.
+        blank_lines: numbers of the blank lines between its lines.
+        trigger: the inner instruction of ONBUILD, None elsewhere.
+        index: its place among the file's instructions, 0-based; an inner one has its outer one's.
+        escape: the escape character of the file.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_at",
+        "_flags",
+        "_pairs",
+        "_pieces",
+        "_raw_at",
+        "_raw_flags",
+        "_words",
+        "blank_lines",
+        "comments",
+        "escape",
+        "heredocs",
+        "index",
+        "inner_comments",
+        "json",
+        "json_refused",
+        "keyword",
+        "keyword_text",
+        "span",
+        "trigger",
+        "value",
+    )
+
+    def __init__(self, line: JoinedLine, keyword: str, raw: str, raw_at: int, place: Place) -> None:
+        """Made by `parse`: `raw` is what follows the keyword and `raw_at` its offset in the joined line."""
+        self.keyword_text = keyword
+        self.keyword = _KEYWORDS_BY_FOLD.get(fold(keyword)) or _unknown_keyword(keyword)
+        self.index, self.escape, self.span = place
+        self.heredocs = line.heredocs
+        self.comments = line.comments
+        self.inner_comments = line.inner_comments
+        self.blank_lines = line.blank_lines
+        self._pieces = line.pieces
+        self._read_arguments(raw, raw_at)
+        self._read_json()
+        self.trigger: Instruction | None = None
+        if self.keyword == "ONBUILD" and self.value:
+            self.trigger = self._read_trigger(line)
+
+    def _read_arguments(self, raw: str, raw_at: int) -> None:
+        self._words: tuple[RawWord, ...] | None = None
+        self._pairs: tuple[Pair, ...] | None = None
+        self._flags: tuple[Flag, ...] | None = ()
+        self._raw_flags: list[RawFlag] = []
+        self._raw_at = raw_at
+        rest = 0
+        if raw.startswith("--"):
+            self._raw_flags, rest = split_flags(raw)
+            self._flags = None
+        arguments = raw[rest:].lstrip(SPACE)
+        self._at = raw_at + len(raw) - len(arguments)
+        self.value = arguments.rstrip(SPACE)
+
+    def _read_json(self) -> None:
+        self.json: tuple[str, ...] | None = None
+        self.json_refused = False
+        text = self.value
+        if self.keyword == "HEALTHCHECK":
+            text = text[split_health(text) :]
+        if text[:1] == "[" and self.keyword in _MAYBE_JSON:
+            try:
+                self.json = parse_json(text)
+            except NotStringsError:
+                self.json_refused = True
+
+    def _read_trigger(self, line: JoinedLine) -> Instruction | None:
+        """Read ONBUILD's inner instruction; a chained one stays closed, because BuildKit refuses the chain."""
+        if line.inner:
+            return None
+        line.inner = True
+        parts = split_once(self.value)
+        keyword, raw, raw_at = parts or (self.value, "", len(self.value))
+        span = self.span._replace(**dict(zip(("line", "column"), self.locate(0), strict=True)))
+        return Instruction(line, keyword, raw, self._at + raw_at, Place(self.index, self.escape, span))
+
+    def __repr__(self) -> str:
+        return f"<Instruction {self.keyword} line {self.span.line}>"
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """Its flags in order."""
+        if self._flags is None:
+            self._flags = tuple(self._make_flag(raw) for raw in self._raw_flags)
+        return self._flags
+
+    def _make_flag(self, raw: RawFlag) -> Flag:
+        name, equals, value = raw.text[2:].partition("=")
+        offset = self._raw_at - self._at
+        return Flag(name, value if equals else None, self.span_of(offset + raw.start, offset + raw.end))
+
+    def flag(self, name: str) -> str | None:
+        """The value of the first flag of that name: "" without a value, None when absent."""
+        for flag in self.flags:
+            if flag.name == name:
+                return flag.value or ""
+        return None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The arguments as BuildKit splits them for this instruction, unexpanded.
+
+        Exec form: the strings. COPY, ADD, EXPOSE, FROM, VOLUME: cut at white space. ENV, LABEL, ARG: cut outside
+        quotes, quotes kept. HEALTHCHECK: the type, then its command. ONBUILD: the inner keyword, then its words.
+        All others: the whole text as one.
+        """
+        if self.json is not None:
+            prefix = (
+                (self.value[: self.value.find("[")].strip(SPACE),) if self.keyword == "HEALTHCHECK" else ()
+            )
+            return prefix + self.json
+        if self.trigger:
+            return (self.trigger.keyword_text, *self.trigger.words)
+        return tuple(word.text for word in self._plain_words())
+
+    @property
+    def word_spans(self) -> tuple[Span, ...]:
+        """Where each of `words` stands; the whole arguments for strings of the exec form."""
+        if self.json is not None or self.trigger:
+            return (self.span_of(0, len(self.value)),) * len(self.words)
+        return tuple(self.span_of(word.start, word.end) for word in self._plain_words())
+
+    def _plain_words(self) -> tuple[RawWord, ...]:
+        if self._words is None:
+            self._words = tuple(self._split())
+        return self._words
+
+    def _split(self) -> list[RawWord]:
+        text = self.value
+        if self.keyword in _PAIRS:
+            return split_quoted(text, self.escape)
+        if self.keyword in _LISTS or self.keyword not in KEYWORDS:
+            return split_plain(text)
+        cut = split_health(text) if self.keyword == "HEALTHCHECK" else 0
+        words = [RawWord(text[:cut].rstrip(SPACE), 0, len(text[:cut].rstrip(SPACE)))] if cut else []
+        return [*words, RawWord(text[cut:], cut, len(text))] if text[cut:] else words
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The names and raw values of ENV, LABEL and ARG, () elsewhere; what has no `=` where one must be is left out."""
+        if self._pairs is None:
+            self._pairs = tuple(self._read_pairs()) if self.keyword in _PAIRS else ()
+        return self._pairs
+
+    def _read_pairs(self) -> list[Pair]:
+        words = self._plain_words()
+        if self.keyword != "ARG" and words and "=" not in words[0].text:
+            parts = split_once(self.value)
+            span = self.span_of(0, len(self.value))
+            return [Pair(parts[0], parts[1], span, legacy=True)] if parts else []
+        pairs: list[Pair] = []
+        for word in words:
+            name, equals, value = word.text.partition("=")
+            if equals or self.keyword == "ARG":
+                span = self.span_of(word.start, word.end)
+                pairs.append(Pair(name, value if equals else None, span, legacy=False))
+        return pairs
+
+    def locate(self, offset: int) -> tuple[int, int]:
+        """The line and column of the file where the character at `offset` of `value` stands."""
+        at = self._at + offset
+        pieces = self._pieces
+        piece = pieces[bisect_right(pieces, at, key=_offset_of) - 1] if len(pieces) > 1 else pieces[0]
+        return piece.line, piece.column + at - piece.offset
+
+    def span_of(self, start: int, end: int) -> Span:
+        """The span of `value[start:end]`."""
+        line, column = self.locate(start)
+        if end <= start:
+            return Span(line, column, line, column)
+        end_line, end_column = self.locate(end - 1)
+        return Span(line, column, end_line, end_column + 1)
+
+    @property
+    def effective(self) -> Instruction:
+        """What is judged: the inner instruction of ONBUILD, else itself."""
+        return self.trigger or self
+
+
+def _offset_of(piece: Piece) -> int:
+    return piece.offset
+
+
+class Place(NamedTuple):
+    """Where an instruction stands, as its constructor takes it."""
+
+    position: int
+    escape: str
+    span: Span
+
+
+class Dockerfile:
+    """The facts of one file. Build it with `parse`.
+
+    Attributes:
+        path: as given to `parse`.
+        text: the whole text; bytes that are no UTF-8 are U+FFFD, one for each.
+        lines: its lines without line ends.
+        escape: the escape character in force.
+        directives: the parser directives in force.
+        instructions: all of them in order.
+        comments: all of them, in order, those inside instructions too.
+        build_arguments: values given from outside (`--build-arg`).
+    """
+
+    def __init__(self, text: str, path: str, build_arguments: Mapping[str, str]) -> None:
+        reader = Reader(text)
+        self.path = path
+        self.text = text
+        self.lines = (
+            tuple(line.rstrip("\r") for line in reader.lines) if "\r" in text else tuple(reader.lines)
+        )
+        self.escape = reader.escape
+        self.directives = tuple(reader.directives)
+        self.comments = tuple(reader.comments)
+        self.build_arguments = build_arguments
+        self.instructions = tuple(_instructions(reader, self.lines))
+        self._reader_problems = reader.problems
+
+    def __repr__(self) -> str:
+        return f"<Dockerfile {self.path}>"
+
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """What BuildKit would refuse, in the order of lines; empty when it accepts the file."""
+        found = [*self._reader_problems, *validate(self)]
+        return tuple(sorted(found, key=lambda problem: problem.line))
+
+    @cached_property
+    def arguments(self) -> tuple[Instruction, ...]:
+        """The ARG instructions before the first FROM."""
+        first = next(
+            (one.index for one in self.instructions if one.keyword == "FROM"), len(self.instructions)
+        )
+        return tuple(one for one in self.instructions[:first] if one.keyword == "ARG")
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages in order; none where there is no FROM."""
+        return build_stages(self)
+
+    @cached_property
+    def syntax(self) -> External | None:
+        """The frontend image that the syntax line names, None without one."""
+        return syntax_of(self)
+
+    @cached_property
+    def externals(self) -> tuple[External, ...]:
+        """All that the file takes from elsewhere: the syntax line's image, then that of each stage."""
+        first = (self.syntax,) if self.syntax else ()
+        return first + tuple(external for stage in self.stages for external in stage.externals)
+
+    def target(self, name: str | None = None) -> Stage:
+        """A stage by name (any casing) or index, the last one for None.
+
+        Raises:
+            KeyError: there is no such stage; the message holds the names there are.
+        """
+        if name is None and self.stages:
+            return self.stages[-1]
+        found = find_stage(self.stages, name or "")
+        if found is None:
+            known = ", ".join(stage.name or str(stage.index) for stage in self.stages)
+            raise KeyError(f"no stage {name or 'at all'}; the file has: {known or 'none'}")
+        return found
+
+    def shipped(self, targets: Sequence[str] = ()) -> tuple[Stage, ...]:
+        """The named targets, or the last stage; () where the file has no stage.
+
+        Raises:
+            KeyError: a target that is no stage.
+        """
+        if not targets:
+            return self.stages[-1:]
+        return tuple(dict.fromkeys(self.target(name) for name in targets))
+
+    def needed(self, targets: Sequence[str] = ()) -> frozenset[int]:
+        """Indexes of all stages that a shipped one needs by FROM, COPY --from or a mount, itself included.
+
+        Raises:
+            KeyError: a target that is no stage.
+        """
+        found: set[int] = set()
+        waiting = list(self.shipped(targets))
+        while waiting:
+            stage = waiting.pop()
+            if stage.index not in found:
+                found.add(stage.index)
+                waiting += [external.stage for external in stage.externals if external.stage]
+        return frozenset(found)
+
+
+def parse(
+    source: str | bytes, path: str = "Dockerfile", build_arguments: Mapping[str, str] | None = None
+) -> Dockerfile:
+    """Read a Dockerfile.
+
+    Args:
+        source: the whole text, or the bytes of the file.
+        path: how reports name it.
+        build_arguments: values given from outside (`--build-arg`).
+
+    Returns:
+        Its facts. Nothing is raised: what BuildKit would refuse is in `problems`.
+    """
+    text = source.decode("utf-8", "surrogateescape") if isinstance(source, bytes) else source
+    if not text.isascii():
+        text = _SURROGATES.sub("\ufffd", text)
+    return Dockerfile(text, path, build_arguments or {})
+
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_SENTINEL = " ."
+# White space to Python and not to BuildKit, or not where a keyword ends: hidden from dockerfile-parse.
+_PYTHON_SPACE = dict.fromkeys(
+    map(ord, "\x1c\x1d\x1e\x1f" + "".join(char for char in SPACE if not char.isascii())), "_"
+)
+_PYTHON_CONTROLS = re.compile("[\x1c-\x1f]")
+
+
+def _instructions(reader: Reader, lines: Sequence[str]) -> Iterator[Instruction]:
+    """Let dockerfile-parse split each joined line, and put its answer beside the true places."""
+    texts = [line.text.strip(SPACE) for line in reader.joined]
+    answers = iter(_split_keywords([text for text in texts if text]))
+    for index, (line, text) in enumerate(zip(reader.joined, texts, strict=True)):
+        span = Span(line.start, line.column, line.end, len(lines[line.end - 1]) + 1)
+        place = Place(index, reader.escape, span)
+        at = next(answers) if text else 0
+        lead = len(line.text) - len(line.text.lstrip(SPACE))
+        yield Instruction(line, text[:at].rstrip("\t\v\f\r "), text[at:], lead + at, place)
+
+
+def _split_keywords(texts: list[str]) -> list[int]:
+    """Offsets of the arguments behind each keyword.
+
+    A sentinel ends every line, so that an escape there continues nothing and a keyword alone is no odd line.
+    """
+    feed = "".join(f"{text}{_SENTINEL}\n" for text in texts)
+    if not feed.isascii() or _PYTHON_CONTROLS.search(feed):
+        feed = feed.translate(_PYTHON_SPACE)
+    parser = DockerfileParser(fileobj=BytesIO(feed.encode("utf-8")))
+    values = [entry["value"] for entry in parser.structure]
+    return [
+        min(len(text), len(text) + len(_SENTINEL) - len(value))
+        for text, value in zip(texts, values, strict=True)
+    ]

@@ -1,0 +1,50 @@
+"""Ports of EXPOSE."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from dockproof.facts.values import Value
+
+PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
+_LAST = 65_535
+_NUMBERS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+
+
+class Port(NamedTuple):
+    """A port that is exposed.
+
+    Attributes:
+        number: the number inside the container, a `range` for several (its stop is exclusive), None where it is
+            unknown or malformed.
+        protocol: lower case, `tcp` where none is written, "" where it is unknown or malformed.
+        value: the expanded text.
+    """
+
+    number: int | range | None
+    protocol: str
+    value: Value
+
+
+def parse_port(value: Value) -> Port:
+    """Read a word of EXPOSE; `ip:host:container` forms count by the container's part, as Docker has it."""
+    if value.text is None:
+        return Port(None, "", value)
+    numbers, slash, protocol = value.text.partition("/")
+    protocol = protocol.lower() if slash and protocol else "tcp"
+    number = _number(numbers.rpartition(":")[2])
+    if number is None or protocol not in PROTOCOLS:
+        return Port(None, "", value)
+    return Port(number, protocol, value)
+
+
+def _number(text: str) -> int | range | None:
+    match = _NUMBERS.fullmatch(text)
+    if match is None:
+        return None
+    first = int(match[1])
+    last = int(match[2] or match[1])
+    if last > _LAST or first > last:
+        return None
+    return first if first == last else range(first, last + 1)

@@ -1,0 +1,199 @@
+"""Values of variables: known, unknown or empty, and where each came from.
+
+Scopes are BuildKit's. ARG before the first FROM is visible in FROM lines alone, until a stage declares it again. In
+a stage ENV and ARG write into one table, the later line wins, and a stage built FROM another begins with that
+one's table. What the base image itself sets is not known from here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from dockproof.facts.lexer import ExpansionError, Found, Lexer
+
+PLATFORM_ARGUMENTS = frozenset(
+    f"{side}{part}"
+    for side in ("BUILD", "TARGET")
+    for part in ("PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT")
+) | {"TARGETSTAGE"}
+"""Set by BuildKit itself: in FROM lines always, in a stage once declared."""
+
+PROXY_ARGUMENTS = frozenset(
+    name
+    for proxy in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+    for name in (proxy, proxy.lower())
+)
+"""Accepted as build arguments without any ARG."""
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""PATH of an empty image."""
+
+_NOTES_LIMIT = 16
+
+
+class Origin(NamedTuple):
+    """Where a value came from.
+
+    `kind` is ARG, ENV, build-arg, predefined or base; `line` is None where no line of the file set it.
+    """
+
+    kind: str
+    line: int | None
+
+
+class Value(NamedTuple):
+    """An expanded text.
+
+    Attributes:
+        text: None where it is unknown; "" is known to be empty.
+        missing: the names without a known value that an unknown text hangs on.
+        origins: what its variables came from; at most 16.
+        undefined: the names that nothing in sight defines, where the text itself says no default.
+        error: why BuildKit refuses to expand it, "" where it does not.
+    """
+
+    text: str | None
+    missing: tuple[str, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    undefined: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether the text is known, empty or not."""
+        return self.text is not None
+
+
+class Variable(NamedTuple):
+    """A name in a scope; `is_set` is None where it depends on the base image."""
+
+    value: Value
+    is_set: bool | None
+    declared: bool = True
+
+
+_ABSENT = Variable(Value(""), is_set=False, declared=False)
+
+
+class Table:
+    """The names of one stage, or of the part before the first FROM, through time.
+
+    Args:
+        parent: the table that this one begins with.
+        open_world: an image that is not at hand may set more names.
+        predefined: what is there before the first line.
+    """
+
+    __slots__ = ("_inherited", "_open_world", "_parent", "_versions")
+
+    def __init__(
+        self,
+        parent: Table | None = None,
+        *,
+        open_world: bool = False,
+        predefined: dict[str, Variable] | None = None,
+    ) -> None:
+        self._parent = parent
+        self._open_world = open_world
+        self._inherited: dict[str, Variable] = predefined or {}
+        self._versions: dict[str, list[tuple[int, Variable]]] = {}
+
+    def define(self, name: str, variable: Variable, position: int) -> None:
+        """Set a name; what stands behind `position` sees it."""
+        self._versions.setdefault(name, []).append((position, variable))
+
+    def get(self, name: str, position: int | None = None) -> Variable:
+        """What holds at `position`, at the end for None."""
+        for at, variable in reversed(self._versions.get(name, ())):
+            if position is None or at < position:
+                return variable
+        return self._from_parents(name)
+
+    def _from_parents(self, name: str) -> Variable:
+        """Climb without recursion and remember the answer in every table on the way."""
+        climbed: list[Table] = []
+        table: Table = self
+        while name not in table._inherited:  # another of the same class
+            climbed.append(table)
+            if table._parent is None:
+                variable = table._outside(name)
+                break
+            table = table._parent
+            if versions := table._versions.get(name):  # noqa: SLF001
+                variable = versions[-1][1]
+                break
+        else:
+            variable = table._inherited[name]  # noqa: SLF001
+        for one in climbed:
+            one._inherited[name] = variable  # noqa: SLF001
+        return variable
+
+    def _outside(self, name: str) -> Variable:
+        if not self._open_world:
+            return _ABSENT
+        if name == "PATH":
+            return Variable(Value(None, (name,), (Origin("base", None),)), is_set=True)
+        return Variable(Value(None, (name,)), is_set=None, declared=False)
+
+
+class Scope(NamedTuple):
+    """What is visible at one place: a table at a time."""
+
+    table: Table
+    position: int | None = None
+
+    def get(self, name: str) -> Variable:
+        """What is known of a name here."""
+        return self.table.get(name, self.position)
+
+
+class _Notes:
+    """A lookup that remembers what was asked."""
+
+    __slots__ = ("missing", "origins", "scope", "undefined")
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.missing: dict[str, None] = {}
+        self.origins: dict[Origin, None] = {}
+        self.undefined: dict[str, None] = {}
+
+    def look(self, name: str, guarded: bool) -> Found:  # noqa: FBT001  # the lexer's callback
+        value, is_set, declared = self.scope.get(name)
+        self.origins.update(dict.fromkeys(value.origins))
+        if not guarded and not declared:
+            self.undefined[name] = None
+        if value.text is None and not (guarded and is_set is False):
+            self.missing.update(dict.fromkeys(value.missing or (name,)))
+        return Found(value.text, is_set)
+
+    def value(self, text: str | None, error: str = "") -> Value:
+        missing = tuple(self.missing)[:_NOTES_LIMIT] if text is None else ()
+        return Value(
+            text, missing, tuple(self.origins)[:_NOTES_LIMIT], tuple(self.undefined)[:_NOTES_LIMIT], error
+        )
+
+
+_SPECIAL = {"\\": re.compile(r"[$'\"\\]"), "`": re.compile(r"[$'\"`]")}
+
+
+def expand(text: str, scope: Scope, escape: str = "\\") -> Value:
+    """Expand one text as BuildKit expands a single argument: variables, quotes, escapes."""
+    if not _SPECIAL[escape].search(text):
+        return Value(text)
+    notes = _Notes(scope)
+    try:
+        return notes.value(Lexer(text, notes.look, escape).run().text)
+    except ExpansionError as error:
+        return notes.value(None, str(error))
+
+
+def expand_words(text: str, scope: Scope, escape: str = "\\") -> tuple[Value, ...]:
+    """Expand a text that may fall into several words (EXPOSE); one unknown value where a part is unknown."""
+    notes = _Notes(scope)
+    try:
+        words = Lexer(text, notes.look, escape).run().words
+    except ExpansionError as error:
+        return (notes.value(None, str(error)),)
+    return (notes.value(None),) if words is None else tuple(notes.value(word) for word in words)
