@@ -39,6 +39,5 @@ def excerpt_of(text: str, limit: int = EXCERPT_CHARACTERS) -> str:
     line = " ".join(text[: limit * 8].split())
     if len(line) <= limit and len(text) <= limit * 8:
         return line
-    head = line[: limit - 1]
-    cut = head.rfind(" ")
-    return (head[:cut] if cut > limit // 2 else head).rstrip() + "…"
+    cut = line.rfind(" ", 0, limit)
+    return line[: cut if cut > limit // 2 else limit - 1].rstrip() + "…"

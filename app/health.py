@@ -63,7 +63,7 @@ def reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     name = type(error).__name__
-    line = next(iter(str(error).strip().splitlines()), name)
+    line = (str(error).strip() or repr(error)).splitlines()[0]
     return line if line.startswith(name) else f"{name}: {line}"
 
 

@@ -127,8 +127,9 @@ async def _running(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         settings
     )  # readiness asks over connections of its own: a busy pool is no dead database
     cache_client = connect(settings)
-    outbox = Outbox(sessions, make_broker(settings, middleware=[]))
-    app.state.library = Library(sessions, Cache(cache_client, settings.cache_ttl), saved=outbox.wake)
+    cache = Cache(cache_client, settings.cache_ttl)
+    outbox = Outbox(sessions, make_broker(settings, middleware=[]), cache)
+    app.state.library = Library(sessions, cache, saved=outbox.wake)
     app.state.services = services_of(engine, cache_client, settings.rabbitmq_url.get_secret_value())
     outbox.start()
     try:

@@ -18,7 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.broker import article_message
+from app.cache import Cache
 from app.health import reason
+from app.library import LISTS, scope_of
 from app.models import Article, Status
 
 logger = logging.getLogger(__name__)
@@ -33,11 +35,12 @@ MAX_DELIVERIES = 10
 class Outbox(threading.Thread):
     """Publishes what is due: at once after `wake`, and every few seconds."""
 
-    def __init__(self, sessions: sessionmaker[Session], broker: RabbitmqBroker) -> None:
+    def __init__(self, sessions: sessionmaker[Session], broker: RabbitmqBroker, cache: Cache) -> None:
         # A daemon: a broker that holds a publish must not hold the process when it stops; the rows remain.
         super().__init__(name="outbox", daemon=True)
         self._sessions = sessions
         self._broker = broker
+        self._cache = cache
         self._due = threading.Event()
         self._stopping = False
 
@@ -74,6 +77,7 @@ class Outbox(threading.Thread):
         Raises:
             BrokerConnectionError: The broker is away; what was claimed and not published is due again.
         """
+        self._give_up()
         claimed = self._claim()
         for position, article_id in enumerate(claimed):
             try:
@@ -94,7 +98,6 @@ class Outbox(threading.Thread):
         )
         again = func.now() + cast(f"{REPEAT_SECONDS} seconds", Interval) * func.power(2, Article.deliveries)
         with self._sessions.begin() as session:
-            self._give_up(session)
             claim = (
                 update(Article)
                 .where(Article.id.in_(due.scalar_subquery()))
@@ -103,16 +106,19 @@ class Outbox(threading.Thread):
             )
             return list(session.scalars(claim, execution_options={"synchronize_session": False}))
 
-    def _give_up(self, session: Session) -> None:
+    def _give_up(self) -> None:
+        """Fail what is due and was delivered so often that nothing better can be hoped for."""
         hopeless = (Article.publish_at <= func.now()) & (Article.deliveries >= MAX_DELIVERIES)
         failed = {
             "status": Status.FAILED,
             "error": f"not processed after {MAX_DELIVERIES} deliveries",
             "publish_at": None,
         }
-        session.execute(
-            update(Article).where(hopeless).values(failed), execution_options={"synchronize_session": False}
-        )
+        with self._sessions.begin() as session:
+            give_up = update(Article).where(hopeless).values(failed).returning(Article.id)
+            failed_ids = list(session.scalars(give_up, execution_options={"synchronize_session": False}))
+        if failed_ids:
+            self._cache.drop(LISTS, *map(scope_of, failed_ids))
 
     def _release(self, article_ids: list[UUID]) -> None:
         with self._sessions.begin() as session:

@@ -36,7 +36,7 @@ class _FileSource(PydanticBaseSettingsSource):
         found = {name: _from_file(name.upper()) for name in self.settings_cls.model_fields}
         return {name: value for name, value in found.items() if value is not None}
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Answer for one field (the base class asks for this method; nothing calls it)."""
         return _from_file(field_name.upper()), field_name, False
 

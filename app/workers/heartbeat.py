@@ -34,7 +34,7 @@ class Heartbeat(Middleware):
         self._beat = _Beat(self._folder, worker, broker)
         self._beat.start()
 
-    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 - the hook's signature
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """End: a process that is stopping on purpose is no failure to report."""
         if self._beat is not None:
             self._beat.stop()
@@ -89,7 +89,7 @@ def dead_threads(worker: Worker) -> str | None:
         return f"{worker.worker_threads - working} of {worker.worker_threads} worker threads are gone"
     if not worker.consumers:
         return "no queue is consumed"
-    cut_off = [name for name, thread in list(worker.consumers.items()) if not _is_consuming(thread)]
+    cut_off = [name for name, thread in sorted(worker.consumers.items()) if not _is_consuming(thread)]
     return f"no broker connection for queue {', '.join(cut_off)}" if cut_off else None
 
 
