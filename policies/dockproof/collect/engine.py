@@ -152,6 +152,18 @@ class Engine:
         document: dict[str, Any] = json.loads(answer.stdout)[0]
         return document
 
+    def has_image(self, reference: str) -> bool:
+        """Tell whether the engine has an image without pulling it."""
+        answer = self.docker("image", "inspect", "--format", "{{.Id}}", reference, timeout=30, check=False)
+        return answer.exit_code == 0
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of the engine and of the tools that talk to it."""
+        compose = self.docker("compose", "version", "--short", timeout=10, check=False).stdout.strip()
+        buildx = self.docker("buildx", "version", timeout=10, check=False).stdout.split()
+        known = {"engine": self.version, "compose": compose, "buildx": buildx[1] if len(buildx) > 1 else ""}
+        return {name: version for name, version in known.items() if version}
+
     def logs(self, container: str, lines: int = process.TAIL_LINES) -> str:
         """Return a container's last log lines, "" where it cannot be asked any more."""
         try:

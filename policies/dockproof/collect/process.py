@@ -109,7 +109,7 @@ class Cancelled(NotLookedError):  # noqa: N818 - it is no error of its own: a si
     """A tool was ended, or not started, because its phase was given up."""
 
 
-def run(  # noqa: PLR0913 - a process has that many sides
+def run(
     argv: Sequence[str],
     *,
     timeout: float,

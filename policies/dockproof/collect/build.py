@@ -1,0 +1,186 @@
+"""Build images as a user does, with BuildKit, and say where a build failed."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from dockproof.collect import engine as engines
+from dockproof.collect import process
+from dockproof.errors import NotLookedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dockproof.collect.compose import Build, Service
+    from dockproof.collect.engine import Engine
+    from dockproof.collect.standins import StandIns
+
+TIMEOUT = 900.0
+WORKERS = 2
+"""Builds at a time: BuildKit runs the steps of one build in parallel by itself."""
+
+
+class Failure(NamedTuple):
+    """Where a build failed, as far as its log tells.
+
+    Attributes:
+        step: as `[builder 3/5] RUN false`, "" where no step was reached.
+        line: of the Dockerfile, 0 where unknown.
+        message: BuildKit's own sentence.
+    """
+
+    step: str
+    line: int
+    message: str
+
+
+def build(
+    engine: Engine,
+    service: Service,
+    stand_ins: StandIns | None = None,
+    *,
+    timeout: float = TIMEOUT,
+    no_cache: bool = False,
+) -> str:
+    """Build a service's image, load it into the engine and return its id.
+
+    The image gets no label and no tag from here, so that it is byte for byte what `docker build` makes.
+
+    Args:
+        engine: the engine.
+        service: of the manifest, with `build:`.
+        stand_ins: what this machine has in place of a registry.
+        timeout: seconds.
+        no_cache: whether to build every step anew.
+
+    Raises:
+        NotLookedError: the build failed: service, Dockerfile, line, step and the last lines of its log.
+        UsageError: the service builds nothing.
+    """
+    if service.build is None:
+        raise UsageError(f"service {service.name} has no `build:`")
+    flags = [*_common(stand_ins, no_cache=no_cache), *arguments(service.build, stand_ins)]
+    return _buildx(engine, flags, timeout, service.name, str(service.build.dockerfile))
+
+
+def build_all(
+    engine: Engine, services: Sequence[Service], stand_ins: StandIns | None = None
+) -> dict[str, str]:
+    """Build several services side by side and return their image ids; the first failure ends the others."""
+    ids = process.parallel(lambda service: build(engine, service, stand_ins), services, WORKERS)
+    return {service.name: identity for service, identity in zip(services, ids, strict=True)}
+
+
+def build_on(
+    engine: Engine,
+    image: str,
+    instructions: str,
+    *,
+    name: str,
+    stand_ins: StandIns | None = None,
+    timeout: float = TIMEOUT,
+) -> str:
+    """Build instructions on top of an image and return the new image's id; it lasts as long as the run.
+
+    Args:
+        engine: the engine.
+        image: id or reference of the image that stands in FROM.
+        instructions: what follows FROM; with `{image}` in it, the whole Dockerfile.
+        name: names the image in messages and in its tag.
+        stand_ins: what this machine has in place of a registry.
+        timeout: seconds.
+
+    Raises:
+        NotLookedError: the build failed.
+    """
+    base = engines.tag(engine.lease, f"base-{image.removeprefix('sha256:')[:12]}")
+    engine.docker("tag", image, base, what=f"tag {image}")
+    text = (
+        instructions.replace("{image}", base) if "{image}" in instructions else f"FROM {base}\n{instructions}"
+    )
+    flags = [*_common(stand_ins), "--tag", engines.tag(engine.lease, name), "-"]
+    return _buildx(engine, flags, timeout, name, "Dockerfile", stdin=text)
+
+
+def arguments(build: Build, stand_ins: StandIns | None = None) -> list[str]:
+    """Return what compose says of a build as arguments of `docker buildx build`, the context last."""
+    flags = ["--file", str(build.dockerfile)]
+    flags += ["--target", build.target] if build.target else []
+    for name, value in build.args.items():
+        flags += ["--build-arg", name if value is None else f"{name}={value}"]
+    for name, source in (build.raw.get("additional_contexts") or {}).items():
+        flags += ["--build-context", f"{name}={source}"]
+    for platform in build.raw.get("platforms") or ():
+        flags += ["--platform", platform]
+    if not (stand_ins and stand_ins.network) and (network := build.raw.get("network")):
+        flags += ["--network", network]
+    return [*flags, build.raw["context"]]
+
+
+def _common(stand_ins: StandIns | None, *, no_cache: bool = False) -> list[str]:
+    flags = ["--load", "--progress", "plain", "--provenance=false", "--sbom=false"]
+    return [
+        *flags,
+        *(["--no-cache"] if no_cache else []),
+        *(stand_ins.build_arguments() if stand_ins else ()),
+    ]
+
+
+def _buildx(
+    engine: Engine, flags: Sequence[str], timeout: float, name: str, dockerfile: str, stdin: str | None = None
+) -> str:
+    """Run one build and return the image's id."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "image-id")
+        argv = ["buildx", "build", "--iidfile", str(file), *flags]
+        answer = engine.docker(*argv, timeout=timeout, check=False, what=f"build of {name}", stdin=stdin)
+        if answer.exit_code or not file.exists():
+            raise failed(name, dockerfile, answer)
+        return file.read_text(encoding="ascii").strip()
+
+
+def failed(name: str, dockerfile: str, answer: process.Completed) -> NotLookedError:
+    """Say where a build failed, with the last lines of its log."""
+    log = answer.stdout + answer.stderr
+    if "is not a docker command" in log or "unknown command: docker buildx" in log:
+        return NotLookedError(
+            "`docker buildx` is missing: install the Buildx plugin, 0.10 or newer", answer.log
+        )
+    failure = explain(log)
+    place = f"{dockerfile}:{failure.line}" if failure.line else dockerfile
+    step = f", step {failure.step}" if failure.step else ""
+    message = failure.message or f"exit code {answer.exit_code}"
+    return NotLookedError(f"build of {name} failed at {place}{step}: {message}", step_log(log))
+
+
+_STEP = re.compile(r"^#(?P<id>\d+) (?P<step>\[.+)$", re.MULTILINE)
+_STEP_ERROR = re.compile(r"^#(?P<id>\d+) ERROR: (?P<message>.*)$", re.MULTILINE)
+_ERROR = re.compile(r"^ERROR: (?:failed to build: )?(?:failed to solve: )?(?P<message>.*)$", re.MULTILINE)
+_MARK = re.compile(r"^\s*(?P<line>\d+) \| >>> ", re.MULTILINE)
+_LINE = re.compile(r"\bline (?P<line>\d+)\b")
+
+
+def explain(log: str) -> Failure:
+    """Find the step, the line and the sentence of a failure in a log of `--progress plain`."""
+    steps = {match["id"]: match["step"] for match in _STEP.finditer(log)}
+    errors = list(_STEP_ERROR.finditer(log))
+    last = list(_ERROR.finditer(log))
+    message = last[-1]["message"] if last else errors[-1]["message"] if errors else ""
+    mark = _MARK.search(log) or _LINE.search(message)
+    # A step that was cancelled because another failed is no cause.
+    causes = [error for error in errors if "context canceled" not in error["message"]]
+    step = steps.get(causes[0]["id"], "") if causes else ""
+    return Failure(step, int(mark["line"]) if mark else 0, message)
+
+
+def step_log(log: str) -> str:
+    """Return the last lines of the step that failed; of the whole log where no step can be named."""
+    causes = [error for error in _STEP_ERROR.finditer(log) if "context canceled" not in error["message"]]
+    if not causes:
+        return process.tail(log)
+    prefix = f"#{causes[0]['id']} "
+    lines = [line.removeprefix(prefix) for line in log.splitlines() if line.startswith(prefix)]
+    return process.tail("\n".join(lines))
