@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from dockproof.finding import Finding, NotApplicable, Place, Probe, Severity
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from dockproof.facts.container import ContainerFacts
     from dockproof.facts.context import BuildContext
-    from dockproof.facts.dockerfile import Dockerfile, Instruction
+    from dockproof.facts.dockerfile import Dockerfile
     from dockproof.facts.image import ImageFacts
+    from dockproof.facts.span import Span
     from dockproof.facts.stages import Stage
 
 
@@ -56,6 +57,14 @@ class Clause(NamedTuple):
     title: str
     same_as: tuple[str, ...] = ()
     covers: tuple[str, ...] = ()
+
+
+class HasSpan(Protocol):
+    """Whatever has a place in the Dockerfile: an instruction, a flag, a reference to an image."""
+
+    @property
+    def span(self) -> Span:
+        """Where it stands."""
 
 
 class SourceTarget(NamedTuple):
@@ -223,7 +232,7 @@ class Policy:
 
     def at(
         self,
-        instruction: Instruction,
+        where: HasSpan,
         message: str,
         *,
         stage: Stage | None = None,
@@ -233,8 +242,8 @@ class Policy:
         help: str = "",  # noqa: A002 - the word of the report
         fixable: bool = False,
     ) -> Finding:
-        """Build a source finding at an instruction (or at a line and column inside it)."""
-        span = instruction.span
+        """Build a source finding at an instruction, or a part of one, or at a line and column inside it."""
+        span = where.span
         place = Place(line or span.line, line or span.end_line, column or span.column)
         named = None if stage is None else (stage.name or str(stage.index))
         return Finding(self.id, message, place, Probe.SOURCE, clause, named, help, fixable)

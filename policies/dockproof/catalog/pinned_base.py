@@ -62,20 +62,23 @@ class PinnedBase(Policy):
 
     def source(self, target: SourceTarget) -> Iterator[Finding]:
         """Judge every reference to an image from outside."""
+        syntax = target.dockerfile.syntax
+        if syntax is not None:
+            yield from self._judge(syntax, None)
         for stage in target.dockerfile.stages:
             for external in stage.externals:
                 yield from self._judge(external, stage)
 
-    def _judge(self, external: External, stage: Stage) -> Iterator[Finding]:
+    def _judge(self, external: External, stage: Stage | None) -> Iterator[Finding]:
         if external.stage is not None:
             return
         if external.value.text is None:
             names = ", ".join(external.value.missing)
             message = f"cannot be shown: the image hangs on {names}, which has no default"
-            yield self.at(external.instruction, message, stage=stage, clause="unknown-image")
+            yield self.at(external, message, stage=stage, clause="unknown-image")
         elif external.ref is not None and external.ref.digest is None:
             message = f"{external.value.text} is not pinned by digest"
-            yield self.at(external.instruction, message, stage=stage, clause="digest")
+            yield self.at(external, message, stage=stage, clause="digest")
 
     def image(self, target: ImageTarget) -> Iterator[Finding | NotApplicable]:
         """Compare the image's first layers with those of the base."""
