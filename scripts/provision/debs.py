@@ -73,20 +73,21 @@ class PackageSource:
 
     def download(self, packages: Sequence[str]) -> list[Path]:
         """Download packages (no dependencies) and return their files; one that is here already is not fetched."""
-        said = self._apt("download", "--print-uris", *packages, purpose=f"find {' '.join(packages)}")
+        # apt leaves out what lies in its working folder already, so it is asked in another one.
+        said = self._apt("download", "--print-uris", *packages, purpose=f"find {' '.join(packages)}", cwd=self.folder)
         names = [line.split()[1] for line in said.splitlines() if line.startswith("'")]
         if missing := [name for name in names if not (self.archives / name).is_file()]:
             self._apt("download", "-qq", *packages, purpose=f"download {len(missing)} packages")
         return [self.archives / name for name in names]
 
-    def _apt(self, command: str, *arguments: str, purpose: str) -> str:
+    def _apt(self, command: str, *arguments: str, purpose: str, cwd: Path | None = None) -> str:
         options = (
             f"-oDir::Etc::sourcelist={self.sources}",
             f"-oDir::State::lists={self.folder / 'lists'}",
             f"-oDir::Cache={self.folder}",
             f"-oDir::Cache::archives={self.archives}",
         )
-        return host.run(["apt-get", *LEAN, *options, command, *arguments], purpose, cwd=self.archives)
+        return host.run(["apt-get", *LEAN, *options, command, *arguments], purpose, cwd=cwd or self.archives)
 
     def forget(self) -> None:
         """Remove the lists and downloads."""

@@ -1,0 +1,65 @@
+"""The command line of scripts/stand-ins."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.provision import build_secrets, cli, engine, host, references, stand_ins
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run scripts/stand-ins and return its exit code: 0 done, 2 wrong usage, 4 an image cannot be had."""
+    options = _parser().parse_args(arguments)
+    return cli.run(stand_ins.WHO, options.action, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    text = "Images that stand in for a registry's where none is reachable."
+    parser = argparse.ArgumentParser(prog="scripts/stand-ins", description=text)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    ensure = commands.add_parser("ensure", help="build what is missing")
+    ensure.add_argument(
+        "sources", nargs="*", metavar="SOURCE",
+        help="a compose file, a Dockerfile or an image's name (default: the repository's compose.yaml)",
+    )  # fmt: skip
+    ensure.add_argument("--json", action="store_true", help="print the result")
+    ensure.add_argument("--output", type=Path, metavar="FILE", help="write the result to a file")
+    ensure.set_defaults(action=_ensure)
+    secrets = commands.add_parser("build-secrets", help="write the build secrets that this machine needs")
+    secrets.add_argument("--json", action="store_true", help="print {id: file} instead of docker build's arguments")
+    secrets.set_defaults(action=_build_secrets)
+    return parser
+
+
+def _ensure(options: argparse.Namespace) -> int:
+    env = engine.up().applied(os.environ)
+    sources = options.sources or stand_ins.default_sources(REPOSITORY)
+    wanted = references.collect(sources, env)
+    if not wanted:
+        raise host.ProvisionError("no image is named: give a compose file, a Dockerfile or an image's name")
+    report = stand_ins.ensure(wanted, stand_ins.Engine(env), host.cache_folder())
+    text = json.dumps(report, indent=1)
+    if options.output:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(text + "\n", encoding="utf-8")
+    if options.json or not options.output:
+        print(text)
+    return 0
+
+
+def _build_secrets(options: argparse.Namespace) -> int:
+    secrets = build_secrets.write(host.cache_folder() / "secrets")
+    if options.json:
+        print(json.dumps(secrets, indent=1))
+    else:
+        print(" ".join(f"--secret id={name},src={path}" for name, path in secrets.items()))
+    return 0
