@@ -1,0 +1,990 @@
+"""Read a POSIX shell script, with bash's additions, into its simple commands.
+
+One pass over the text, without recursion but for substitutions, whose nesting is bounded: nothing that stands in a
+file can take more than linear time or the interpreter's stack. What a shell would refuse is noted, and reading
+goes on at the next command.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from dockproof.facts import shell_wrappers
+from dockproof.facts.shell_words import Command, Piece, Pipeline, Redirect, ShellError, Source, Word, join
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_NESTING = 24
+"""Substitutions within substitutions that are looked into: each takes a few frames of the interpreter's stack."""
+MAX_CONTEXTS = 64
+"""Enclosing constructs that a command remembers; deeper ones share what is known."""
+MAX_SCRIPTS = 6
+"""Scripts within scripts (`sh -c "sh -c …"`) that are looked into."""
+MAX_ERRORS = 100
+"""Errors of one script that are kept."""
+ARITHMETIC_DEPTH = 8
+ARITHMETIC_REACH = 2000
+"""The parentheses and characters within which `((` must close as `))` to be arithmetic and not two subshells."""
+
+_WORD, _OPERATOR, _COMMENT = 1, 2, 3
+# Blanks and joined lines, then: a plain word up to a delimiter, an operator, or a comment. Anything else starts
+# a word with quotes or expansions in it.
+_TOKEN = re.compile(
+    r"(?:[ \t\r]++|\\\r?\n)*+"
+    r"(?:((?!\#)[^ \t\r\n;&|<>()$`'\"\\]++)(?=[ \t\r\n;&|<>()]|\Z)"
+    r"|(&&|\|\||;;&|;;|;&|\|&|&>>|&>|<<<|<<-|<<|>>|[<>]\(|<&|>&|<>|>\||[;&|()<>\n])"
+    r"|(\#[^\n]*+))?"
+)
+_PLAIN = re.compile(r"[^ \t\r\n;&|<>()$`'\"\\]++")
+_QUOTED = re.compile(r"[^\"$`\\]++")
+_NAME = re.compile(r"\$(?:[A-Za-z_][A-Za-z_0-9]*+|[0-9@*#?$!-])")
+_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z_0-9]*+)(?:\[[^\]=]*\])?\+?=")
+_BACKTICKS = re.compile(r"(?:[^`\\]++|\\.)*+", re.DOTALL)
+_ANSI_C = re.compile(r"(?:[^'\\]++|\\.)*+", re.DOTALL)
+_BRACED = re.compile(r"[^}\\'\"$`]++")
+_BLANKS = re.compile(r"[ \t]*+")
+_LINES = re.compile(r"(?:[ \t\r\n]++|\\\n|\#[^\n]*+)*+")
+_LINE = re.compile(r"\t*+([^\n]*+\n?)")
+_JOINED_LINE = re.compile(r"\\\r?\n")
+_BACKTICKS_PART = re.compile(r"\\([`$\\])|[^\\]++|\\")
+_ANSI_C_PART = re.compile(r"\\.|[^\\]++|\\", re.DOTALL)
+_EXPANDS = re.compile(r"\$\(|`|\\|\$\{")
+_TIME_OPTION = re.compile(r"[ \t]+-p(?=[ \t])")
+_PARENTHESES = re.compile(r"(?:[ \t]*\([ \t]*\))?")
+_EMPTY_PARENTHESES = re.compile(r"[ \t]*\)")
+_PARENTHESIS = re.compile(r"\\.|'[^']*'|[()]", re.DOTALL)
+_ENDS_WORD = frozenset(" \t\r\n;&|<>()")
+_ANGLES = ("<", ">")
+_EXTGLOB = frozenset("?*+@!")
+_PROTECTED = ("$", "`", '"', "\\")
+_ESCAPES = {
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "v": "\v",
+    "e": "\x1b",
+    "E": "\x1b",
+}
+
+
+class Result:
+    """What a script and the scripts within it hold, filled while they are read."""
+
+    __slots__ = ("commands", "errors", "pipelines", "texts")
+
+    def __init__(self) -> None:
+        self.commands: list[Command] = []
+        self.pipelines: list[Pipeline] = []
+        self.errors: list[ShellError] = []
+        self.texts: list[tuple[Command, Word]] = []
+        """Heredocs and here-strings, each with the command that reads it."""
+
+
+class _Level:
+    """The list of commands that is being read: the script's own, or that of a construct within it."""
+
+    __slots__ = (
+        "after",
+        "closed",
+        "first",
+        "inside",
+        "kind",
+        "options",
+        "outer",
+        "pipeline",
+        "position",
+        "ready",
+        "saves",
+    )
+
+    def __init__(self, kind: str, inside: tuple[str, ...], options: frozenset[str]) -> None:
+        self.kind = kind
+        self.inside = inside
+        self.options = options
+        self.pipeline: Pipeline | None = None
+        self.after = ""  # the operator that leads to the next command
+        self.ready = False  # something stands after the last operator, so a newline ends it
+        self.closed = False  # that something is a compound command: redirections and operators may follow
+        self.outer: Pipeline | None = (
+            None  # the pipeline that the construct is an element of, and its place there
+        )
+        self.position = 0
+        self.first = 0  # the number of commands read before it
+        self.saves = True  # what `set` changes within it ends with it
+
+
+class _Heredoc(NamedTuple):
+    delimiter: Word
+    strip: bool
+    command: Command | None
+    body: list[Word]
+
+
+def parse(
+    source: Source, result: Result, inside: tuple[str, ...] = (), options: frozenset[str] = frozenset()
+) -> None:
+    """Read the script and those within it; append what is found to `result`, in the order of the text."""
+    _Parser(source, result, _Level("", inside, options), None).read_all()
+    for _ in range(MAX_SCRIPTS):
+        if not result.texts:
+            return
+        texts, result.texts = result.texts, []
+        for command, text in texts:
+            _read_fed(command, text, result)
+
+
+def parse_exec(source: Source, words: list[Word], result: Result) -> None:
+    """Read a command whose words are known, that of an exec form."""
+    parser = _Parser(source, result, _Level("", (), frozenset()), None)
+    parser.begin(words[0].start)
+    parser.words, parser.end = words, words[-1].end
+    parser.finish()
+
+
+def _read_fed(command: Command, text: Word, result: Result) -> None:
+    """Read a heredoc or here-string as a script, where a shell reads it, behind that shell's own command."""
+    shell = shell_wrappers.reader(command)
+    if shell is None:
+        return
+    found = Result()
+    level = _Level("", (*shell.inside[:MAX_CONTEXTS], "heredoc"), shell_wrappers.shell_options(shell))
+    _Parser(join([text]), found, level, None).read_all()
+    at = result.commands.index(shell) + 1
+    result.commands[at:at] = found.commands
+    result.pipelines += found.pipelines
+    result.errors += found.errors
+    result.texts += found.texts
+
+
+class _Parser:
+    """The reader of one text. `command` is the simple command being read, `level` the list that it stands in."""
+
+    def __init__(self, source: Source, result: Result, level: _Level, feeds: Command | None) -> None:
+        self.source = source
+        self.text = source.masked
+        self.result = result
+        self.level = level
+        self.feeds = feeds
+        self.nesting = 0
+        self.scripts = 0
+        self.stack: list[_Level] = []
+        self.open: dict[str, int] = {}
+        self.command: Command | None = None
+        self.words: list[Word] = []
+        self.end = 0  # of the last token of the command
+        self.heredocs: list[_Heredoc] = []
+        self.function = ""
+        self.prefix: tuple[str, ...] = ()
+
+    def inner(self, source: Source, level: _Level) -> _Parser:
+        """Make a reader for a text within this one, one level deeper."""
+        parser = _Parser(source, self.result, level, self.command)
+        parser.nesting = self.nesting + 1
+        parser.scripts = self.scripts
+        return parser
+
+    def error(self, message: str, offset: int) -> None:
+        """Note what a shell would refuse."""
+        if len(self.result.errors) < MAX_ERRORS:
+            self.result.errors.append(ShellError(message, self.source, offset))
+
+    # ---- tokens
+
+    def read_all(self) -> None:
+        """Read to the end of the text, whatever stands there."""
+        self.read(0, substitution=False)
+        self.finish_heredocs()
+
+    def finish_heredocs(self) -> None:
+        """Note the heredocs that the text ends before."""
+        for heredoc in self.heredocs:
+            self.error(f"no line {heredoc.delimiter.text!r} ends the heredoc", heredoc.delimiter.start)
+
+    def read(self, position: int, *, substitution: bool) -> int:
+        """Read a list of commands up to the end, or to the parenthesis that closes the substitution."""
+        text, match, size, source = self.text, _TOKEN.match, len(self.text), self.source
+        while True:
+            found = match(text, position)
+            assert found is not None  # noqa: S101  # every part of the pattern is optional
+            kind, position = found.lastindex, found.end()
+            if kind == _WORD:
+                start = found.start(_WORD)
+                if self.command is None or text[position : position + 1] in _ANGLES:
+                    position = self.plain_word(found[_WORD], start, position)
+                else:
+                    self.words.append(Word(found[_WORD], start, position, source))
+                    self.end = position
+            elif kind == _OPERATOR:
+                operator = found[_OPERATOR]
+                if operator == ")" and substitution and not self.open.get("subshell"):
+                    break
+                position = _OPERATORS[operator](self, operator, found.start(_OPERATOR), position)
+            elif kind != _COMMENT and position < size:
+                position = self.complex_word(position)
+            elif position >= size:
+                if substitution:
+                    self.error("no parenthesis closes the substitution", size)
+                break
+        self.finish_list()
+        return position
+
+    def plain_word(self, raw: str, start: int, end: int) -> int:
+        """Take a plain word that may be a reserved word, an assignment, or a redirection's file descriptor."""
+        if self.text[end : end + 1] in _ANGLES and raw.isdigit():
+            found = _TOKEN.match(self.text, end)
+            if found and found[_OPERATOR] and not found[_OPERATOR].endswith("("):
+                return self.redirect(found[_OPERATOR], start, found.end())
+        if self.command is None and raw in _RESERVED:
+            return _RESERVED[raw](self, raw, start, end)
+        return self.add(Word(raw, start, end, self.source))
+
+    def process(self, _operator: str, start: int, _end: int) -> int:
+        """Take a process substitution, which is a word."""
+        return self.complex_word(start)
+
+    def complex_word(self, start: int) -> int:
+        """Take a word with quotes or expansions in it."""
+        if self.command is None:
+            self.begin(start)
+        word, _ = self.word(start)
+        return self.add(word)
+
+    def add(self, word: Word) -> int:
+        """Add the word to the command as its name, an argument or an assignment in front of it."""
+        command = self.command or self.begin(word.start)
+        if self.words or not self.assign(command, word):
+            self.words.append(word)
+        elif word.text.endswith("=") and self.text[word.end : word.end + 1] == "(":
+            return self.array(word.end)
+        self.end = word.end
+        return word.end
+
+    def assign(self, command: Command, word: Word) -> bool:
+        """Take the word as an assignment, where it is one."""
+        found = _ASSIGNMENT.match(self.text, word.start, word.end)
+        if found is None:
+            return False
+        at = found.end() - word.start
+        pieces = word.pieces and [
+            Piece(max(offset - at, 0), max(source, found.end()), opaque)
+            for offset, source, opaque in word.pieces
+        ]
+        value = Word(word.text[at:], found.end(), word.end, self.source, literal=word.literal, pieces=pieces)
+        if not command.assignments:
+            command.assignments = []
+        command.assignments.append((found[1], value))
+        return True
+
+    def array(self, position: int) -> int:
+        """Pass over the elements of an array, `(a b)`, that stands at `position`; their commands are read."""
+        position += 1
+        while True:
+            word, position = self.loose_word(position)
+            if word is not None:
+                continue
+            here = self.text[position : position + 1]
+            position += 1
+            if here == ")" or not here:
+                break
+        self.end = min(position, len(self.text))
+        return self.end
+
+    # ---- simple commands
+
+    def begin(self, start: int) -> Command:
+        """Begin a simple command, the next element of the level's pipeline."""
+        level = self.level
+        if level.closed:
+            self.error("a word after a compound command", start)
+            self.end_pipeline(";")
+        pipeline = level.pipeline or self.pipeline()
+        command = Command(self.source, start, level.after, level.inside, level.options, pipeline, self.feeds)
+        pipeline.elements.append((command, command))
+        self.result.commands.append(command)
+        self.command = command
+        self.words = []
+        self.end = start
+        self.function = ""
+        level.ready = True
+        return command
+
+    def pipeline(self) -> Pipeline:
+        """Begin the level's next pipeline."""
+        level = self.level
+        pipeline = level.pipeline = Pipeline(level.outer, level.position)
+        self.result.pipelines.append(pipeline)
+        return pipeline
+
+    def finish(self) -> None:
+        """End the simple command, if one is being read, and look into what it runs."""
+        command = self.command
+        if command is None:
+            return
+        command.end = self.end
+        command.words = words = tuple(self.words)
+        if words:
+            path = command.path = words[0].text
+            command.name = name = path.rpartition("/")[2] if "/" in path else path
+            command.wrappers, self.prefix = self.prefix, ()
+            if name in shell_wrappers.SPECIAL:
+                self.look_into(command)
+        self.command = None
+
+    def look_into(self, command: Command) -> None:
+        """Unwrap the command, keep the shell's options and read the scripts that it carries in its words."""
+        shell_wrappers.unwrap(command)
+        if command.name == "set":
+            self.level.options = shell_wrappers.set_options(command, self.level.options)
+        for words in shell_wrappers.execs(command):
+            self.exec(command, words)
+        for script in shell_wrappers.scripts(command):
+            self.script(command, script)
+
+    def exec(self, command: Command, words: tuple[Word, ...]) -> None:
+        """Take what `find -exec` runs as a command of its own."""
+        pipeline = Pipeline(command.pipeline, command.position)
+        inside = (*command.inside, "find -exec")
+        inner = Command(self.source, words[0].start, "", inside, command.shell_options, pipeline, self.feeds)
+        pipeline.elements.append((inner, inner))
+        inner.words, inner.end, inner.path = words, words[-1].end, words[0].text
+        inner.name = inner.path.rpartition("/")[2]
+        self.result.pipelines.append(pipeline)
+        self.result.commands.append(inner)
+        if inside.count("find -exec") < MAX_SCRIPTS:
+            self.look_into(inner)
+
+    def script(self, command: Command, script: shell_wrappers.Script) -> None:
+        """Read a script that stands in words of this one."""
+        if self.scripts >= MAX_SCRIPTS:
+            self.error("scripts are nested too deep to be looked into", command.start)
+            return
+        level = _Level("", (*command.inside[:MAX_CONTEXTS], script.label), script.options)
+        level.outer, level.position = command.pipeline, command.position
+        parser = _Parser(join(script.words), self.result, level, command.feeds)
+        parser.nesting, parser.scripts = self.nesting, self.scripts + 1
+        parser.read_all()
+
+    # ---- lists and pipelines
+
+    def operator(self, operator: str, start: int, end: int) -> int:
+        """End a command at && || ; or &, or begin the pipeline's next element at a |."""
+        self.finish()
+        level = self.level
+        if not level.ready:
+            self.error(f"no command before {operator!r}", start)
+        if operator in ("|", "|&"):
+            level.after, level.ready, level.closed = "|", False, False
+        else:
+            self.end_pipeline(operator)
+        return end
+
+    def newline(self, _operator: str, _start: int, end: int) -> int:
+        """End the command, unless the line ends in an operator, and read the heredocs that it asked for."""
+        self.finish()
+        if self.level.ready:
+            self.end_pipeline(";")
+        return self.read_heredocs(end) if self.heredocs else end
+
+    def end_pipeline(self, operator: str) -> None:
+        """End the level's pipeline; `operator` leads to the next one."""
+        level = self.level
+        level.pipeline = None
+        level.ready = level.closed = False
+        level.after = operator
+
+    def finish_list(self) -> None:
+        """End what is open at the end of a text or a substitution."""
+        self.finish()
+        while self.stack:
+            self.error(f"{self.level.kind!r} has no end", self.end)
+            self.leave()
+
+    # ---- compound commands
+
+    def enter(self, kind: str, label: str = "") -> None:
+        """Begin a compound command, the next element of the level's pipeline."""
+        outer = self.level
+        if outer.closed:
+            self.end_pipeline(";")
+        pipeline = outer.pipeline or self.pipeline()
+        labels = ((f"function {self.function}",) if self.function else ()) + ((label,) if label else ())
+        deep = len(outer.inside) >= MAX_CONTEXTS
+        level = _Level(kind, outer.inside if deep else outer.inside + labels, outer.options)
+        level.outer, level.position = pipeline, len(pipeline.elements)
+        if len(self.stack) >= MAX_CONTEXTS:
+            level.outer, level.position = outer.outer, outer.position
+        level.after = outer.after
+        level.first = len(self.result.commands)
+        level.saves = kind == "subshell" or bool(self.function)
+        pipeline.elements.append(None)
+        self.function = ""
+        self.stack.append(outer)
+        self.open[kind] = self.open.get(kind, 0) + 1
+        self.level = level
+
+    def leave(self) -> None:
+        """End the innermost compound command."""
+        inner, level = self.level, self.stack.pop()
+        self.level = level
+        self.open[inner.kind] -= 1
+        level.ready = level.closed = True
+        commands = self.result.commands
+        if level.pipeline is not None and len(commands) > inner.first:
+            level.pipeline.elements[-1] = (commands[inner.first], commands[-1])
+        if not inner.saves:
+            level.options = inner.options
+
+    def close(self, kinds: tuple[str, ...], word: str, start: int, end: int) -> int:
+        """End the compound command that `word` closes; what stands open within it is noted."""
+        self.finish()
+        if self.unwind(kinds, word, start):
+            self.leave()
+        return end
+
+    def unwind(self, kinds: tuple[str, ...], word: str, start: int) -> bool:
+        """End what stands open within the innermost construct of these kinds; False where there is none."""
+        if not any(self.open.get(kind) for kind in kinds):
+            self.error(f"{word!r} without its beginning", start)
+            self.end_pipeline(";")
+            return False
+        while self.level.kind not in kinds:
+            self.error(f"{self.level.kind!r} has no end before {word!r}", start)
+            self.leave()
+        return True
+
+    def opens(self, word: str, _start: int, end: int) -> int:
+        """Begin an if, a while or until loop, or a group in braces."""
+        self.enter(word, "" if word == "{" else word)
+        return end
+
+    def turns(self, word: str, start: int, end: int) -> int:
+        """Go on to the next part of an if or a loop."""
+        if self.unwind(("if",) if word != "do" else _LOOPS, word, start):
+            self.end_pipeline("")
+        return end
+
+    def closes(self, word: str, start: int, end: int) -> int:
+        """End an if, a loop, a case or a group in braces."""
+        return self.close(_CLOSED[word], word, start, end)
+
+    def loop(self, word: str, _start: int, end: int) -> int:
+        """Begin a for or select loop: `for x in a b`, `for ((…))`."""
+        self.enter(word, word)
+        self.level.ready = True
+        arithmetic = _BLANKS.match(self.text, end)
+        at = arithmetic.end() if arithmetic else end
+        if self.text.startswith("((", at):
+            return self.arithmetic(at) or end
+        _, position = self.loose_word(end)
+        item, after = self.loose_word(position)
+        if item is None or item.text != "in":
+            return position
+        while item is not None:
+            item, after = self.loose_word(after)
+        return after
+
+    def case(self, word: str, start: int, end: int) -> int:
+        """Begin a case, up to the end of its first pattern."""
+        self.enter(word, word)
+        _, position = self.loose_word(end)
+        keyword, after = self.loose_word(self.skip_lines(position))
+        if keyword is None or keyword.text != "in":
+            self.error("a case without 'in'", start)
+            return position
+        return self.patterns(after)
+
+    def next_case(self, operator: str, start: int, end: int) -> int:
+        """Go on to the next branch of a case at ;; ;& or ;;&."""
+        self.finish()
+        if not self.unwind(("case",), operator, start):
+            return end
+        self.end_pipeline("")
+        return self.patterns(end)
+
+    def patterns(self, position: int) -> int:
+        """Pass over a branch's patterns, `a|b)`."""
+        position = start = self.skip_lines(position)
+        if self.text.startswith("(", position):
+            position += 1
+        while True:
+            word, position = self.loose_word(position)
+            if word is not None and word.raw == "esac" and word.start == start:
+                return self.close(("case",), "esac", start, position)
+            here = self.text[position : position + 1]
+            if here == ")":
+                return position + 1
+            if here not in ("|", "(") and word is None:
+                if here:
+                    self.error("a case's pattern without its parenthesis", position)
+                return position
+            position += here in ("|", "(")
+
+    def opening(self, operator: str, start: int, end: int) -> int:
+        """Take a parenthesis: a subshell, arithmetic, a function's or an array's."""
+        if self.command is not None:
+            return self.parenthesis_in_command(start, end)
+        if self.text.startswith("((", start):
+            after = self.arithmetic(start)
+            if after:
+                self.level.ready = self.level.closed = True
+                return after
+        self.enter("subshell", "subshell")
+        return end
+
+    def parenthesis_in_command(self, start: int, end: int) -> int:
+        """Take a parenthesis after a word: `f()`, `A=(…)` or a pattern as `!(x)`; anything else is an error."""
+        found = _EMPTY_PARENTHESES.match(self.text, end)
+        if found and len(self.words) == 1 and self.result.commands[-1] is self.command:
+            return self.named_function(self.words[0].text, found.end())
+        if self.end == start and self.words:
+            if self.words[-1].text.endswith("="):
+                return self.array(start)
+            if self.text[start - 1] in _EXTGLOB:
+                return self.pattern(end)
+        self.error("a parenthesis within a command", start)
+        return end
+
+    def named_function(self, name: str, end: int) -> int:
+        """Take back the command that turned out to be a function's name."""
+        self.result.commands.pop()
+        pipeline = self.level.pipeline
+        if pipeline is not None:
+            pipeline.elements.pop()
+        self.command = None
+        self.level.ready = False
+        self.function = name
+        return end
+
+    def pattern(self, end: int) -> int:
+        """Extend the last word by bash's extended pattern up to its parenthesis."""
+        last = self.words.pop()
+        close = self.text.find(")", end) + 1 or len(self.text)
+        raw = self.text[last.end : close]
+        pieces = [
+            *(last.pieces or [Piece(0, last.start, opaque=False)]),
+            Piece(len(last.text), last.end, opaque=False),
+        ]
+        self.words.append(
+            Word(last.text + raw, last.start, close, self.source, literal=last.literal, pieces=pieces)
+        )
+        self.end = close
+        return close
+
+    def keyword_function(self, _word: str, _start: int, end: int) -> int:
+        """Take `function name` with or without parentheses."""
+        name, end = self.loose_word(end)
+        found = _PARENTHESES.match(self.text, end)
+        self.function = name.text if name else ""
+        return found.end() if found else end
+
+    def closing(self, operator: str, start: int, end: int) -> int:
+        """End a subshell."""
+        return self.close(("subshell",), operator, start, end)
+
+    def negation(self, _word: str, _start: int, end: int) -> int:
+        """Take `!` in front of a pipeline."""
+        (self.level.pipeline or self.pipeline()).negated = True
+        return end
+
+    def timing(self, _word: str, _start: int, end: int) -> int:
+        """Take the reserved word `time` in front of a pipeline."""
+        self.prefix = ("time",)
+        found = _TIME_OPTION.match(self.text, end)
+        return found.end() if found else end
+
+    def conditional(self, raw: str, start: int, end: int) -> int:
+        """Read bash's `[[ … ]]` as one command, whose operators are words."""
+        self.begin(start)
+        self.words.append(Word(raw, start, end, self.source))
+        while True:
+            word, position = self.loose_word(end)
+            if word is None:
+                found = _TOKEN.match(self.text, position)
+                if found is None or not found[_OPERATOR] or found[_OPERATOR] == "\n":
+                    self.error("no ]] ends the condition", start)
+                    return self.ended(position)
+                word, position = Word(found[_OPERATOR], position, found.end(), self.source), found.end()
+            self.words.append(word)
+            end = position
+            if word.text == "]]":
+                return self.ended(end)
+
+    def ended(self, position: int) -> int:
+        """Note that the command reaches up to here."""
+        self.end = position
+        return position
+
+    def skip_lines(self, position: int) -> int:
+        """Pass over blanks, newlines and comments."""
+        found = _LINES.match(self.text, position)
+        return found.end() if found else position
+
+    # ---- redirections
+
+    def redirect(self, operator: str, start: int, end: int) -> int:
+        """Take a redirection; `start` is where its file descriptor or operator stands."""
+        level = self.level
+        command = self.command or (None if level.closed else self.begin(start))
+        target, position = self.loose_word(end)
+        if target is None:
+            self.error(f"no file after {operator!r}", start)
+            return position
+        digits = self.text[start:end].rstrip("<>&|-")
+        body: list[Word] = []
+        redirect = Redirect(int(digits[:9]) if digits else None, operator, target, start, position, body)
+        self.keep(redirect, command)
+        if operator in ("<<", "<<-"):
+            self.heredocs.append(_Heredoc(target, operator == "<<-", command, body))
+        elif operator == "<<<" and command is not None:
+            self.result.texts.append((command, target))
+        return self.ended(position)
+
+    def keep(self, redirect: Redirect, command: Command | None) -> None:
+        """Add the redirection to its command, or to the pipeline of its compound command."""
+        if command is None:
+            if self.level.pipeline is not None:
+                self.level.pipeline.redirects.append(redirect)
+            return
+        if not command.redirects:
+            command.redirects = []
+        command.redirects.append(redirect)
+
+    def read_heredocs(self, position: int) -> int:
+        """Read the bodies that the line above asked for."""
+        heredocs, self.heredocs[:] = list(self.heredocs), []
+        for heredoc in heredocs:
+            end, after = self.heredoc_end(position, heredoc.delimiter.text, strip=heredoc.strip)
+            if after is None:
+                self.error(f"no line {heredoc.delimiter.text!r} ends the heredoc", heredoc.delimiter.start)
+            body = self.heredoc_body(heredoc, position, end)
+            heredoc.body.append(body)
+            if heredoc.command is not None:
+                self.result.texts.append((heredoc.command, body))
+            position = end if after is None else after
+        return position
+
+    def heredoc_end(self, position: int, delimiter: str, *, strip: bool) -> tuple[int, int | None]:
+        """Find the line that ends the heredoc: where it begins, and where the next one does."""
+        text, size = self.text, len(self.text)
+        while position < size:
+            end = text.find("\n", position)
+            end = size if end < 0 else end
+            line = text[position:end].rstrip("\r")
+            if (line.lstrip("\t") if strip else line) == delimiter:
+                return position, min(end + 1, size)
+            position = end + 1
+        return size, None
+
+    def heredoc_body(self, heredoc: _Heredoc, start: int, end: int) -> Word:
+        """Make the word of a heredoc's body; the substitutions of an unquoted one are read."""
+        draft = _Draft()
+        if heredoc.strip:
+            for line in _LINE.finditer(self.text, start, end):
+                draft.add(line[1], line.start(1))
+        else:
+            draft.add(self.text[start:end], start)
+        body = draft.word(start, end, self.source)
+        quoted = heredoc.delimiter.raw != heredoc.delimiter.text
+        return body if quoted else self.expanded(body, heredoc.command)
+
+    def expanded(self, body: Word, command: Command | None) -> Word:
+        """Read the expansions of a heredoc's body, as the shell does in double quotes."""
+        if self.nesting >= MAX_NESTING or not _EXPANDS.search(body.text):
+            return body
+        source = join([body])
+        inner = self.inner(source, _Level("", self.level.inside, self.level.options))
+        inner.command = command
+        draft = _Draft()
+        end = inner.quoted(0, draft, closer="")
+        inner.finish_heredocs()
+        return draft.word(0, end, source)
+
+    # ---- words
+
+    def loose_word(self, position: int) -> tuple[Word | None, int]:
+        """Read the next word, if one stands here; it is not added to the command."""
+        found = _TOKEN.match(self.text, position)
+        assert found is not None  # noqa: S101  # every part of the pattern is optional
+        kind, end = found.lastindex, found.end()
+        if kind == _WORD:
+            start = found.start(_WORD)
+            return Word(found[_WORD], start, end, self.source), end
+        if kind == _OPERATOR:
+            start = found.start(_OPERATOR)
+            return self.word(start) if found[_OPERATOR] in ("<(", ">(") else (None, start)
+        if kind == _COMMENT or end >= len(self.text):
+            return None, end
+        return self.word(end)
+
+    def word(self, start: int) -> tuple[Word, int]:
+        """Read one word with quotes and expansions, and where it ends."""
+        text, size, position, draft = self.text, len(self.text), start, _Draft()
+        if text.startswith(("<(", ">("), start):
+            position = self.substitution(start + 2)
+            draft.expand(text[start:position], start, opaque=True)
+        while position < size:
+            here = text[position]
+            if here in _ENDS_WORD:
+                break
+            position = _PARTS.get(here, _Parser.plain)(self, position, draft)
+        return draft.word(start, position, self.source), position
+
+    def plain(self, position: int, draft: _Draft) -> int:
+        """Add characters that mean themselves."""
+        found = _PLAIN.match(self.text, position)
+        end = found.end() if found else position + 1
+        draft.add(self.text[position:end], position)
+        return end
+
+    def escape(self, position: int, draft: _Draft) -> int:
+        """Add what a backslash protects; at the end of a line it joins the next one."""
+        found = _JOINED_LINE.match(self.text, position)
+        if found:
+            return found.end()
+        draft.add(self.text[position + 1 : position + 2] or "\\", position + 1)
+        return position + 2
+
+    def single(self, position: int, draft: _Draft) -> int:
+        """Add a string in single quotes."""
+        end = self.text.find("'", position + 1)
+        if end < 0:
+            self.error("no quote closes the string", position)
+            end = len(self.text)
+        draft.add(self.source.text[position + 1 : end], position + 1)
+        return end + 1
+
+    def double(self, position: int, draft: _Draft) -> int:
+        """Add a string in double quotes."""
+        return self.quoted(position + 1, draft, closer='"')
+
+    def dollar(self, position: int, draft: _Draft) -> int:
+        """Add an expansion, or one of bash's strings that begin with a dollar."""
+        following = self.text[position + 1 : position + 2]
+        if following == '"':
+            return self.double(position + 1, draft)
+        return self.ansi_c(position, draft) if following == "'" else self.expansion(position, draft)
+
+    def expand_backticks(self, position: int, draft: _Draft) -> int:
+        """Add a substitution in backticks."""
+        return self.expansion(position, draft)
+
+    def ansi_c(self, position: int, draft: _Draft) -> int:
+        r"""Add bash's $'…', its one-letter escapes decoded and the others kept."""
+        start = position + 2
+        found = _ANSI_C.match(self.text, start)
+        end = found.end() if found else start
+        for part in _ANSI_C_PART.finditer(self.text, start, end):
+            text = part[0]
+            draft.add(_ESCAPES.get(text[1:], text) if text[0] == "\\" else text, part.start())
+        if end >= len(self.text):
+            self.error("no quote closes the string", position)
+        return end + 1
+
+    def quoted(self, position: int, draft: _Draft, *, closer: str) -> int:
+        """Add text in which only expansions and some escapes mean something, up to the closer or the end."""
+        text, size, start = self.text, len(self.text), position
+        while position < size:
+            here = text[position]
+            if here == closer:
+                return position + 1
+            if here in "$`":
+                position = self.expansion(position, draft, quoted=True)
+            elif here == "\\":
+                position = self.quoted_escape(position, draft)
+            else:
+                found = _QUOTED.match(text, position)
+                end = found.end() if found else position + 1
+                draft.add(text[position:end], position)
+                position = end
+        if closer:
+            self.error("no quote closes the string", start - 1)
+        return size
+
+    def quoted_escape(self, position: int, draft: _Draft) -> int:
+        """Take a backslash in double quotes, which protects few characters and else means itself."""
+        found = _JOINED_LINE.match(self.text, position)
+        if found:
+            return found.end()
+        if self.text[position + 1 : position + 2] in _PROTECTED:
+            return self.escape(position, draft)
+        draft.add("\\", position)
+        return position + 1
+
+    # ---- expansions
+
+    def expansion(self, position: int, draft: _Draft, *, quoted: bool = False) -> int:
+        """Add what a dollar or a backtick begins; it is kept as written, and the commands in it are read."""
+        text = self.text
+        following = text[position + 1 : position + 2]
+        if text[position] == "`":
+            end = self.backticks(position)
+        elif following == "(":
+            end = self.arithmetic(position + 1) or self.substitution(position + 2)
+        elif following == "{":
+            end = self.braced(position + 2, quoted=quoted)
+        else:
+            found = _NAME.match(text, position)
+            if found is None:
+                draft.add("$", position)
+                return position + 1
+            end = found.end()
+            raw = self.source.text[position:end]
+            draft.expand(raw, position, opaque=raw != found[0])
+            return end
+        raw = text[position:end]
+        draft.expand(raw, position, opaque="$(" in raw or "`" in raw)
+        return end
+
+    def substituted(self) -> _Level:
+        """Make the level for a substitution's commands."""
+        inside = self.level.inside
+        return _Level(
+            "", inside if len(inside) >= MAX_CONTEXTS else (*inside, "substitution"), self.level.options
+        )
+
+    def substitution(self, position: int) -> int:
+        """Read the commands of a substitution that begins before `position`, and its parenthesis."""
+        if self.nesting >= MAX_NESTING:
+            return self.skip(position)
+        inner = self.inner(self.source, self.substituted())
+        inner.heredocs = self.heredocs
+        return inner.read(position, substitution=True)
+
+    def skip(self, position: int) -> int:
+        """Pass over a substitution that is nested too deep to be read."""
+        self.error("substitutions are nested too deep to be looked into", position)
+        depth = 1
+        for found in _PARENTHESIS.finditer(self.text, position):
+            depth += {"(": 1, ")": -1}.get(found[0], 0)
+            if depth == 0:
+                return found.end()
+        return len(self.text)
+
+    def backticks(self, position: int) -> int:
+        """Read the commands between backticks."""
+        found = _BACKTICKS.match(self.text, position + 1)
+        end = found.end() if found else position + 1
+        if end >= len(self.text):
+            self.error("no backtick closes the substitution", position)
+        if self.nesting < MAX_NESTING:
+            draft = _Draft()
+            for part in _BACKTICKS_PART.finditer(self.text, position + 1, end):
+                at = part.start(1) if part[1] else part.start()
+                draft.add(part[1] or part[0], at)
+            inner = join([draft.word(position + 1, end, self.source)])
+            self.inner(inner, self.substituted()).read_all()
+        return min(end + 1, len(self.text))
+
+    def braced(self, position: int, *, quoted: bool) -> int:
+        """Pass over a parameter expansion up to its brace; substitutions in it are read."""
+        text, size, start, draft = self.text, len(self.text), position, _Draft()
+        if self.nesting >= MAX_NESTING:
+            self.error("expansions are nested too deep to be looked into", position)
+            return text.find("}", position) + 1 or size
+        self.nesting += 1
+        while position < size and text[position] != "}":
+            here = text[position]
+            if here in "$`":
+                position = self.expansion(position, draft, quoted=quoted)
+            elif here in '\\"' or (here == "'" and not quoted):
+                position = _PARTS[here](self, position, draft)
+            else:
+                found = _BRACED.match(text, position)
+                position = found.end() if found else position + 1
+        self.nesting -= 1
+        if position >= size:
+            self.error("no brace closes the expansion", start)
+        return min(position + 1, size)
+
+    def arithmetic(self, position: int) -> int:
+        """Pass over `((…))` at `position`, reading substitutions in it; 0 where no arithmetic stands there."""
+        if not self.text.startswith("((", position):
+            return 0
+        end = _arithmetic_end(self.text, position)
+        if end and self.nesting < MAX_NESTING and _EXPANDS.search(self.text, position, end):
+            source = Source(self.text[position + 2 : end - 2], [(0, self.source.locate, position + 2)])
+            inner = self.inner(source, _Level("", self.level.inside, self.level.options))
+            inner.command = self.command
+            inner.quoted(0, _Draft(), closer="")
+            inner.finish_heredocs()
+        return end
+
+
+class _Draft:
+    """A word that is being put together."""
+
+    __slots__ = ("length", "literal", "parts", "pieces")
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.pieces: list[Piece] = []
+        self.length = 0
+        self.literal = True
+
+    def add(self, text: str, source: int, *, opaque: bool = False) -> None:
+        """Add characters that stand in the source, as they are, from this offset on."""
+        self.pieces.append(Piece(self.length, source, opaque))
+        self.parts.append(text)
+        self.length += len(text)
+
+    def expand(self, text: str, source: int, *, opaque: bool) -> None:
+        """Add an expansion."""
+        self.literal = False
+        self.add(text, source, opaque=opaque)
+
+    def word(self, start: int, end: int, source: Source) -> Word:
+        """Make the word that the parts are."""
+        end = min(end, len(source.text))
+        return Word("".join(self.parts), start, end, source, literal=self.literal, pieces=self.pieces)
+
+
+def _arithmetic_end(text: str, start: int) -> int:
+    """Find where `((…))` ends, 0 where it does not close as arithmetic does; the search is bounded."""
+    depth, inner_close = 0, -1
+    for found in _PARENTHESIS.finditer(text, start, start + ARITHMETIC_REACH):
+        depth += {"(": 1, ")": -1}.get(found[0], 0)
+        if depth > ARITHMETIC_DEPTH:
+            return 0
+        if depth == 0:
+            return found.end() if inner_close == found.start() else 0
+        if depth == 1 and found[0] == ")":
+            inner_close = found.end()
+    return 0
+
+
+_LOOPS = ("for", "select", "while", "until")
+_CLOSED = {"fi": ("if",), "done": _LOOPS, "esac": ("case",), "}": ("{",)}
+_RESERVED: dict[str, Callable[[_Parser, str, int, int], int]] = {
+    **dict.fromkeys(("if", "while", "until", "{"), _Parser.opens),
+    **dict.fromkeys(("then", "else", "elif", "do"), _Parser.turns),
+    **dict.fromkeys(_CLOSED, _Parser.closes),
+    **dict.fromkeys(("for", "select"), _Parser.loop),
+    "case": _Parser.case,
+    "function": _Parser.keyword_function,
+    "!": _Parser.negation,
+    "time": _Parser.timing,
+    "[[": _Parser.conditional,
+}
+_OPERATORS: dict[str, Callable[[_Parser, str, int, int], int]] = {
+    **dict.fromkeys(("&&", "||", ";", "&", "|", "|&"), _Parser.operator),
+    **dict.fromkeys((";;", ";&", ";;&"), _Parser.next_case),
+    **dict.fromkeys(
+        ("<", ">", ">>", "<<", "<<-", "<<<", "<&", ">&", "<>", ">|", "&>", "&>>"), _Parser.redirect
+    ),
+    **dict.fromkeys(("<(", ">("), _Parser.process),
+    "\n": _Parser.newline,
+    "(": _Parser.opening,
+    ")": _Parser.closing,
+}
+_PARTS: dict[str, Callable[[_Parser, int, _Draft], int]] = {
+    '"': _Parser.double,
+    "'": _Parser.single,
+    "\\": _Parser.escape,
+    "$": _Parser.dollar,
+    "`": _Parser.expand_backticks,
+}
