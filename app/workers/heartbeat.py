@@ -18,6 +18,8 @@ from dramatiq.worker import ConsumerThread
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 2.0
+#: While something is wrong: the health check hears soon that a start or a reconnection has succeeded.
+RETRY_SECONDS = 0.5
 
 
 class Heartbeat(Middleware):
@@ -55,7 +57,7 @@ class _Beat(threading.Thread):
                 self._write(problem or "ok")
             except OSError as error:
                 logger.error("the heartbeat cannot be written: %s", error)  # noqa: TRY400 - the path says it all
-            if self._stopping.wait(BEAT_SECONDS):
+            if self._stopping.wait(RETRY_SECONDS if problem else BEAT_SECONDS):
                 self._file.unlink(missing_ok=True)
                 return
 

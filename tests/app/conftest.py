@@ -43,7 +43,7 @@ def worker_settings(services: Services, log_folder: Path) -> dict[str, str]:
     return services.settings | size | {"HEARTBEAT_DIR": str(log_folder / "heartbeats")}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def worker(worker_settings: dict[str, str], log_folder: Path) -> Iterator[Program]:
     """The workers on the real services."""
     with Program("app.workers", worker_settings, log_folder / "worker.log") as program:

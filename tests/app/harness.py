@@ -119,11 +119,11 @@ def image_of(service: str) -> str:
     """Return the image that compose.yaml pins for a service, or the one that stands in for it on this machine."""
     compose: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
     pinned: str = compose["services"][service]["image"]
-    path = Path(os.environ.get("DOCKPROOF_STAND_INS", ROOT / "build" / "stand-ins.json"))
-    if not path.is_file():
+    report = Path(os.environ.get("DOCKPROOF_STAND_INS", ROOT / "build" / "stand-ins.json"))
+    if not report.is_file():
         return pinned
-    stand_ins: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return stand_ins.get(pinned, pinned)
+    stand_ins: list[dict[str, str]] = json.loads(report.read_text(encoding="utf-8"))["stand_ins"]
+    return next((stand_in["image"] for stand_in in stand_ins if stand_in["for"] == pinned), pinned)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import time
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -268,20 +267,3 @@ def test_migrations_give_the_models(services: Services) -> None:
     """The schema that the migrations make is the one that the models describe."""
     done = migrate(services.settings, "-m", "alembic", "-c", str(ROOT / "app" / "alembic.ini"), "check")
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_stopped_workers_end_in_time_and_give_work_back(
-    api: httpx.Client, services: Services, worker_settings: dict[str, str], tmp_path: Path
-) -> None:
-    """SIGTERM ends the workers with 0 well within ten seconds, also while there is work in hand."""
-    settings = worker_settings | {"HEARTBEAT_DIR": str(tmp_path / "heartbeats")}
-    health = {name: settings[name] for name in ("HEARTBEAT_DIR", "DRAMATIQ_PROCESSES")}
-    with Program("app.workers", settings, tmp_path / "worker.log") as program:
-        eventually(lambda: probe("worker", **health).returncode == 0, "the workers are healthy")
-        saved = [save(api, f"in hand {number}", "word " * 50_000) for number in range(20)]
-        begin = time.monotonic()
-        assert program.stop() == 0
-        assert time.monotonic() - begin < 9
-    assert services.containers
-    with Program("app.workers", settings, tmp_path / "worker.log"):
-        assert {when_done(api, article)["status"] for article in saved} == {"processed"}
