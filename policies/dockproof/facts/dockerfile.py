@@ -1,10 +1,10 @@
-"""A Dockerfile as BuildKit reads it: instructions, comments, directives, stages and problems.
+r"""A Dockerfile as BuildKit reads it: instructions, comments, directives, stages and problems.
 
 `parse` takes any text or bytes, never raises, and costs time in proportion to the size. dockerfile-parse does the
 splitting into keyword and arguments; `lines` prepares the text for it and keeps the true places beside it.
 
 Example:
-    >>> file = parse("FROM debian:13 AS build\\nRUN id\\n")
+    >>> file = parse("FROM debian:13 AS build\nRUN id\n")
     >>> [instruction.keyword for instruction in file.instructions]
     ['FROM', 'RUN']
     >>> file.stages[0].name
@@ -26,6 +26,7 @@ from dockproof.facts.span import Comment, Directive, Heredoc, Problem, Span
 from dockproof.facts.stages import External, Stage, build_stages, find_stage, syntax_of
 from dockproof.facts.validate import validate
 from dockproof.facts.words import (
+    KEYWORDS,
     SPACE,
     NotStringsError,
     RawFlag,
@@ -54,9 +55,6 @@ __all__ = [
     "parse",
 ]
 
-KEYWORDS = frozenset(
-    ["ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"]
-)
 _MAYBE_JSON = frozenset(["ADD", "CMD", "COPY", "ENTRYPOINT", "HEALTHCHECK", "RUN", "SHELL", "VOLUME"])
 _LISTS = frozenset(["ADD", "COPY", "EXPOSE", "FROM", "VOLUME"])
 _PAIRS = frozenset(["ARG", "ENV", "LABEL"])
@@ -249,7 +247,10 @@ class Instruction:
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
-        """The names and raw values of ENV, LABEL and ARG, () elsewhere; what has no `=` where one must be is left out."""
+        """The names and raw values of ENV, LABEL and ARG, () elsewhere.
+
+        What has no `=` where there must be one is left out.
+        """
         if self._pairs is None:
             self._pairs = tuple(self._read_pairs()) if self.keyword in _PAIRS else ()
         return self._pairs

@@ -17,7 +17,7 @@ _UNSET = Found("", is_set=False)
 _FD_LIMIT = 1 << 31
 
 
-def _unset(_name: str, _guarded: bool) -> Found:  # noqa: FBT001  # the lexer's callback
+def _unset(_name: str, _modifier: str) -> Found:
     return _UNSET
 
 

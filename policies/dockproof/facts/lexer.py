@@ -24,7 +24,7 @@ class Found(NamedTuple):
     """What a lookup knows of a name.
 
     Attributes:
-        text: the value, None where it is unknown.
+        text: the value, None where it is unknown, also of a name that is declared but waits for its value.
         is_set: whether the variable is set, None where that is unknown too.
     """
 
@@ -32,8 +32,8 @@ class Found(NamedTuple):
     is_set: bool | None
 
 
-Lookup = Callable[[str, bool], Found]
-"""Asked with a name, and whether the text itself says what holds when it is unset (`-`, `+`, `?`)."""
+Lookup = Callable[[str, str], Found]
+"""Asked with a name and the modifier that follows it, "" for none: `-`, `+`, `?`, `#`, `%` or `/`."""
 
 
 class ExpansionError(ValueError):
@@ -55,6 +55,8 @@ class Options(NamedTuple):
     skip_unset: bool = False
     skip_quotes: bool = False
 
+
+PLAIN = Options()
 
 _SPECIAL = frozenset("@*#?-$!0")
 _RUNS: dict[str, re.Pattern[str]] = {}
@@ -84,7 +86,7 @@ class Lexer:
 
     __slots__ = ("_at", "_depth", "_escape", "_length", "_lookup", "_options", "_raw_escapes", "_text")
 
-    def __init__(self, text: str, lookup: Lookup, escape: str = "\\", options: Options = Options()) -> None:
+    def __init__(self, text: str, lookup: Lookup, escape: str = "\\", options: Options = PLAIN) -> None:
         self._text = text
         self._lookup = lookup
         self._escape = escape
@@ -214,7 +216,7 @@ class Lexer:
         return self._text[start : self._at]
 
     def _plain(self, name: str, written: str) -> str | None:
-        found = self._lookup(name, False)  # noqa: FBT003  # a callback takes no keywords
+        found = self._lookup(name, "")
         if found.is_set is False and self._options.skip_unset:
             return written
         return self._measured(found.text)
@@ -247,7 +249,7 @@ class Lexer:
 
     def _modified(self, name: str, char: str, *, colon: bool) -> str | None:
         word = self._raw_until("}", raw=char in {"#", "%"})
-        found = self._lookup(name, char in {"-", "+", "?"})
+        found = self._lookup(name, char)
         if found.is_set is False and self._options.skip_unset:
             return f"${{{name}{':' if colon else ''}{char}{word}}}"
         if char in {"#", "%"}:
@@ -261,7 +263,7 @@ class Lexer:
         self._at += everywhere
         pattern = self._raw_until("/", raw=True)
         replacement = self._raw_until("}", raw=True)
-        found = self._lookup(name, False)  # noqa: FBT003  # as above
+        found = self._lookup(name, "/")
         if found.is_set is False and self._options.skip_unset:
             return f"${{{name}/{pattern}/{replacement}}}"
         if pattern is None or replacement is None or found.text is None:
@@ -279,8 +281,8 @@ def _choose(name: str, found: Found, word: str | None, char: str, *, colon: bool
         return None if present is None else found.text if present else word
     if char == "+":
         return None if present is None else word if present else ""
-    if present is False:
-        raise ExpansionError(f"{name}: {word or 'must be set' if word is not None else 'must be set'}")
+    if present is False and found.text is not None:
+        raise ExpansionError(f"{name}: {word or 'must be set'}")
     return found.text
 
 

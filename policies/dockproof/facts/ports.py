@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from dockproof.facts.values import Value
+if TYPE_CHECKING:
+    from dockproof.facts.values import Value
 
 PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
 _LAST = 65_535

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from functools import cached_property
+from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -387,8 +388,8 @@ class _State:
         ]
         for name, value in fresh:
             self.environment[name] = self.setting(value, instruction)
-            value = value._replace(origins=(Origin("ENV", line), *value.origins[:15]))
-            self.table.define(name, Variable(value, is_set=True), position)
+            seen = value._replace(origins=(Origin("ENV", line), *value.origins[:15]))
+            self.table.define(name, Variable(seen, is_set=True), position)
 
     def set_labels(self, instruction: Instruction, _position: int) -> None:
         for pair in instruction.pairs:
@@ -549,7 +550,7 @@ def build_stages(file: Dockerfile) -> tuple[Stage, ...]:
     settings = _FileSettings(global_scope(file), file.build_arguments, [])
     names: dict[str, Stage] = {}
     starts = [one.index for one in file.instructions if one.keyword == "FROM"]
-    for index, (start, stop) in enumerate(zip(starts, [*starts[1:], len(file.instructions)], strict=True)):
+    for index, (start, stop) in enumerate(pairwise([*starts, len(file.instructions)])):
         instruction = file.instructions[start]
         stage = Stage(
             index,

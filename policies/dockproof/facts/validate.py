@@ -1,17 +1,434 @@
-"""What BuildKit would refuse beyond its parser: see `validate`."""
+"""What BuildKit refuses behind its parser: each instruction's own rules, and how instructions fit together.
+
+Of each instruction the first refusal is told, as BuildKit stops there; of the file all of them.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from dockproof.facts.durations import parse_duration
+from dockproof.facts.heredoc import read_word
+from dockproof.facts.images import ImageRef
+from dockproof.facts.lexer import ExpansionError
+from dockproof.facts.mount_rules import refusal as mount_refusal
+from dockproof.facts.signals import is_signal
+from dockproof.facts.span import Problem, Span
+from dockproof.facts.suggest import near
+from dockproof.facts.words import KEYWORDS, split_quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from dockproof.facts.dockerfile import Dockerfile
-    from dockproof.facts.span import Problem
+    from dockproof.facts.dockerfile import Dockerfile, Flag, Instruction
+    from dockproof.facts.stages import Stage
+    from dockproof.facts.values import Value
+
+
+class Refusal(NamedTuple):
+    """A reason, the kind of mistake, and the place where it is narrower than the instruction."""
+
+    message: str
+    clause: str
+    span: Span | None = None
+
+
+class _FlagKind(NamedTuple):
+    switch: bool = False
+    repeats: bool = False
+
+
+_TEXT, _SWITCH, _TEXTS = _FlagKind(), _FlagKind(switch=True), _FlagKind(repeats=True)
+_FLAGS: dict[str, dict[str, _FlagKind]] = {
+    "ADD": {
+        "chown": _TEXT,
+        "chmod": _TEXT,
+        "link": _SWITCH,
+        "keep-git-dir": _SWITCH,
+        "checksum": _TEXT,
+        "unpack": _SWITCH,
+        "exclude": _TEXTS,
+    },
+    "COPY": {
+        "chown": _TEXT,
+        "chmod": _TEXT,
+        "from": _TEXT,
+        "link": _SWITCH,
+        "parents": _SWITCH,
+        "exclude": _TEXTS,
+    },
+    "FROM": {"platform": _TEXT},
+    "HEALTHCHECK": {
+        "interval": _TEXT,
+        "timeout": _TEXT,
+        "start-period": _TEXT,
+        "start-interval": _TEXT,
+        "retries": _TEXT,
+    },
+    "RUN": {"mount": _TEXTS, "network": _TEXT, "security": _TEXT, "device": _TEXTS},
+}
+_UNREAD_FLAGS = frozenset({"ARG", "STOPSIGNAL"})  # BuildKit never looks at theirs
 
 
 def validate(file: Dockerfile) -> Iterator[Problem]:
-    """The problems of the instructions of a file."""
-    yield from ()
-    del file
+    """The problems of all instructions and stages of a file, in no special order."""
+    yield from _order(file)
+    for instruction in file.instructions:
+        refusal = judge(instruction)
+        if refusal:
+            yield _problem(instruction, refusal)
+    for stage in file.stages:
+        for instruction, refusal in _judge_stage(stage, file):
+            yield _problem(instruction, refusal)
+
+
+def _problem(instruction: Instruction, refusal: Refusal) -> Problem:
+    span = instruction.span
+    place = refusal.span or span
+    return Problem(place.line, span.end_line, place.column, refusal.message, refusal.clause)
+
+
+def _order(file: Dockerfile) -> Iterator[Problem]:
+    """FROM must be there, and nothing but ARG may stand before it."""
+    for instruction in file.instructions:
+        if instruction.keyword == "FROM":
+            return
+        if instruction.keyword in KEYWORDS and instruction.keyword != "ARG":
+            message = f"{instruction.keyword} stands before the first FROM, where only ARG may"
+            yield _problem(instruction, Refusal(message, "instruction"))
+            return
+    if file.instructions and all(one.keyword == "ARG" for one in file.instructions):
+        yield _problem(file.instructions[-1], Refusal("the file has no FROM", "instruction"))
+
+
+def judge(instruction: Instruction) -> Refusal | None:
+    """The first reason for which BuildKit refuses one instruction by itself, None where it takes it."""
+    keyword = instruction.keyword
+    if keyword not in KEYWORDS:
+        hint = near(keyword, KEYWORDS)
+        return Refusal(f"there is no instruction {instruction.keyword_text!r}{hint}", "instruction")
+    if instruction.json_refused:
+        return Refusal("a JSON array here may hold strings only", "json")
+    if keyword == "HEALTHCHECK" and instruction.words and instruction.words[0].upper() == "NONE":
+        return _health_none(instruction)
+    return _count(instruction) or _judge_flags(instruction) or _own_rules(instruction)
+
+
+def _own_rules(instruction: Instruction) -> Refusal | None:
+    rule = _RULES.get(instruction.keyword)
+    return rule(instruction) if rule else None
+
+
+_ONE = frozenset({"MAINTAINER", "STOPSIGNAL", "USER", "WORKDIR"})
+_SOME = frozenset({"ARG", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "SHELL", "VOLUME"})
+
+
+def _count(instruction: Instruction) -> Refusal | None:
+    keyword, count = instruction.keyword, len(instruction.words)
+    if keyword in _ONE and count != 1:
+        return Refusal(f"{keyword} takes exactly one argument", "arguments")
+    if keyword in _SOME and not count and not (keyword == "ONBUILD" and instruction.value):
+        return Refusal(f"{keyword} takes at least one argument", "arguments")
+    if keyword in {"ADD", "COPY"} and count < 2:  # noqa: PLR2004  # a source and a destination
+        return Refusal(f"{keyword} takes at least a source and a destination", "arguments")
+    return None
+
+
+def _judge_flags(instruction: Instruction) -> Refusal | None:
+    if not instruction.flags or instruction.keyword in _UNREAD_FLAGS:
+        return None
+    kinds = _FLAGS.get(instruction.keyword, {})
+    seen: set[str] = set()
+    for flag in instruction.flags:
+        message = _flag_refusal(instruction.keyword, flag, kinds, seen)
+        if message:
+            return Refusal(message, "flag", flag.span)
+        seen.add(flag.name)
+    return None
+
+
+def _flag_refusal(keyword: str, flag: Flag, kinds: dict[str, _FlagKind], seen: set[str]) -> str:
+    kind = kinds.get(flag.name)
+    if kind is None:
+        return f"{keyword} has no flag --{flag.name}{near(flag.name, kinds)}"
+    if flag.name in seen and not kind.repeats:
+        return f"the flag --{flag.name} stands twice"
+    if kind.switch:
+        if flag.value == "" or (flag.value or "true").lower() not in {"true", "false"}:
+            return f"the flag --{flag.name} is true or false, not {flag.value!r}"
+    elif flag.value is None:
+        return f"the flag --{flag.name} needs a value"
+    return ""
+
+
+def _names(instruction: Instruction) -> Refusal | None:
+    """ENV, LABEL and ARG: what has no name or, but for ARG, no value."""
+    keyword = instruction.keyword
+    if keyword != "ARG" and not instruction.pairs:
+        return Refusal(f"{keyword} takes a name and a value", "arguments")
+    if keyword != "ARG" and not instruction.pairs[0].legacy:
+        for word in split_quoted(instruction.value, instruction.escape):
+            if "=" not in word.text:
+                span = instruction.span_of(word.start, word.end)
+                return Refusal(f"{keyword} takes name=value, and {word.text!r} has no =", "arguments", span)
+    for pair in instruction.pairs:
+        if not pair.name:
+            return Refusal(f"{keyword} takes name=value, and a name is empty", "arguments", pair.span)
+    return None
+
+
+_STAGE_NAME = re.compile("[a-z][a-z0-9-_.]*")
+
+
+def _from(instruction: Instruction) -> Refusal | None:
+    words = instruction.words
+    if len(words) != 1 and not (len(words) == 3 and words[1].lower() == "as"):  # noqa: PLR2004  # FROM x AS y
+        return Refusal("FROM takes an image, or an image, AS and a stage name", "arguments")
+    if len(words) > 1 and not _STAGE_NAME.fullmatch(words[2].lower()):
+        message = (
+            f"the stage name {words[2]!r} must begin with a letter and hold letters, digits, - _ . alone"
+        )
+        return Refusal(message, "stage", instruction.word_spans[2])
+    return None
+
+
+def _onbuild(instruction: Instruction) -> Refusal | None:
+    inner = instruction.trigger
+    if inner is None:
+        return None
+    if inner.keyword in {"ONBUILD", "FROM", "MAINTAINER"}:
+        return Refusal(f"ONBUILD may not trigger {inner.keyword}", "onbuild")
+    refusal = judge(inner)
+    return (
+        Refusal(f"ONBUILD triggers what is refused: {refusal.message}", "onbuild", refusal.span)
+        if refusal
+        else None
+    )
+
+
+def _copied(instruction: Instruction) -> Refusal | None:
+    """ADD and COPY: the destination may be no here-document."""
+    try:
+        heredoc = read_word(instruction.words[-1]) if instruction.json is None else None
+    except ExpansionError as error:
+        return Refusal(f"the here-document's name cannot be read: {error}", "heredoc")
+    if heredoc:
+        return Refusal(f"{instruction.keyword} cannot write to a here-document", "heredoc")
+    return None
+
+
+def _volume(instruction: Instruction) -> Refusal | None:
+    if any(not word.strip() for word in instruction.words):
+        return Refusal("VOLUME takes no empty path", "arguments")
+    return None
+
+
+def _shell(instruction: Instruction) -> Refusal | None:
+    return None if instruction.json else Refusal("SHELL takes the JSON form alone", "json")
+
+
+_NETWORKS = frozenset({"default", "none", "host"})
+_SECURITIES = frozenset({"sandbox", "insecure"})
+
+
+def _run(instruction: Instruction) -> Refusal | None:
+    for flag in instruction.flags:
+        value = flag.value or ""
+        message = ""
+        if flag.name == "mount":
+            message = mount_refusal(value)
+        elif flag.name == "network" and value not in _NETWORKS:
+            message = f"--network is default, none or host, not {value!r}"
+        elif flag.name == "security" and value not in _SECURITIES:
+            message = f"--security is sandbox or insecure, not {value!r}"
+        if message:
+            return Refusal(message, "flag", flag.span)
+    return None
+
+
+def _health_none(instruction: Instruction) -> Refusal | None:
+    if len(instruction.words) > 1:
+        return Refusal("HEALTHCHECK NONE takes no argument", "arguments")
+    return None
+
+
+def _health(instruction: Instruction) -> Refusal | None:
+    kind, *command = instruction.words
+    if kind.upper() != "CMD":
+        return Refusal(f"HEALTHCHECK is followed by CMD or NONE, not {kind!r}", "arguments")
+    if not command:
+        return Refusal("HEALTHCHECK CMD takes a command", "arguments")
+    for flag in instruction.flags:
+        message = (
+            _retries(flag.value or "") if flag.name == "retries" else _interval(flag.name, flag.value or "")
+        )
+        if message:
+            return Refusal(message, "value", flag.span)
+    return None
+
+
+_SHORTEST = 0.001
+
+
+def _interval(name: str, text: str) -> str:
+    if not text:
+        return ""
+    seconds = parse_duration(text)
+    if seconds is None:
+        return f"--{name} takes a duration as 30s or 1m30s, not {text!r}"
+    if seconds and seconds < _SHORTEST:
+        return f"--{name} takes at least 1ms, not {text}"
+    return ""
+
+
+def _retries(text: str) -> str:
+    if not text or (re.fullmatch(r"\+?[0-9]{1,10}|-0+", text) and int(text) < 1 << 31):
+        return ""
+    return f"--retries takes a whole number of at least 0, not {text!r}"
+
+
+_RULES: dict[str, Callable[[Instruction], Refusal | None]] = {
+    "ADD": _copied,
+    "ARG": _names,
+    "COPY": _copied,
+    "ENV": _names,
+    "FROM": _from,
+    "HEALTHCHECK": _health,
+    "LABEL": _names,
+    "ONBUILD": _onbuild,
+    "RUN": _run,
+    "SHELL": _shell,
+    "VOLUME": _volume,
+}
+
+
+def _judge_stage(stage: Stage, file: Dockerfile) -> Iterator[tuple[Instruction, Refusal]]:
+    """What shows only with the values and the other stages at hand."""
+    refusal = _base(stage)
+    if refusal:
+        yield stage.instruction, refusal
+    for instruction in stage.instructions:
+        refusal = _reference(stage, instruction, file) or _expansion(stage, instruction)
+        if refusal:
+            yield instruction, refusal
+
+
+def _base(stage: Stage) -> Refusal | None:
+    value, words = stage.base.value, stage.instruction.words
+    if not words:
+        return None  # the argument count says so already
+    span = stage.instruction.word_spans[0]
+    if value.error:
+        return Refusal(f"the base {words[0]!r} cannot be expanded: {value.error}", "value", span)
+    if value.text == "":
+        return Refusal(f"the base {words[0]!r} is empty when expanded", "stage", span)
+    if stage.base.kind == "invalid":
+        return Refusal(f"the base {value.text!r} is no image: {_image_refusal(value)}", "stage", span)
+    return _platform(stage)
+
+
+def _image_refusal(value: Value) -> str:
+    try:
+        ImageRef.parse(value.text or "")
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+_PLATFORM_PART = re.compile(r"[A-Za-z0-9_.-]+(?:\([^()]*\))?")
+
+
+def _platform(stage: Stage) -> Refusal | None:
+    if stage.platform is None or (stage.platform.text is None and not stage.platform.error):
+        return None
+    text = stage.platform.text or ""
+    parts = text.split("/")
+    if len(parts) <= 3 and all(_PLATFORM_PART.fullmatch(part) for part in parts):  # noqa: PLR2004  # os/arch/variant
+        return None
+    span = next(flag.span for flag in stage.instruction.flags if flag.name == "platform")
+    return Refusal(f"{text!r} is no platform (as linux/arm64)", "value", span)
+
+
+def _reference(stage: Stage, instruction: Instruction, file: Dockerfile) -> Refusal | None:
+    """COPY --from and mounts: an earlier stage or an image."""
+    if instruction.keyword == "COPY":
+        refusal = _copy_source(instruction, file)
+        if refusal:
+            return refusal
+    if instruction.keyword not in {"COPY", "RUN"}:
+        return None
+    for external in stage.externals:
+        if external.instruction is not instruction:
+            continue
+        text = external.value.text or ""
+        if external.stage and external.stage.index >= stage.index:
+            return Refusal(f"{text!r} is no stage before this one", "reference", external.span)
+        if external.stage is None and external.ref is None:
+            message = f"{text!r} is no stage and no image: {_image_refusal(external.value)}"
+            return Refusal(message, "reference", external.span)
+    return None
+
+
+def _copy_source(instruction: Instruction, file: Dockerfile) -> Refusal | None:
+    flag = next((flag for flag in instruction.flags if flag.name == "from"), None)
+    text = flag.value if flag else None
+    if flag is None or not text:
+        return None
+    if re.search(r"\$.", text):
+        return Refusal(
+            "COPY --from takes no variable; name a stage built FROM it instead", "reference", flag.span
+        )
+    if re.fullmatch(r"[+-]?[0-9]+", text) and not (len(text) < 10 and 0 <= int(text) < len(file.stages)):  # noqa: PLR2004  # no int of any length
+        return Refusal(f"there is no stage number {text}", "reference", flag.span)
+    return None
+
+
+_EXPANDED = frozenset(
+    {"ADD", "COPY", "EXPOSE", "LABEL", "ENV", "ARG", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
+)
+
+
+def _expansion(stage: Stage, instruction: Instruction) -> Refusal | None:
+    """Variables that cannot be expanded, and values that are refused once they are."""
+    if instruction.keyword not in _EXPANDED:
+        return None
+    for text, span in _texts(instruction):
+        value = stage.expand(instruction, text)
+        if value.error:
+            return Refusal(f"{text!r} cannot be expanded: {value.error}", "value", span)
+        if instruction.keyword == "STOPSIGNAL" and value.text is not None and not is_signal(value.text):
+            return Refusal(f"{value.text!r} is no signal", "value", span)
+    return _checksum(stage, instruction) if instruction.keyword == "ADD" else None
+
+
+def _texts(instruction: Instruction) -> Iterator[tuple[str, Span]]:
+    if instruction.pairs:
+        yield from ((pair.value, pair.span) for pair in instruction.pairs if pair.value and "$" in pair.value)
+        return
+    if (
+        "$" in instruction.value
+        or "'" in instruction.value
+        or '"' in instruction.value
+        or instruction.keyword == "STOPSIGNAL"
+    ):
+        yield from zip(instruction.words, instruction.word_spans, strict=True)
+    for flag in instruction.flags:
+        if flag.name in {"chown", "chmod", "checksum"}:
+            yield flag.value or "", flag.span
+
+
+_DIGEST = re.compile("sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
+_GIT_COMMIT = re.compile("[a-f0-9]{40}|[a-f0-9]{64}")
+
+
+def _checksum(stage: Stage, instruction: Instruction) -> Refusal | None:
+    flag = next((flag for flag in instruction.flags if flag.name == "checksum" and flag.value), None)
+    text = stage.expand(instruction, flag.value or "").text if flag else None
+    if flag is None or not text:
+        return None
+    if not (_DIGEST.fullmatch(text) or _GIT_COMMIT.fullmatch(text)):
+        return Refusal(f"{text!r} is no checksum (as sha256: and 64 hexadecimal digits)", "value", flag.span)
+    if len(instruction.words) > 2:  # noqa: PLR2004  # a source and a destination
+        return Refusal("ADD --checksum takes a single source", "flag", flag.span)
+    return None

@@ -148,6 +148,10 @@ class Scope(NamedTuple):
         return self.table.get(name, self.position)
 
 
+_DEFAULTS = frozenset("-+")  # these say what holds when the name is unset
+_GUARDS = _DEFAULTS | {"?"}  # these show that the author knows that it may be
+
+
 class _Notes:
     """A lookup that remembers what was asked."""
 
@@ -159,12 +163,12 @@ class _Notes:
         self.origins: dict[Origin, None] = {}
         self.undefined: dict[str, None] = {}
 
-    def look(self, name: str, guarded: bool) -> Found:  # noqa: FBT001  # the lexer's callback
+    def look(self, name: str, modifier: str) -> Found:
         value, is_set, declared = self.scope.get(name)
         self.origins.update(dict.fromkeys(value.origins))
-        if not guarded and not declared:
+        if not declared and modifier not in _GUARDS:
             self.undefined[name] = None
-        if value.text is None and not (guarded and is_set is False):
+        if value.text is None and not (modifier in _DEFAULTS and is_set is False):
             self.missing.update(dict.fromkeys(value.missing or (name,)))
         return Found(value.text, is_set)
 

@@ -16,6 +16,14 @@ SPACE = (
 )
 """What Go's unicode.IsSpace holds for white space."""
 
+KEYWORDS = frozenset(
+    {
+        "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER",
+        "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+    }
+)  # fmt: skip
+"""All that BuildKit knows."""
+
 _SEPARATORS = re.compile(r"[\t\v\f\r ]+")
 _FLAG_SPACE = "\t\n\v\f\r \x85\xa0"
 _SPACES = re.compile(f"[{_FLAG_SPACE}]*")
