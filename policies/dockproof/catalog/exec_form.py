@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
 SHELLS = frozenset({"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox"})
+_CMD = 'CMD ["python", "-m", "app"]'
 _FIELDS = {"CMD": "Config.Cmd", "ENTRYPOINT": "Config.Entrypoint"}
 # `exec` hands the process over to the program, so the shell is gone when it works.
 _HANDS_OVER = re.compile(r"(?:^|[;&\n]|\b(?:then|do)\b)\s*exec\s")
@@ -105,7 +106,24 @@ class ExecForm(Policy):
                 message = f"PID 1 is a shell: `{' '.join(process.argv)}`"
                 yield self.in_container(message, Place(pid=1), clause="shell-form")
 
-    mutants: ClassVar[tuple[Mutant, ...]] = ()
+    mutants: ClassVar[tuple[Mutant, ...]] = (
+        SourceMutant("shell-form", _CMD, "CMD python -m app", clause="shell-form"),
+        SourceMutant("single-quotes", _CMD, "CMD ['python', '-m', 'app']", clause="invalid-json"),
+        SourceMutant("entrypoint", _CMD, "ENTRYPOINT python -m app", clause="shell-form"),
+        SourceMutant("disguise", _CMD, 'CMD ["sh", "-c", "python -m app"]', clause="shell-in-disguise"),
+        SourceMutant(
+            "health-in-shell",
+            'CMD ["python", "-I", "-S", "/app/healthcheck.py", "api"]',
+            "CMD python /app/healthcheck.py api",
+            clause="shell-form",
+            at="HEALTHCHECK --interval",
+        ),
+        ImageMutant("shell-form", "CMD python -m app", clause="shell-form"),
+        ImageMutant("health-in-shell", "HEALTHCHECK CMD python /app/healthcheck.py api", clause="shell-form"),
+        RuntimeMutant(
+            "shell-as-pid-1", {"command": ["sh", "-c", "python -m app; exit 0"]}, clause="shell-form"
+        ),
+    )
 
 
 def _command(instruction: Instruction) -> tuple[str, str, tuple[str, ...] | None] | None:

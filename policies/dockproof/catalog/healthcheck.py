@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
+_CHECK = """\
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --start-interval=1s --retries=3 \\
+    CMD ["python", "-I", "-S", "/app/healthcheck.py", "api"]
+"""
 # Docker's defaults, in seconds, where HEALTHCHECK does not say.
 _INTERVAL = _TIMEOUT = 30.0
 
@@ -117,7 +121,21 @@ class Healthcheck(Policy):
                 place = Place(field="State.Health.Status")
                 yield self.in_container(_lie(outcome), place, clause="truthful")
 
-    mutants: ClassVar[tuple[Mutant, ...]] = ()
+    mutants: ClassVar[tuple[Mutant, ...]] = (
+        SourceMutant("none", _CHECK, "HEALTHCHECK NONE", clause="present"),
+        SourceMutant("deleted", _CHECK, "", clause="present", at="AS runtime"),
+        SourceMutant("slow-probe", "--timeout=3s", "--timeout=30s", clause="bounded"),
+        ImageMutant("none", "HEALTHCHECK NONE", clause="present"),
+        RuntimeMutant("switched-off", {"healthcheck": {"disable": True}}, clause="present"),
+        RuntimeMutant(
+            "always-red",
+            {"healthcheck": {"test": ["CMD", "python", "-c", "raise SystemExit(1)"], "start_period": "1s"}},
+            clause="healthy",
+        ),
+        RuntimeMutant(
+            "always-green", {"healthcheck": {"test": ["CMD", "python", "-c", ""]}}, clause="truthful"
+        ),
+    )
 
 
 _CAUSES = {

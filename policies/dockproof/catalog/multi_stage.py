@@ -50,7 +50,7 @@ COMPILERS = frozenset(
 _BUILD_PACKAGE = re.compile(
     r"(?:gcc|g\+\+|clang|gfortran|cpp)(?:-[\d.]+)?(?:-[\w-]+)?"
     r"|build-(?:essential|base)|alpine-sdk|make|cmake|ninja-build|meson|autoconf|automake|libtool|binutils|dpkg-dev"
-    r"|rustc|cargo|golang(?:-[\w.]+)?|nodejs-dev|openjdk-\d+-jdk(?:-headless)?|[\w.+-]+-(?:dev|devel)|linux-headers[\w.-]*"
+    r"|rustc|cargo|golang(?:-[\w.]+)?|openjdk-\d+-jdk(?:-headless)?|[\w.+-]+-(?:dev|devel)|linux-headers[\w.-]*"
 )
 # Commands that turn sources into programs, by name and first argument; an empty set means any argument.
 _BUILDS = {
@@ -62,6 +62,7 @@ _BUILDS = {
     "mvn": frozenset({"package", "install", "verify"}),
     "dotnet": frozenset({"build", "publish"}),
 }
+_USER = "USER 10001:10001"
 _HEADER = re.compile(r"(?:/usr)?/(?:local/)?include/.*\.h(?:pp)?")
 _BIN = re.compile(r"/(?:usr/)?(?:local/)?s?bin/(?P<name>[^/]+)")
 
@@ -119,7 +120,23 @@ class MultiStage(Policy):
                 place = Place(layer=target.image.layers[entry.layer].diff_id, path=entry.path)
                 yield self.in_image(f"{entry.path} is a {kind}", place, clause="build-tools")
 
-    mutants: ClassVar[tuple[Mutant, ...]] = ()
+    mutants: ClassVar[tuple[Mutant, ...]] = (
+        SourceMutant(
+            "headers",
+            _USER,
+            f"RUN apt-get update && apt-get install -y --no-install-recommends libpq-dev\n{_USER}",
+            clause="build-tools",
+        ),
+        SourceMutant("compiles", _USER, f"RUN make -C /app\n{_USER}", clause="built-in-place"),
+        SourceMutant(
+            "single-stage",
+            "COPY --link --from=packages /rootfs/ /\nCOPY --link --from=code /rootfs/ /",
+            "COPY requirements/runtime.txt /app/\nRUN pip install --require-hashes -r /app/runtime.txt",
+            clause="single-stage",
+        ),
+        ImageMutant("compiler", "COPY <<tool /usr/bin/gcc\ntool", clause="build-tools"),
+        ImageMutant("header", "COPY <<header /usr/include/libpq-fe.h\nheader", clause="build-tools"),
+    )
 
 
 def _takes_from_no_stage(shipped: Stage) -> bool:
@@ -137,7 +154,7 @@ def _complaints(call: PackageCall, *, alone: bool) -> Iterator[tuple[str, str]]:
         if names:
             yield "build-tools", f"{call.manager} installs {', '.join(names)} in the shipped stage"
     elif call.manager in LANGUAGE and alone:
-        message = f"{call.manager} installs dependencies in the shipped stage, and there is no other stage to take them from"
+        message = f"{call.manager} installs dependencies in the shipped stage: no other stage gives them"
         yield "single-stage", message
 
 

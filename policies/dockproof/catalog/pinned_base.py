@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
-_BASE = "FROM python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285"
-_UNPINNED = "FROM python:3.13-slim-trixie"
+_DIGEST = "@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285 AS"
+_COPY = "COPY --link --from=code /rootfs/ /"
 
 
 class PinnedBase(Policy):
@@ -88,4 +88,28 @@ class PinnedBase(Policy):
             message = f"the image's first layers are not those of its base {target.base.reference}"
             yield self.in_image(message, Place(field="RootFS.Layers"), clause="other-base")
 
-    mutants: ClassVar[tuple[Mutant, ...]] = ()
+    mutants: ClassVar[tuple[Mutant, ...]] = (
+        SourceMutant("no-digest", _DIGEST, " AS", clause="digest"),
+        SourceMutant("worker-no-digest", _DIGEST, " AS", "Dockerfile.worker", clause="digest"),
+        SourceMutant(
+            "no-default",
+            f"FROM python:3.13-slim-trixie{_DIGEST}",
+            "ARG BASE\nFROM ${BASE} AS",
+            clause="unknown-image",
+            at="FROM ${BASE}",
+        ),
+        SourceMutant("copy-from-tag", _COPY, "COPY --from=busybox:1.37 /bin/busybox /bin/sh", clause="digest"),
+        SourceMutant(
+            "mount-from-tag",
+            _COPY,
+            "RUN --mount=type=bind,from=busybox:1.37,target=/tools /tools/bin/true",
+            clause="digest",
+        ),
+        SourceMutant(
+            "syntax-tag",
+            "# The reading app's API.",
+            "# syntax=docker/dockerfile:1\n# The reading app's API.",
+            clause="digest",
+        ),
+        ImageMutant("not-on-the-base", "FROM scratch\nCOPY --from={image} / /\n", clause="other-base"),
+    )
