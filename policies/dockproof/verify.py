@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +11,7 @@ from dockproof.collect import process
 from dockproof.errors import DockproofError, Exit, UsageError
 from dockproof.finding import Probe
 from dockproof.gate import NotLooked, is_red
+from dockproof.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from dockproof.config import Config
     from dockproof.finding import Finding
     from dockproof.gate import Answers
-    from dockproof.session import Phase, Session
+    from dockproof.session import Phase
     from dockproof.verdict import Cell
 
 WORKERS = 8
@@ -159,3 +161,43 @@ def _service(session: Session, name: str) -> Service:
         session.contradictions(name),
         tuple(dict.fromkeys(missed)),
     )
+
+
+def command(
+    names: Sequence[str],
+    *,
+    compose: Path,
+    folder: Path,
+    policies: Mapping[str, Policy],
+    config: Config,
+    quiet: bool = False,
+) -> Exit:
+    """Run the whole gate, print what it found and leave the evidence.
+
+    Args:
+        names: services to verify; none = all that are built.
+        compose: the manifest.
+        folder: where results.json and junit.xml go.
+        policies: all policies by id.
+        config: the configuration in force.
+        quiet: whether to leave out the progress on standard error.
+
+    Raises:
+        DockproofError: nothing could be looked at: no engine, no manifest.
+        KeyboardInterrupt: Ctrl-C, once everything that was started is removed.
+    """
+    from dockproof.report import evidence  # noqa: PLC0415 - needed at the end
+
+    start = time.monotonic()
+
+    def say(text: str) -> None:
+        if not quiet:
+            print(f"{time.monotonic() - start:6.1f} s  {text}", file=sys.stderr, flush=True)  # noqa: T201 - progress
+
+    with process.interruptible(), Session.open(compose, policies, config, say) as session:
+        report = run(session, names)
+    print(evidence.text(report, policies, config), end="")  # noqa: T201 - the report
+    say(evidence.phases(report))
+    for path in evidence.write(report, config, folder):
+        print(f"evidence: {path}")  # noqa: T201 - the report
+    return report.exit(config)

@@ -1,0 +1,115 @@
+"""`dockproof prove`: make every mutant and print who noticed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dockproof.errors import Exit, NothingToCheckError
+from dockproof.proof import matrix, source
+from dockproof.proof.source import Good
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dockproof.config import Config
+    from dockproof.policy import Policy
+    from dockproof.proof.matrix import Row
+    from dockproof.session import Session
+
+SCHEMA = 1
+SHIPPED = ("Dockerfile", "Dockerfile.worker", "Dockerfile.dev")
+
+
+def goods(folder: Path, config: Config) -> dict[str, Good]:
+    """Read the shipped Dockerfiles that source mutants edit, each with its profile and build context.
+
+    Args:
+        folder: the folder that holds them, `dockerfiles/backend`.
+        config: gives each its profile.
+
+    Raises:
+        NothingToCheckError: there is none of them.
+    """
+    from dockproof.facts.context import BuildContext  # noqa: PLC0415 - only a proof reads it here
+
+    found = {}
+    for name in SHIPPED:
+        path = folder / name
+        if path.is_file():
+            rules = config.rules_for(path)
+            profile = next((rule.profile for rule in rules if rule.profile), config.profile)
+            root = next((rule.context for rule in rules if rule.context), folder)
+            found[name] = Good(name, path.read_text(encoding="utf-8"), profile, BuildContext.open(root, path))
+    if not found:
+        raise NothingToCheckError(f"{folder}: no Dockerfile to mutate; name the folder that holds {SHIPPED[0]}")
+    return found
+
+
+def prove(
+    folder: Path, policies: Mapping[str, Policy], config: Config, session: Session | None = None
+) -> tuple[list[str], list[Row]]:
+    """Make every mutant that can be made here.
+
+    Args:
+        folder: the folder of the shipped Dockerfiles.
+        policies: all policies by id.
+        config: the configuration.
+        session: the gate on the manifest, for image and runtime mutants; None = source mutants alone.
+
+    Returns:
+        What is wrong before any mutant, and a row a mutant.
+    """
+    files = goods(folder, config)
+    wrong = [*matrix.unproven(policies.values()), *source.baseline(files, policies, config)]
+    rows = list(source.rows(files, policies, config))
+    if session is not None:
+        from dockproof.proof import engine  # noqa: PLC0415 - source mutants need no engine
+
+        wrong += engine.baseline(session)
+        rows += engine.image_rows(session)
+        rows += engine.runtime_rows(session)
+    return wrong, rows
+
+
+def result(wrong: Sequence[str], rows: Sequence[Row]) -> Exit:
+    """Return the exit code: everything killed, or not."""
+    return Exit.CLEAN if rows and not wrong and all(row.killed for row in rows) else Exit.FINDINGS
+
+
+def document(wrong: Sequence[str], rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the matrix as JSON."""
+    return {
+        "schema": SCHEMA,
+        "wrong": list(wrong),
+        "mutants": [row._asdict() | {"killed": row.killed} for row in rows],
+        "summary": {"mutants": len(rows), "killed": sum(row.killed for row in rows)},
+    }
+
+
+def to_json(wrong: Sequence[str], rows: Sequence[Row]) -> str:
+    """Return the matrix as JSON text."""
+    return json.dumps(document(wrong, rows), indent=2) + "\n"
+
+
+def text(wrong: Sequence[str], rows: Sequence[Row], *, engine: bool) -> str:
+    """Return the matrix for people: a line a policy, then what survived."""
+    lines = [*_matrix(rows), *_survivors(rows), *(f"wrong: {sentence}" for sentence in wrong)]
+    killed = sum(row.killed for row in rows)
+    scope = "" if engine else "; image and runtime mutants were not made: no engine was asked for (--engine)"
+    return "\n".join([*lines, "", f"{killed} of {len(rows)} mutants killed{scope}", ""])
+
+
+def _matrix(rows: Sequence[Row]) -> Iterator[str]:
+    width = max((len(row.policy) for row in rows), default=0)
+    for policy in dict.fromkeys(row.policy for row in rows):
+        own = [row for row in rows if row.policy == policy]
+        marks = "  ".join(f"{'killed' if row.killed else 'SURVIVED'} {row.mutant}[{row.probe}]" for row in own)
+        yield f"{policy:<{width}}  {sum(row.killed for row in own)}/{len(own)}  {marks}"
+
+
+def _survivors(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        for fault in row.faults:
+            yield f"{row.policy}: {row.mutant}[{row.probe}]: {fault}"

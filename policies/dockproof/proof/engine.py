@@ -1,0 +1,78 @@
+"""Image and runtime mutants: images really built, containers really run, in one session of the gate.
+
+The good image of each service is built first. Image mutants are built on top of it; runtime mutants run it with an
+override beside the dependencies that already run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockproof import gate
+from dockproof.collect import build, image, process
+from dockproof.errors import DockproofError
+from dockproof.finding import Probe
+from dockproof.gate import Answers
+from dockproof.policy import ImageMutant, ImageTarget, RuntimeMutant, RuntimeTarget
+from dockproof.proof.matrix import failed, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dockproof.policy import Policy
+    from dockproof.proof.matrix import Row
+    from dockproof.session import Session
+
+WORKERS = 4
+
+
+def baseline(session: Session) -> Iterator[str]:
+    """Yield a sentence for everything that a policy says of an unmutated image or run: there must be nothing."""
+    for service in session.services:
+        for probe in (Probe.IMAGE, Probe.RUNTIME):
+            answers = session.answers(service, probe)
+            for finding in answers.findings:
+                if not finding.waived:
+                    yield f"{service}: {finding.policy} is red unmutated at {probe}: {finding.message}"
+            for missed in answers.not_looked:
+                yield f"{service}: {missed.what} could not look: {missed.reason}"
+
+
+def image_rows(session: Session) -> list[Row]:
+    """Build every image mutant and judge it."""
+    pairs = [(p, m) for p in session.policies.values() for m in p.mutants if isinstance(m, ImageMutant)]
+    return process.parallel(lambda pair: _image_row(session, *pair), pairs, WORKERS)
+
+
+def _image_row(session: Session, policy: Policy, mutant: ImageMutant) -> Row:
+    name = f"{policy.id}-{mutant.name}"
+    try:
+        good = session.image_id(mutant.service)
+        identity = build.build_on(
+            session.engine, good, mutant.instructions, name=name, stand_ins=session.stand_ins
+        )
+        facts = image.facts(session.engine, identity)
+    except DockproofError as error:
+        return failed(policy, mutant, f"could not be built: {error}")
+    target = ImageTarget(facts, session.base_facts(mutant.service), profile=session.profile(mutant.service))
+    return judge(policy, mutant, _ask(session, mutant.service, Probe.IMAGE, target))
+
+
+def _ask(session: Session, service: str, probe: Probe, target: ImageTarget | RuntimeTarget) -> Answers:
+    return gate.ask(session.asks(service, probe), probe, target, session.config)
+
+
+def runtime_rows(session: Session) -> list[Row]:
+    """Run every runtime mutant and judge it."""
+    pairs = [(p, m) for p in session.policies.values() for m in p.mutants if isinstance(m, RuntimeMutant)]
+    return process.parallel(lambda pair: _runtime_row(session, *pair), pairs, WORKERS)
+
+
+def _runtime_row(session: Session, policy: Policy, mutant: RuntimeMutant) -> Row:
+    service = mutant.service
+    try:
+        facts = session.mutant_facts(service, f"{policy.id}-{mutant.name}", mutant.override, policy.experiments)
+        target = RuntimeTarget(facts, session.image_facts(service), profile=session.profile(service))
+    except DockproofError as error:
+        return failed(policy, mutant, f"could not be run: {error}")
+    return judge(policy, mutant, _ask(session, service, Probe.RUNTIME, target))
