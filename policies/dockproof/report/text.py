@@ -1,0 +1,136 @@
+"""The report that people read: where, what is wrong, the line itself, how to mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dockproof.finding import Severity
+from dockproof.gate import is_red
+from dockproof.report.view import View, help_of, link_of, missed, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dockproof.finding import Finding
+    from dockproof.gate import CheckReport, FileReport, NotLooked, Summary
+
+TAB = 4
+"""Columns of a tab: lines are shown with blanks, so that the mark stands under its text everywhere."""
+
+WIDEST = 160
+"""Characters of the longest line that is shown whole."""
+
+_CODES = {Severity.ERROR: "1;31", Severity.WARNING: "1;33", Severity.INFO: "1;36"}
+_BOLD, _DIM, _GREEN = "1", "2", "1;32"
+
+
+class _Paint:
+    """Colours, or nothing where they are off."""
+
+    def __init__(self, *, on: bool) -> None:
+        self._on = on
+
+    def __call__(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._on and text else text
+
+
+def render(report: CheckReport, view: View) -> Iterator[str]:
+    """Yield the report in pieces, each ending in a newline."""
+    paint = _Paint(on=view.color)
+    for file in report.files:
+        for finding in file.answers.findings:
+            if finding.waived is None or view.show_waived:
+                yield from _finding(file, finding, view, paint)
+    yield from _missed(report, paint)
+    yield _summary(report, view, paint)
+
+
+def _finding(file: FileReport, finding: Finding, view: View, paint: _Paint) -> Iterator[str]:
+    place = finding.place
+    where = f"{clean(file.path)}:{place.line}:{place.column or 1}:"
+    word = "waived" if finding.waived else finding.severity.value
+    severity = paint(word, _DIM if finding.waived else _CODES[finding.severity])
+    stage = f" [stage {clean(finding.stage)}]" if finding.stage else ""
+    yield f"{paint(where, _BOLD)} {severity} {paint(name_of(finding), _BOLD)}: {clean(finding.message)}{stage}\n"
+    yield from _line(file.excerpt, finding, paint)
+    for label, text in _notes(finding, view):
+        yield f"{paint('  = ' + label + ':', _DIM)} {clean(text)}\n"
+    yield "\n"
+
+
+def _notes(finding: Finding, view: View) -> Iterator[tuple[str, str]]:
+    if finding.waived:
+        until = f", until {finding.waived.until}" if finding.waived.until else ""
+        yield "waived", finding.waived.reason + until
+        return
+    mend = help_of(finding, view.policies)
+    if mend:
+        yield "help", mend
+    yield "more", link_of(finding) or f"{view.program} explain {finding.policy}"
+
+
+def _line(excerpt: Mapping[int, str], finding: Finding, paint: _Paint) -> Iterator[str]:
+    """Show the line with a mark from the finding's column to the end of its text."""
+    number = finding.place.line
+    if number not in excerpt:
+        return
+    raw = excerpt[number]
+    start = max(finding.place.column, 1) - 1
+    before, text = clean(raw[:start].expandtabs(TAB)), clean(raw.expandtabs(TAB).rstrip())
+    shown = text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+    code = _CODES[finding.severity]
+    yield f"{paint(f'{number:5} |', _DIM)} {shown}\n"
+    if len(before) < len(shown):
+        yield f"{paint('      |', _DIM)} {' ' * len(before)}{paint('^' * (len(shown) - len(before)), code)}\n"
+
+
+def clean(text: str) -> str:
+    """Replace control characters: a Dockerfile must not write to the terminal of its reader."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
+
+
+def _missed(report: CheckReport, paint: _Paint) -> Iterator[str]:
+    unreadable = [file for file in report.files if file.error]
+    rest = list(missed(report))
+    if not unreadable and not rest:
+        return
+    yield paint("Not looked at:", _BOLD) + "\n"
+    for file in unreadable:
+        yield f"  {paint('error', _CODES[Severity.ERROR])} {clean(file.path)}: {clean(file.error or '')}\n"
+    for path, one in rest:
+        yield from _not_looked(path, one, paint)
+    yield "\n"
+
+
+def _not_looked(path: str, one: NotLooked, paint: _Paint) -> Iterator[str]:
+    severity = Severity.ERROR if one.fatal else Severity.INFO
+    word = "error" if one.fatal else "note"
+    where = f"{clean(path)}: " if path else ""
+    yield f"  {paint(word, _CODES[severity])} {where}{one.what}: {clean(one.reason)}\n"
+    for line in one.log.strip().splitlines():
+        yield f"      {paint('|', _DIM)} {clean(line)}\n"
+
+
+def _summary(report: CheckReport, view: View, paint: _Paint) -> str:
+    summary = report.summary
+    red = any(is_red(f, view.fail_level) for file in report.files for f in file.answers.findings)
+    counts = _counts(summary)
+    head = paint("FAILED", _CODES[Severity.ERROR]) if red else paint("passed", _GREEN)
+    if report.incomplete:
+        head = paint("INCOMPLETE", _CODES[Severity.ERROR])
+    gone = f"; {view.baseline_gone} entries of the baseline occur no more" if view.baseline_gone else ""
+    return f"{head}: {counts} in {_number(summary.files, 'file')}{gone}\n"
+
+
+def _counts(summary: Summary) -> str:
+    parts = [
+        _number(summary.errors, "error") if summary.errors else "",
+        _number(summary.warnings, "warning") if summary.warnings else "",
+        _number(summary.infos, "info", "infos") if summary.infos else "",
+        f"{summary.waived} waived" if summary.waived else "",
+    ]
+    return ", ".join(filter(None, parts)) or "no findings"
+
+
+def _number(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,79 @@
+"""What every report of `check` is given beside the report itself."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from dockproof.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dockproof.finding import Finding
+    from dockproof.gate import CheckReport, FileReport, NotLooked
+    from dockproof.policy import Policy
+
+
+class View(NamedTuple):
+    """How a report is shown.
+
+    Attributes:
+        policies: all policies by id, for titles and help.
+        fail_level: the lowest severity that fails.
+        show_waived: whether waived findings are shown one by one.
+        color: whether colours may be used.
+        baseline_gone: how many entries of the baseline occur no more.
+        program: how the user calls us.
+    """
+
+    policies: Mapping[str, Policy] = {}
+    fail_level: Severity = Severity.ERROR
+    show_waived: bool = False
+    color: bool = False
+    baseline_gone: int = 0
+    program: str = "dockproof"
+
+
+def name_of(finding: Finding) -> str:
+    """Return `id/clause`, or the id alone."""
+    return f"{finding.policy}/{finding.clause}" if finding.clause else finding.policy
+
+
+def help_of(finding: Finding, policies: Mapping[str, Policy]) -> str:
+    """Return what to do: the finding's own words, else the first sentence of the policy's "How to fix it"."""
+    if finding.help or finding.policy not in policies:
+        return finding.help
+    from dockproof import catalog  # noqa: PLC0415 - only a finding pays for it
+
+    text = catalog.page(policies[finding.policy])["How to fix it"]
+    return first_sentence(text)
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a paragraph on one line."""
+    flat = " ".join(text.partition("\n\n")[0].split())
+    head, stop, _ = flat.partition(". ")
+    return head + stop.strip() if stop else flat
+
+
+def link_of(finding: Finding) -> str:
+    """Return where another tool explains its rule, "" for ours."""
+    tool, _, rule = finding.policy.partition(":")
+    if tool != "hadolint":
+        return ""
+    folder = "koalaman/shellcheck" if rule.startswith("SC") else "hadolint/hadolint"
+    return f"https://github.com/{folder}/wiki/{rule}"
+
+
+def missed(report: CheckReport) -> Iterator[tuple[str, NotLooked]]:
+    """Yield everything that was not looked at, with the file's path, "" for what belongs to none."""
+    yield from (("", one) for one in report.not_looked)
+    for file in report.files:
+        yield from ((file.path, one) for one in file.answers.not_looked)
+
+
+def uri(file: FileReport) -> str:
+    """Return the file's path relative to the working folder, as CI systems want it: with `/`, not out of the folder."""
+    path = os.path.relpath(file.path) if os.path.isabs(file.path) else os.path.normpath(file.path)  # noqa: PTH117 - text
+    return path.replace(os.sep, "/")
