@@ -28,6 +28,8 @@ initialise() {
     initdb --username="$POSTGRES_USER" --encoding=UTF8 --locale=C.UTF-8 \
         ${POSTGRES_PASSWORD:+--pwfile="$password_file"} ${POSTGRES_INITDB_ARGS:-}
     rm "$password_file"
+    # As the official image's sample configuration has it; initdb's default is this container's loopback alone.
+    printf "\nlisten_addresses = '*'\n" >>"$PGDATA/postgresql.conf"
     printf '\nhost all all all %s\n' "${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >>"$PGDATA/pg_hba.conf"
     populate
 }
