@@ -201,3 +201,29 @@ def command(
     for path in evidence.write(report, config, folder):
         print(f"evidence: {path}")  # noqa: T201 - the report
     return report.exit(config)
+
+
+def main(arguments: list[str]) -> int:
+    """Run `dockproof verify` with the arguments behind its name."""
+    from pathlib import Path  # noqa: PLC0415 - see `dockproof.cli`
+
+    from dockproof import catalog, cli  # noqa: PLC0415 - as above
+    from dockproof.collect import compose  # noqa: PLC0415 - as above
+
+    parser = cli.parser_for("verify")
+    parser.add_argument("services", nargs="*", metavar="SERVICE", help="services to verify (default: all that are built)")
+    cli.add_common(parser)
+    parser.add_argument("--compose", metavar="FILE", help="the manifest (default: compose.yaml here)")
+    parser.add_argument("--output", metavar="FOLDER", default="build/verify", help="where the evidence goes")
+    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    options = parser.parse_args(arguments)
+    path = Path(options.compose) if options.compose else compose.find(Path())
+    policies = catalog.load()
+    return command(
+        options.services,
+        compose=path,
+        folder=Path(options.output),
+        policies=policies,
+        config=cli.configuration(options, policies, path.resolve().parent),
+        quiet=options.quiet,
+    )

@@ -113,3 +113,34 @@ def _survivors(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         for fault in row.faults:
             yield f"{row.policy}: {row.mutant}[{row.probe}]: {fault}"
+
+
+def main(arguments: list[str]) -> int:
+    """Run `dockproof prove` with the arguments behind its name."""
+    from dockproof import catalog, cli  # noqa: PLC0415 - see `dockproof.cli`
+
+    parser = cli.parser_for("prove")
+    parser.add_argument(
+        "folder", nargs="?", default="dockerfiles/backend", help="the Dockerfiles to mutate (default: %(default)s)"
+    )
+    cli.add_common(parser)
+    parser.add_argument("--engine", action="store_true", help="make image and runtime mutants too, with compose.yaml")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    options = parser.parse_args(arguments)
+    policies = catalog.load()
+    config = cli.configuration(options, policies, Path.cwd())
+    wrong, rows = _prove(Path(options.folder), policies, config, engine=options.engine)
+    print(to_json(wrong, rows) if options.format == "json" else text(wrong, rows, engine=options.engine), end="")  # noqa: T201 - the report
+    return result(wrong, rows)
+
+
+def _prove(
+    folder: Path, policies: Mapping[str, Policy], config: Config, *, engine: bool
+) -> tuple[list[str], list[Row]]:
+    if not engine:
+        return prove(folder, policies, config)
+    from dockproof.collect import compose, process  # noqa: PLC0415 - only image and runtime mutants need them
+    from dockproof.session import Session  # noqa: PLC0415 - as above
+
+    with process.interruptible(), Session.open(compose.find(Path()), policies, config) as session:
+        return prove(folder, policies, config, session)
