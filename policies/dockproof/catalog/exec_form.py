@@ -28,7 +28,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, Family, Policy
+from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -29,7 +29,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.finding import NotApplicable, Place, Probe, Severity
-from dockproof.policy import Clause, Family, Policy
+from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, ClassVar
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, Family, Policy
+from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,26 @@ if TYPE_CHECKING:
 SYSTEM = frozenset({"apt-get", "apt", "aptitude", "apk", "dnf", "yum", "microdnf", "tdnf", "zypper"})
 LANGUAGE = frozenset({"pip", "pipx", "uv", "poetry", "npm", "yarn", "pnpm", "gem", "bundle", "go", "cargo"})
 COMPILERS = frozenset(
-    ["cc", "gcc", "g++", "c++", "clang", "clang++", "ld", "as", "rustc", "cargo", "go", "javac", "ghc", "gfortran", "make", "cmake", "ninja", "meson"]
+    [
+        "cc",
+        "gcc",
+        "g++",
+        "c++",
+        "clang",
+        "clang++",
+        "ld",
+        "as",
+        "rustc",
+        "cargo",
+        "go",
+        "javac",
+        "ghc",
+        "gfortran",
+        "make",
+        "cmake",
+        "ninja",
+        "meson",
+    ]
 )
 _BUILD_PACKAGE = re.compile(
     r"(?:gcc|g\+\+|clang|gfortran|cpp)(?:-[\d.]+)?(?:-[\w-]+)?"

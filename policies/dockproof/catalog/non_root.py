@@ -104,7 +104,10 @@ class NonRoot(Policy):
             place = Place(pid=process.pid)
             if process.is_root:
                 yield self.in_container(f"`{name}` runs as uid 0", place, clause="root-user")
-            elif 0 in {process.gid, process.real_gid, process.saved_gid, *process.groups} and not target.options["arbitrary_uid"]:
+            elif (
+                0 in {process.gid, process.real_gid, process.saved_gid, *process.groups}
+                and not target.options["arbitrary_uid"]
+            ):
                 yield self.in_container(f"`{name}` runs with gid 0", place, clause="root-group")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (

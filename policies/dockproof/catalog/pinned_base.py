@@ -28,7 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.finding import NotApplicable, Place, Probe, Severity
-from dockproof.policy import Clause, Family, Policy
+from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,9 @@ class PinnedBase(Policy):
             clause="unknown-image",
             at="FROM ${BASE}",
         ),
-        SourceMutant("copy-from-tag", _COPY, "COPY --from=busybox:1.37 /bin/busybox /bin/sh", clause="digest"),
+        SourceMutant(
+            "copy-from-tag", _COPY, "COPY --from=busybox:1.37 /bin/busybox /bin/sh", clause="digest"
+        ),
         SourceMutant(
             "mount-from-tag",
             _COPY,

@@ -1,0 +1,67 @@
+"""USER is numeric, so that an orchestrator can verify it.
+
+What it holds
+-------------
+The USER in force at the end of the shipped stage is a number, `10001` or `10001:10001`, not a name. Source: the value
+after expansion. Image: the config's user.
+
+Why it matters
+--------------
+Kubernetes refuses a container under `runAsNonRoot` whose image says `USER app`: it cannot know from a name whether that
+is root. A number also means the same user in every image, whatever their passwd files say.
+
+How to fix it
+-------------
+`USER 10001:10001`. A passwd entry is not needed for it.
+
+References
+----------
+- https://kubernetes.io/docs/tasks/configure-pod-container/security-context/
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from dockproof.finding import Place, Severity
+from dockproof.policy import Family, ImageMutant, Policy, SourceMutant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dockproof.finding import Finding
+    from dockproof.policy import ImageTarget, Mutant, SourceTarget
+
+_NUMERIC = re.compile(r"[+-]?[0-9]+(?::.*)?")
+_USER = "USER 10001:10001"
+
+
+class NumericUser(Policy):
+    """A number where a name would do."""
+
+    title = "USER is numeric"
+    family = Family.LEAST_PRIVILEGE
+    production = Severity.WARNING
+    development = Severity.INFO
+    same_as = ("hadolint:DL3066",)
+    references = ("https://kubernetes.io/docs/tasks/configure-pod-container/security-context/",)
+
+    def source(self, target: SourceTarget) -> Iterator[Finding]:
+        """Judge the USER in force in each shipped stage; none at all is `non-root`'s matter."""
+        for stage in target.shipped:
+            user = stage.user
+            if user is not None and user.value.text is not None and not _NUMERIC.fullmatch(user.value.text):
+                yield self.at(user.instruction, f"USER {user.value.text} is a name", stage=stage)
+
+    def image(self, target: ImageTarget) -> Iterator[Finding]:
+        """Judge the config's user."""
+        user = target.image.config.user
+        if user and not _NUMERIC.fullmatch(user):
+            yield self.in_image(f"the image's user is the name {user}", Place(field="Config.User"))
+
+    mutants: ClassVar[tuple[Mutant, ...]] = (
+        SourceMutant("name", _USER, "USER app:app"),
+        SourceMutant("name-in-arg", _USER, "ARG RUN_AS=app\nUSER ${RUN_AS}", at="USER ${RUN_AS}"),
+        ImageMutant("name", "USER nobody"),
+    )

@@ -1,0 +1,78 @@
+"""An image from outside carries a tag or a digest, and the tag is not `latest`.
+
+What it holds
+-------------
+Every reference to an image from outside (FROM, COPY --from, RUN --mount from=, the `# syntax=` line) has a tag or a
+digest, and its tag is not `latest`. A tag that hangs on a variable is followed to its value; `FROM scratch` and stages
+of the same file need none. A reference whose value cannot be known is left to `pinned-base`, which names the variable.
+
+Why it matters
+--------------
+No tag means `latest`, and `latest` means whatever was pushed last: another major version, one morning, in a build that
+nobody changed.
+
+How to fix it
+-------------
+Name the version that you tested: `FROM python:3.13-slim-trixie`, better with its digest (see `pinned-base`).
+
+References
+----------
+- https://docs.docker.com/build/building/best-practices/#from
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from dockproof.finding import Severity
+from dockproof.policy import Clause, Family, Policy, SourceMutant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dockproof.facts.stages import External, Stage
+    from dockproof.finding import Finding
+    from dockproof.policy import Mutant, SourceTarget
+
+_PINNED = "python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285 AS"
+
+
+class TaggedBase(Policy):
+    """A version in every reference."""
+
+    title = "images from outside carry a tag that is not latest"
+    family = Family.SUPPLY_CHAIN
+    production = Severity.ERROR
+    development = Severity.ERROR
+    builder = Severity.ERROR
+    clauses = (
+        Clause("untagged", "a reference has a tag or a digest", same_as=("hadolint:DL3006",)),
+        Clause("latest", "the tag is not latest", same_as=("hadolint:DL3007",)),
+    )
+    same_as = ("checkov:CKV_DOCKER_7", "trivy:DS-0001")
+    references = ("https://docs.docker.com/build/building/best-practices/#from",)
+
+    def source(self, target: SourceTarget) -> Iterator[Finding]:
+        """Judge every reference to an image from outside."""
+        syntax = target.dockerfile.syntax
+        if syntax is not None:
+            yield from self._judge(syntax, None)
+        for stage in target.dockerfile.stages:
+            for external in stage.externals:
+                yield from self._judge(external, stage)
+
+    def _judge(self, external: External, stage: Stage | None) -> Iterator[Finding]:
+        ref = external.ref
+        if ref is None or external.stage is not None or ref.digest is not None:
+            return
+        if ref.tag is None:
+            message = f"{external.value.text} has no tag, so it is whatever `latest` is today"
+            yield self.at(external, message, stage=stage, clause="untagged")
+        elif ref.tag == "latest":
+            message = f"{external.value.text} is whatever was pushed last"
+            yield self.at(external, message, stage=stage, clause="latest")
+
+    mutants: ClassVar[tuple[Mutant, ...]] = (
+        SourceMutant("untagged", _PINNED, "python AS", clause="untagged", also=frozenset({"pinned-base"})),
+        SourceMutant("latest", _PINNED, "python:latest AS", clause="latest", also=frozenset({"pinned-base"})),
+    )

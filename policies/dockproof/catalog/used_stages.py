@@ -1,0 +1,65 @@
+"""Every stage is needed by a shipped one, or is itself a target that somebody builds.
+
+What it holds
+-------------
+Each stage is reachable from a shipped stage through FROM, COPY --from or RUN --mount from=. The shipped stages are the
+last one, or the targets that compose, the configuration or `--target` name. A stage that is a target of its own is
+named with the option `targets`.
+
+Why it matters
+--------------
+BuildKit never builds a stage that nothing needs: it rots unseen, and a reader takes it for a part of the image.
+
+How to fix it
+-------------
+Delete the stage, copy what it makes, or say that it is a target.
+
+References
+----------
+- https://docs.docker.com/build/building/multi-stage/#stop-at-a-specific-build-stage
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dockproof.finding import Severity
+from dockproof.policy import Family, Policy, SourceMutant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dockproof.finding import Finding
+    from dockproof.policy import Mutant, SourceTarget
+
+
+class UsedStages(Policy):
+    """No stage that nobody builds."""
+
+    title = "every stage is used"
+    family = Family.STAGES
+    production = Severity.WARNING
+    development = Severity.WARNING
+    references = ("https://docs.docker.com/build/building/multi-stage/#stop-at-a-specific-build-stage",)
+    options: ClassVar[Mapping[str, Any]] = {"targets": ()}
+
+    def source(self, target: SourceTarget) -> Iterator[Finding]:
+        """Compare the stages there are with those that are needed."""
+        named = {name.lower() for name in target.options["targets"]}
+        needed = set(target.needed)
+        for stage in target.dockerfile.stages:
+            if stage.name is not None and stage.name.lower() in named:
+                needed |= target.dockerfile.needed([stage.name])
+        for stage in target.dockerfile.stages:
+            if stage.index not in needed:
+                name = stage.name or f"number {stage.index}"
+                yield self.at(stage.instruction, f"no shipped stage needs stage {name}", stage=stage)
+
+    mutants: ClassVar[tuple[Mutant, ...]] = (
+        SourceMutant(
+            "unused",
+            "FROM base AS runtime",
+            "FROM base AS forgotten\nFROM base AS runtime",
+            at="AS forgotten",
+        ),
+    )
