@@ -72,13 +72,13 @@ def apply(report: CheckReport, path: Path) -> Applied:
         UsageError: the baseline is missing or damaged.
     """
     known = _read(path)
-    files = tuple(_waived(file, known) for file in report.files)
+    waiver = Waiver(REASON, origin=str(path))
+    files = tuple(_waived(file, known, waiver) for file in report.files)
     here = {mark for file in report.files for mark in file.fingerprints}
     return Applied(report._replace(files=files), len(known - here))
 
 
-def _waived(file: FileReport, known: frozenset[str]) -> FileReport:
-    waiver = Waiver(REASON)
+def _waived(file: FileReport, known: frozenset[str], waiver: Waiver) -> FileReport:
     findings = tuple(
         finding._replace(waived=waiver) if finding.waived is None and mark in known else finding
         for finding, mark in zip(file.answers.findings, file.fingerprints, strict=True)

@@ -213,7 +213,11 @@ class _Checker:
         if refusal:
             answers = answers._replace(not_looked=(*answers.not_looked, refusal))
         excerpt = self._completed(looked, answers.findings)
-        report = FileReport(name, looked.profile, None, answers, excerpt)
+        asked = (
+            *(policy.id for policy in looked.probed.asked),
+            *(["hadolint"] if theirs is not None else []),
+        )
+        report = FileReport(name, looked.profile, None, answers, asked, excerpt)
         return (
             report._replace(fingerprints=self._fingerprints(report)) if self.settings.fingerprints else report
         )

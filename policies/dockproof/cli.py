@@ -139,7 +139,8 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{self.prog.partition(' ')[2]}: {message}; see `{self.prog} --help`")
 
 
-def parser_for(command: str) -> _Parser:
+def parser_for(command: str) -> argparse.ArgumentParser:
+    """Return the parser of a command; its errors are ours: one line, exit code 2."""
     """Return an argument parser for a command, with the program's own way of saying errors."""
     return _Parser(prog=f"dockproof {command}", description=COMMANDS[command].help, allow_abbrev=False)
 
@@ -164,7 +165,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--no-config", action="store_true", help="built-in defaults alone")
 
 
-def _check_parser() -> _Parser:
+def _check_parser() -> argparse.ArgumentParser:
     parser = parser_for("check")
     parser.add_argument(
         "paths", nargs="*", metavar="PATH", help="Dockerfile, folder, or - for standard input"

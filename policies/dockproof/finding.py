@@ -67,10 +67,17 @@ class Place(NamedTuple):
 
 
 class Waiver(NamedTuple):
-    """A finding that a person accepted: why, and until when (ISO date, None = no end)."""
+    """A finding that a person accepted.
+
+    Attributes:
+        reason: why.
+        until: the last day that it holds for (ISO date), None = no end.
+        origin: the configuration or baseline that holds it, None = a comment beside the instruction.
+    """
 
     reason: str
     until: str | None = None
+    origin: str | None = None
 
 
 class Finding(NamedTuple):

@@ -53,6 +53,7 @@ class FileReport(NamedTuple):
         profile: the profile it was held to.
         error: why it could not be read, None where it was.
         answers: what was said of it, waivers and severities stamped, in the order of the lines.
+        asked: ids of the policies that were asked, and `hadolint` where it looked.
         excerpt: the lines that findings start on, by number, for reports that show them.
         fingerprints: one for each finding, in the same order, stable while lines move; () where none were asked for.
     """
@@ -61,6 +62,7 @@ class FileReport(NamedTuple):
     profile: Profile
     error: str | None
     answers: Answers
+    asked: tuple[str, ...] = ()
     excerpt: Mapping[int, str] = {}
     fingerprints: tuple[str, ...] = ()
 

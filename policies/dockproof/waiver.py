@@ -142,8 +142,10 @@ def stamp(
     """
     valid = [e for e in exemptions if not e.expired(day or today())]
     for finding in findings:
-        waiver = next((e.waiver for e in valid if e.covers(finding)), None)
-        yield finding if waiver is None else finding._replace(waived=waiver)
+        found = next((e for e in valid if e.covers(finding)), None)
+        yield (
+            finding._replace(waived=found.waiver._replace(origin=found.origin or None)) if found else finding
+        )
 
 
 def apply(

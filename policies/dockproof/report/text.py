@@ -42,7 +42,7 @@ def render(report: CheckReport, view: View) -> Iterator[str]:
             if finding.waived is None or view.show_waived:
                 yield from _finding(file, finding, view, paint)
     yield from _missed(report, paint)
-    yield _summary(report, view, paint)
+    yield summary_line(report, view)
 
 
 def _finding(file: FileReport, finding: Finding, view: View, paint: _Paint) -> Iterator[str]:
@@ -111,15 +111,16 @@ def _not_looked(path: str, one: NotLooked, paint: _Paint) -> Iterator[str]:
         yield f"      {paint('|', _DIM)} {clean(line)}\n"
 
 
-def _summary(report: CheckReport, view: View, paint: _Paint) -> str:
+def summary_line(report: CheckReport, view: View) -> str:
+    """Return the last line: the verdict in one word, and the counts."""
+    paint = _Paint(on=view.color)
     summary = report.summary
     red = any(is_red(f, view.fail_level) for file in report.files for f in file.answers.findings)
-    counts = _counts(summary)
     head = paint("FAILED", _CODES[Severity.ERROR]) if red else paint("passed", _GREEN)
     if report.incomplete:
         head = paint("INCOMPLETE", _CODES[Severity.ERROR])
     gone = f"; {view.baseline_gone} entries of the baseline occur no more" if view.baseline_gone else ""
-    return f"{head}: {counts} in {_number(summary.files, 'file')}{gone}\n"
+    return f"{head}: {_counts(summary)} in {_number(summary.files, 'file')}{gone}\n"
 
 
 def _counts(summary: Summary) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from dockproof.finding import Finding
-    from dockproof.gate import CheckReport, FileReport, NotLooked
+    from dockproof.gate import CheckReport, NotLooked
     from dockproof.policy import Policy
 
 
@@ -73,7 +73,7 @@ def missed(report: CheckReport) -> Iterator[tuple[str, NotLooked]]:
         yield from ((file.path, one) for one in file.answers.not_looked)
 
 
-def uri(file: FileReport) -> str:
-    """Return the file's path relative to the working folder, as CI systems want it: with `/`, not out of the folder."""
-    path = os.path.relpath(file.path) if os.path.isabs(file.path) else os.path.normpath(file.path)  # noqa: PTH117 - text
-    return path.replace(os.sep, "/")
+def uri(path: str) -> str:
+    """Return a path relative to the working folder with `/`, as CI systems want it."""
+    relative = os.path.relpath(path) if os.path.isabs(path) else os.path.normpath(path)  # noqa: PTH117 - text
+    return relative.replace(os.sep, "/")
