@@ -4,7 +4,7 @@ The modules below are what app/ asks of its packages. They are imported, and the
 with them, the standard library's modules included, is written below ROOT where Python will look for it. The list
 names packages, not the app's code, so that the packages' layer outlives a change of the code. A test starts the
 images and tells which loaded module has no bytecode (tests/images).
-"""
+"""  # noqa: INP001 - a script of the build, no package
 
 import importlib
 import importlib.util
