@@ -44,7 +44,9 @@ def machine_pip_config(environ: Mapping[str, str]) -> dict[str, str]:
     """Return this machine's pip settings, empty where it has no pip."""
     command = [sys.executable, "-m", "pip", "config", "list"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=dict(environ))
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, env=dict(environ)
+        )
     except (OSError, subprocess.TimeoutExpired):
         return {}
     return parse_pip_config(done.stdout) if done.returncode == 0 else {}

@@ -74,7 +74,9 @@ class PackageSource:
     def download(self, packages: Sequence[str]) -> list[Path]:
         """Download packages (no dependencies) and return their files; one that is here already is not fetched."""
         # apt leaves out what lies in its working folder already, so it is asked in another one.
-        said = self._apt("download", "--print-uris", *packages, purpose=f"find {' '.join(packages)}", cwd=self.folder)
+        said = self._apt(
+            "download", "--print-uris", *packages, purpose=f"find {' '.join(packages)}", cwd=self.folder
+        )
         names = [line.split()[1] for line in said.splitlines() if line.startswith("'")]
         if missing := [name for name in names if not (self.archives / name).is_file()]:
             self._apt("download", "-qq", *packages, purpose=f"download {len(missing)} packages")

@@ -6,28 +6,20 @@ import argparse
 import json
 import os
 import shlex
-import sys
 from typing import TYPE_CHECKING
 
-from scripts.provision import engine, host
+from scripts.provision import cli, engine, host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-COULD_NOT = 4
+USAGE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run scripts/engine and return its exit code: 0 done, 2 wrong usage, 4 no engine can be had."""
     options = _parser().parse_args(arguments)
-    action: Callable[[argparse.Namespace], int] = options.action
-    try:
-        return action(options)
-    except host.ProvisionError as error:
-        host.say(engine.WHO, str(error))
-        if error.log:
-            print(error.log, file=sys.stderr)
-        return COULD_NOT
+    return cli.run(engine.WHO, options.action, options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,34 +38,32 @@ def _parser() -> argparse.ArgumentParser:
     env.add_argument("--json", action="store_true", help="print a JSON object instead; null means unset")
     run = add("run", _run, "the same, then run a command with that environment")
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD…")
-    status = add("status", _status, "tell which engine there is, changing nothing")
-    status.add_argument("--json", action="store_true")
+    status = add("status", _status, "tell which engine there is, changing nothing; exit 4 where none answers")
+    status.add_argument("--json", action="store_true", help="print a JSON object instead")
     add("down", _down, "stop the private engine")
-    add("clean", _clean, "stop the private engine and remove all that it made")
+    add("clean", _clean, "remove the private engine, its processes and all that it made")
     return parser
 
 
 def _up(_: argparse.Namespace) -> int:
     choice = engine.up()
-    if choice.private:
-        host.say(engine.WHO, f"private Docker {choice.version} because {choice.why}")
-    else:
-        host.say(engine.WHO, f"your Docker {choice.version} because {choice.why}")
+    whose = "private" if choice.private else "your"
+    host.say(engine.WHO, f"{whose} Docker {choice.version} because {choice.why}")
     return 0
 
 
-def shell_lines(environment: Mapping[str, str | None]) -> str:
+def shell_lines(variables: Mapping[str, str | None]) -> str:
     """Return lines for a POSIX shell's eval; None unsets."""
     lines = [
         f"unset {name}" if value is None else f"export {name}={shlex.quote(value)}"
-        for name, value in environment.items()
-    ]
+        for name, value in variables.items()
+    ]  # fmt: skip
     return "\n".join(lines)
 
 
 def _env(options: argparse.Namespace) -> int:
-    environment = engine.up().environment
-    print(json.dumps(environment, indent=1) if options.json else shell_lines(environment))
+    variables = engine.up().variables
+    print(json.dumps(variables, indent=1) if options.json else shell_lines(variables))
     return 0
 
 
@@ -81,18 +71,23 @@ def _run(options: argparse.Namespace) -> int:
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
         host.say(engine.WHO, "run needs a command: scripts/engine run -- CMD…")
-        return 2
+        return USAGE
     env = engine.up().applied(os.environ)
     try:
-        os.execvpe(command[0], command, env)
+        os.execvpe(command[0], command, env)  # noqa: S606 - its arguments are a list, there is no shell
     except OSError as error:
         raise host.ProvisionError(f"cannot run {command[0]}: {error.strerror}") from error
 
 
 def _status(options: argparse.Namespace) -> int:
-    ours = engine.private_engine()
-    print(json.dumps({"private": ours.version()}) if options.json else ours.version())
-    return 0
+    found = engine.status()
+    if options.json:
+        print(json.dumps(found, indent=1))
+    elif found["engine"]:
+        print(f"{found['engine']} engine, Docker {found['version']}")
+    else:
+        print(f"no engine: {found['user']}")
+    return 0 if found["engine"] else cli.COULD_NOT
 
 
 def _down(_: argparse.Namespace) -> int:
@@ -101,5 +96,5 @@ def _down(_: argparse.Namespace) -> int:
 
 
 def _clean(_: argparse.Namespace) -> int:
-    engine.clean()
+    host.say(engine.WHO, "the private engine is removed" if engine.clean() else "there is no private engine")
     return 0

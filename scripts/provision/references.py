@@ -80,7 +80,18 @@ def in_compose(project: Mapping[str, Any]) -> tuple[list[str], list[Path]]:
 
 def read_compose(path: Path, env: Mapping[str, str]) -> dict[str, Any]:
     """Have Docker Compose resolve a compose file, services of every profile included."""
-    command = ["docker", "compose", "-f", path, "--profile", "*", "config", "--format", "json", "--no-interpolate"]
+    command = [
+        "docker",
+        "compose",
+        "-f",
+        path,
+        "--profile",
+        "*",
+        "config",
+        "--format",
+        "json",
+        "--no-interpolate",
+    ]
     project: dict[str, Any] = json.loads(run(command, f"read {path}", timeout=60, env=env))
     return project
 

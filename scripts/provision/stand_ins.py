@@ -10,7 +10,6 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.provision import build_secrets, host
@@ -18,6 +17,7 @@ from scripts.provision.stand_in import build
 from scripts.provision.stand_in.recipes import SUITE, Recipe, recipe_for
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from collections.abc import Iterable, Mapping, Sequence
 
     from scripts.provision.references import Reference
@@ -28,7 +28,9 @@ CHECK_SECONDS = 20.0
 REMEMBERED_SECONDS = 900.0
 UNREACHABLE = "no registry reachable"
 # A registry that refuses is reachable: the user must hear what it said.
-REFUSALS = re.compile(r"not found|unauthorized|denied|forbidden|too ?many ?requests|manifest unknown", re.IGNORECASE)
+REFUSALS = re.compile(
+    r"not found|unauthorized|denied|forbidden|too ?many ?requests|manifest unknown", re.IGNORECASE
+)
 NETWORK = re.compile(r"dial tcp|no such host|timeout|TLS handshake|connection refused|x509", re.IGNORECASE)
 
 
@@ -82,6 +84,10 @@ class Engine:
     def tag(self, source: str, name: str) -> None:
         """Give an image another name."""
         host.run(["docker", "tag", source, name], f"tag {name}", env=self.env)
+
+    def remove(self, image: str) -> None:
+        """Remove an image that nothing uses; one that is in use stays."""
+        subprocess.run(["docker", "rmi", image], capture_output=True, check=False, env=self.env, timeout=60)
 
     def ask_registry(self, reference: str) -> Registry:
         """Ask a reference's registry for it, in CHECK_SECONDS at most."""
@@ -163,48 +169,48 @@ def ensure(references: Sequence[Reference], engine: Engine, cache: Path) -> dict
 
 def _stand_ins(references: Sequence[Reference], engine: Engine, cache: Path) -> list[StandIn]:
     recipes = {reference: recipe_for(reference) for reference in references}
-    missing = _missing(recipes, engine)
+    missing = {recipe.repository: recipe for recipe in recipes.values() if _outdated(recipe, engine)}
     if missing:
-        _build_all(missing, engine, cache)
+        _build_all(list(missing.values()), engine, cache)
     return [_name(reference, recipe, engine) for reference, recipe in recipes.items()]
 
 
-def _missing(recipes: Mapping[Reference, Recipe], engine: Engine) -> dict[str, tuple[Recipe, str]]:
-    """Return {repository: (recipe, name)} of what is not there or was made by another recipe."""
-    missing: dict[str, tuple[Recipe, str]] = {}
-    for reference, recipe in recipes.items():
-        if engine.inspect(_main_name(recipe))[1] != recipe.fingerprint():
-            missing[reference.repository] = (recipe, _main_name(recipe))
-    return missing
+def _outdated(recipe: Recipe, engine: Engine) -> bool:
+    """Return whether a stand-in is absent, or was made by another recipe."""
+    return engine.inspect(_main_name(recipe))[1] != recipe.fingerprint()
 
 
 def _main_name(recipe: Recipe) -> str:
-    return f"{PREFIX}/{recipe.repository}:stand-in"
+    return f"{PREFIX}/{recipe.repository}:{recipe.tags[0]}"
 
 
-def _build_all(missing: Mapping[str, tuple[Recipe, str]], engine: Engine, cache: Path) -> None:
+def _build_all(recipes: Sequence[Recipe], engine: Engine, cache: Path) -> None:
     workshop = build.open_workshop(cache, SUITE)
-    with ThreadPoolExecutor(max_workers=min(len(missing), os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(len(recipes), os.cpu_count() or 1)) as pool:
         # All are waited for; the first error is raised after the others are loaded.
-        jobs = [pool.submit(_build_one, recipe, name, workshop, engine) for recipe, name in missing.values()]
+        jobs = [pool.submit(_build_one, recipe, workshop, engine) for recipe in recipes]
     for job in jobs:
         job.result()
 
 
-def _build_one(recipe: Recipe, name: str, workshop: build.Workshop, engine: Engine) -> None:
+def _build_one(recipe: Recipe, workshop: build.Workshop, engine: Engine) -> None:
     host.say(WHO, f"building {recipe.repository} from Debian {workshop.packages.codename}'s packages")
-    built = build.build(recipe, name, workshop)
+    before, _ = engine.inspect(_main_name(recipe))
+    built = build.build(recipe, _main_name(recipe), workshop)
     try:
         engine.load(built.archive)
     finally:
         built.archive.unlink()
+    if before not in {"", built.image}:
+        engine.remove(before)
     facts = f"{recipe.main} {built.version}, {built.seconds:.0f} s, {built.megabytes:.0f} MB"
     host.say(WHO, f"{recipe.repository} is ready ({facts})")
 
 
 def _name(reference: Reference, recipe: Recipe, engine: Engine) -> StandIn:
     name = local_name(reference)
-    engine.tag(_main_name(recipe), name)
+    if name != _main_name(recipe):
+        engine.tag(_main_name(recipe), name)
     how = f"Debian {SUITE} packages with {recipe.main}, recipe {recipe.fingerprint()}"
     return StandIn(reference.text, name, engine.inspect(name)[0], UNREACHABLE, how)
 
@@ -214,4 +220,8 @@ def default_sources(folder: Path) -> Iterable[str]:
     compose = folder / "compose.yaml"
     if compose.is_file():
         return [str(compose)]
-    return sorted(str(path) for path in (folder / "dockerfiles").glob("**/Dockerfile*") if path.suffix != ".dockerignore")
+    return sorted(
+        str(path)
+        for path in (folder / "dockerfiles").glob("**/Dockerfile*")
+        if path.suffix != ".dockerignore"
+    )

@@ -35,7 +35,9 @@ def _parser() -> argparse.ArgumentParser:
     ensure.add_argument("--output", type=Path, metavar="FILE", help="write the result to a file")
     ensure.set_defaults(action=_ensure)
     secrets = commands.add_parser("build-secrets", help="write the build secrets that this machine needs")
-    secrets.add_argument("--json", action="store_true", help="print {id: file} instead of docker build's arguments")
+    secrets.add_argument(
+        "--json", action="store_true", help="print {id: file} instead of docker build's arguments"
+    )
     secrets.set_defaults(action=_build_secrets)
     return parser
 

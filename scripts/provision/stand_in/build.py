@@ -35,7 +35,13 @@ RECIPE_LABEL = "dockproof.stand-in.recipe"
 BUILD_SECONDS = 600
 PERL_MODULES = ("Digest::SHA", "File::Find", "Math::BigInt", "Pod::Usage", "Term::ANSIColor", "Time::HiRes")
 IMAGE_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-EXCLUDED = ("/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*", "/usr/share/doc/*")
+EXCLUDED = (
+    "/usr/share/man/*",
+    "/usr/share/info/*",
+    "/usr/share/locale/*",
+    "/usr/share/lintian/*",
+    "/usr/share/doc/*",
+)
 # What Debian's own images set, so that a layer with an apt-get costs its packages and no more.
 APT_SETTINGS = r"""
 DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb || true"; };
@@ -68,8 +74,15 @@ class Workshop:
     @property
     def environment(self) -> dict[str, str]:
         """The variables that mmdebstrap runs with."""
-        path = os.pathsep.join([str(self.tools / "usr/bin"), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-        fixed = {"PATH": path, "SOURCE_DATE_EPOCH": str(EPOCH), "TMPDIR": str(self.scratch), "LC_ALL": "C.UTF-8"}
+        path = os.pathsep.join(
+            [str(self.tools / "usr/bin"), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
+        )
+        fixed = {
+            "PATH": path,
+            "SOURCE_DATE_EPOCH": str(EPOCH),
+            "TMPDIR": str(self.scratch),
+            "LC_ALL": "C.UTF-8",
+        }
         return {**os.environ, **self.perl, **fixed}
 
 
@@ -92,7 +105,9 @@ def open_workshop(cache: Path, suite: str) -> Workshop:
     """
     release = host.this_release()
     if release.distribution != "debian" or os.geteuid() != 0:
-        raise host.ProvisionError("stand-in images need Debian and root; make a registry reachable or load the images")
+        raise host.ProvisionError(
+            "stand-in images need Debian and root; make a registry reachable or load the images"
+        )
     own = host.mirrors(release.codename)
     packages = PackageSource(cache / "apt" / suite, suite, own)
     packages.update()
@@ -168,9 +183,9 @@ def _bootstrap(recipe: Recipe, workshop: Workshop, scratch: Path) -> None:
     _settings(scratch / "settings", packages)
     hooks = [
         # With dereferenced links /bin would become a folder: the root's /bin and /lib are links into /usr.
-        f"tar -C {_quote(scratch / 'overlay')} --owner=0 --group=0 -c . | tar -C \"$1\" --keep-directory-symlink -x",
-        f"chroot \"$1\" /bin/sh < {_quote(setup)}",
-        f"cp -R {_quote(scratch / 'settings')}/. \"$1\"",
+        f'tar -C {_quote(scratch / "overlay")} --owner=0 --group=0 -c . | tar -C "$1" --keep-directory-symlink -x',
+        f'chroot "$1" /bin/sh < {_quote(setup)}',
+        f'cp -R {_quote(scratch / "settings")}/. "$1"',
     ]
     command = [
         "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=tar",
@@ -181,7 +196,9 @@ def _bootstrap(recipe: Recipe, workshop: Workshop, scratch: Path) -> None:
         *(f"--customize-hook={hook}" for hook in hooks),
         packages.codename, str(scratch / "layer.tar"), str(packages.sources),
     ]  # fmt: skip
-    host.run(command, f"build the root of {recipe.repository}", timeout=BUILD_SECONDS, env=workshop.environment)
+    host.run(
+        command, f"build the root of {recipe.repository}", timeout=BUILD_SECONDS, env=workshop.environment
+    )
 
 
 def _quote(path: Path) -> str:

@@ -77,21 +77,30 @@ def restore(library: Path) -> None:
     """Undo Debian's edits of the modules that decide where packages are installed and looked for."""
     site, schemes = library / "site.py", library / "sysconfig" / "__init__.py"
     site.write_text(_edit(site, r"            if is_virtual_environment:\n.*?(?=            # this one)", ""))
-    site.write_text(_edit(site, r'"\{implementation\}(.*?)"dist-packages"', r'"{implementation}\1"site-packages"'))
-    schemes.write_text(_edit(schemes, r"'DEB_PYTHON_INSTALL_LAYOUT', 'posix_local'",
-                             "'DEB_PYTHON_INSTALL_LAYOUT', 'posix_prefix'"))
+    site.write_text(
+        _edit(site, r'"\{implementation\}(.*?)"dist-packages"', r'"{implementation}\1"site-packages"')
+    )
+    schemes.write_text(
+        _edit(
+            schemes,
+            r"'DEB_PYTHON_INSTALL_LAYOUT', 'posix_local'",
+            "'DEB_PYTHON_INSTALL_LAYOUT', 'posix_prefix'",
+        )
+    )
     schemes.write_text(_edit(schemes, r"prefix_scheme = 'posix_local'", "prefix_scheme = 'posix_prefix'"))
     ensurepip = library / "ensurepip" / "__init__.py"
     ensurepip.write_text(_edit(ensurepip, r"\n    _ensurepip_is_disabled_in_debian_for_system\(\)\n", "\n"))
     data = next(path for path in library.glob("_sysconfigdata__linux_*.py") if not path.is_symlink())
     names = "|".join(PREFIX_SETTINGS)
-    data.write_text(re.sub(rf"^(    '(?:{names})': '/usr)(?=['/])", r"\1/local", data.read_text(), flags=re.M))
+    data.write_text(
+        re.sub(rf"^(    '(?:{names})': '/usr)(?=['/])", r"\1/local", data.read_text(), flags=re.MULTILINE)
+    )
     bundled = f"'/usr/local/{LIBRARY}/ensurepip/_bundled'"
     data.write_text(_edit(data, r"(?<='WHEEL_PKG_DIR': )'[^']*'", bundled))
 
 
 def _edit(path: Path, pattern: str, replacement: str) -> str:
-    text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"), flags=re.S)
+    text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"), flags=re.DOTALL)
     if count != 1:
         raise ProvisionError(f"Debian's {path.name} has changed: {pattern!r} fits {count} times, not once")
     return text

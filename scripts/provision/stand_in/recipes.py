@@ -53,7 +53,9 @@ class Recipe:
 
     def fits(self, reference: Reference) -> bool:
         """Return whether this recipe stands in for the reference."""
-        return reference.repository == self.repository and any(fnmatchcase(reference.tag, tag) for tag in self.tags)
+        return reference.repository == self.repository and any(
+            fnmatchcase(reference.tag, tag) for tag in self.tags
+        )
 
     @property
     def entrypoint(self) -> Path:
@@ -128,6 +130,8 @@ POSTGRES = Recipe(
         install -d -o postgres -g postgres -m 1777 /var/lib/postgresql/data
         install -d -o postgres -g postgres -m 3777 /var/run/postgresql
         install -d /docker-entrypoint-initdb.d
+        sample=/usr/share/postgresql/17/postgresql.conf.sample
+        sed -i "s/^#listen_addresses = 'localhost'/listen_addresses = '*'/" $sample
     """,
 )  # fmt: skip
 
@@ -142,7 +146,11 @@ RABBITMQ = Recipe(
     ),
     unpack=("rabbitmq-server",),
     config={
-        "Env": [f"PATH={PATH}", "LANG=C.UTF-8", "HOME=/var/lib/rabbitmq", "RABBITMQ_VERSION={version}"],
+        # Debian's own commands in /usr/sbin change the user and hide the server behind a shell; these are upstream's.
+        "Env": [
+            f"PATH=/usr/lib/rabbitmq/bin:{PATH}", "LANG=C.UTF-8", "HOME=/var/lib/rabbitmq", "RABBITMQ_LOGS=-",
+            "RABBITMQ_VERSION={version}",
+        ],
         "Entrypoint": ["docker-entrypoint.sh"],
         "Cmd": ["rabbitmq-server"],
         "ExposedPorts": {
@@ -150,10 +158,9 @@ RABBITMQ = Recipe(
         },
         "Volumes": {"/var/lib/rabbitmq": {}},
     },
-    # 100 and 101 are the numbers that the alpine image gives its user and group.
     setup="""
-        groupadd --system --gid 101 rabbitmq
-        useradd --system --uid 100 --gid 101 --home-dir /var/lib/rabbitmq --shell /bin/sh rabbitmq
+        groupadd --system --gid 999 rabbitmq
+        useradd --system --uid 999 --gid 999 --home-dir /var/lib/rabbitmq --shell /bin/sh rabbitmq
         install -d -o rabbitmq -g rabbitmq -m 0777 /var/lib/rabbitmq /var/log/rabbitmq
         install -d -o rabbitmq -g rabbitmq /etc/rabbitmq /etc/rabbitmq/conf.d
         echo '[rabbitmq_management].' >/etc/rabbitmq/enabled_plugins
@@ -176,7 +183,8 @@ REDIS = Recipe(
         "WorkingDir": "/data",
     },
     setup="""
-        getent passwd redis >/dev/null || useradd --system --user-group --home-dir /data --shell /bin/sh redis
+        groupadd --system --gid 1000 redis
+        useradd --system --uid 999 --gid 1000 --home-dir /data --shell /bin/sh redis
         install -d -o redis -g redis /data
     """,
 )
