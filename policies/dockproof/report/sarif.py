@@ -65,7 +65,6 @@ def _rule(finding: Finding, policy: Policy | None) -> dict[str, Any]:
     ]
     return {
         "id": policy.id,
-        "name": "".join(word.capitalize() for word in policy.id.split("-")),
         "shortDescription": {"text": policy.title},
         "fullDescription": {"text": first_sentence(page["What it holds"])},
         "help": {"text": "\n\n".join(parts), "markdown": "\n\n".join(markdown)},
