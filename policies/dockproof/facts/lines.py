@@ -109,11 +109,8 @@ class Reader:
             self._refuse_long_lines()
         while self._at < len(lines):
             line = lines[self._at]
-            rest = (
-                line.lstrip("\ufeff" + SPACE)
-                if self._at == 0 and line[:1] == "\ufeff"
-                else line.lstrip(SPACE)
-            )
+            skip = self._at == 0 and line[:1] == "\ufeff"  # one byte order mark, on the first line alone
+            rest = line[skip:].lstrip(SPACE)
             if not rest:
                 self._above.clear()
                 self._directives_open = False

@@ -11,7 +11,7 @@ _LONGEST = 40
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """ ", did you mean NAME?" or nothing where nothing is near."""
+    """Ask for the nearest name as `, did you mean NAME?`, or say nothing where none is near."""
     if len(name) > _LONGEST:
         return ""
     from difflib import get_close_matches  # noqa: PLC0415  # costly to load and hardly ever needed
