@@ -340,6 +340,27 @@ class Session:
 
         return self._once.get(f"container {service}", look)
 
+    def mutant_facts(
+        self, service: str, name: str, override: Mapping[str, Any], experiments: frozenset[str]
+    ) -> ContainerFacts:
+        """Run a service once more, differently, beside its dependencies, and return what was seen of it.
+
+        Args:
+            service: the service.
+            name: names the extra container.
+            override: what is merged over the compose service.
+            experiments: what is done to it.
+
+        Raises:
+            NotLookedError: it did not start, died, or could not be looked at.
+        """
+        project = self._once.get("project", self._start)
+        extra = project.run(service, override, name=name)
+        try:
+            return project.facts(extra, experiments=experiments)
+        finally:
+            project.stop(extra)
+
     def _start(self) -> Project:
         from dockproof.collect.run import Project  # noqa: PLC0415 - see `open`
 

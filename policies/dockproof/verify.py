@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dockproof.config import Config
     from dockproof.finding import Finding
     from dockproof.gate import Answers
+    from dockproof.policy import Policy
     from dockproof.session import Phase
     from dockproof.verdict import Cell
 

@@ -65,11 +65,10 @@ class SingleCommand(Policy):
 
     def _judge(self, stage: Stage, clause: str) -> Iterator[Finding]:
         keyword = clause.upper()
-        *dead, last = [i for i in stage.instructions if i.keyword == keyword] or [None]
-        for instruction in dead:
-            if instruction is not None and last is not None:
-                message = f"this {keyword} never counts: the one on line {last.span.line} replaces it"
-                yield self.at(instruction, message, stage=stage, clause=clause)
+        found = [instruction for instruction in stage.instructions if instruction.keyword == keyword]
+        for instruction in found[:-1]:
+            message = f"this {keyword} never counts: the one on line {found[-1].span.line} replaces it"
+            yield self.at(instruction, message, stage=stage, clause=clause)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant("two-commands", _CMD, f'CMD ["true"]\n{_CMD}', clause="cmd"),
