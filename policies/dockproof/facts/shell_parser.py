@@ -275,8 +275,6 @@ class _Parser:
             for offset, source, opaque in word.pieces
         ]
         value = Word(word.text[at:], found.end(), word.end, self.source, literal=word.literal, pieces=pieces)
-        if not command.assignments:
-            command.assignments = []
         command.assignments.append((found[1], value))
         return True
 
@@ -650,8 +648,6 @@ class _Parser:
             if self.level.pipeline is not None:
                 self.level.pipeline.redirects.append(redirect)
             return
-        if not command.redirects:
-            command.redirects = []
         command.redirects.append(redirect)
 
     def read_heredocs(self, position: int) -> int:

@@ -6,10 +6,13 @@ only a finding asks where one stands: `span` looks it up then.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from dockproof.facts.span import Span
+
+_EXPANDED = re.compile(r"[$`]")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -166,7 +169,8 @@ class Pipeline:
             following = [element for element in pipeline.elements[position + 1 : position + 2] if element]
             if following:
                 return following[0][0]
-            pipeline, position = pipeline.outer, pipeline.outer_position
+            position = pipeline.outer_position
+            pipeline = pipeline.outer
         return None
 
     def before(self, position: int) -> Command | None:
@@ -176,7 +180,8 @@ class Pipeline:
             element = pipeline.elements[position - 1] if 0 < position <= len(pipeline.elements) else None
             if element:
                 return element[1]
-            pipeline, position = pipeline.outer, pipeline.outer_position
+            position = pipeline.outer_position
+            pipeline = pipeline.outer
         return None
 
 
@@ -222,8 +227,8 @@ class Command:
         """The program's name and its arguments; empty for a bare assignment or redirection."""
         self.wrappers: tuple[str, ...] = ()
         """The names of the programs that start it, outermost first: sudo, env, xargs and their like."""
-        self.assignments: Sequence[tuple[str, Word]] = ()
-        self.redirects: Sequence[Redirect] = ()
+        self.assignments: list[tuple[str, Word]] = []
+        self.redirects: list[Redirect] = []
         self.after = after
         """The operator that leads to it: one of && || ; & | or empty for the first. A newline counts as `;`."""
         self.inside = inside
@@ -306,6 +311,13 @@ def _value(text: str, name: str) -> str | None:
         return text[len(name) + 1 :] if text.startswith(f"{name}=") else None
     glued = len(name) == 2 and len(text) > 2 and text.startswith(name)  # noqa: PLR2004
     return text[2:].removeprefix("=") if glued else None
+
+
+def ending(word: Word, text: str) -> Word:
+    """Make a word of the last characters of another, as the value of `--name=value`; it is as literal as the other."""
+    raw = word.source.text[word.start : word.end]
+    start = word.end - len(text) if text and raw.endswith(text) else word.start
+    return Word(text, start, word.end, word.source, literal=word.literal or not _EXPANDED.search(text))
 
 
 def join(words: Iterable[Word]) -> Source:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from dockproof.facts.shell_words import ending
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -158,18 +160,10 @@ def _takes_value(rule: Wrapper, text: str) -> bool:
 
 
 def _keep_assignments(command: Command, words: Sequence[Word]) -> None:
-    found = [word for word in words if _ASSIGNMENT.match(word.text)]
-    if found:
-        values = [(word.text.partition("=")[0].rstrip("+"), _value(word)) for word in found]
-        command.assignments = [*command.assignments, *values]
-
-
-def _value(word: Word) -> Word:
-    """Give the part of `NAME=value` behind the sign; its position is the whole word's."""
-    from dockproof.facts.shell_words import Word as New  # noqa: PLC0415  # this module is imported for its tables
-
-    text = word.text.partition("=")[2]
-    return New(text, word.start, word.end, word.source, literal=word.literal)
+    for word in words:
+        name, equals, value = word.text.partition("=")
+        if equals and _ASSIGNMENT.match(word.text):
+            command.assignments.append((name.rstrip("+"), ending(word, value)))
 
 
 def set_options(command: Command, options: frozenset[str]) -> frozenset[str]:
