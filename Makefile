@@ -13,6 +13,8 @@ BIN := $(VENV)/bin
 # `engine run` gives a command the engine that answers: the user's own, or the private one in the cache folder.
 ENGINE := scripts/engine run --
 PYTEST := $(BIN)/python -m pytest
+# Which local image stands in for which pinned one; an empty list where a registry answers.
+export DOCKPROOF_STAND_INS := $(CURDIR)/build/stand-ins.json
 
 .PHONY: help
 help: ## list the targets
@@ -35,11 +37,11 @@ setup: $(VENV)/.ready ## install the locked requirements into .venv
 engine: setup ## make an engine and the base images ready (uses yours where one answers)
 	@scripts/engine up
 	@mkdir -p build
-	@$(ENGINE) scripts/stand-ins ensure --output build/stand-ins.json
+	@$(ENGINE) scripts/stand-ins ensure --output $(DOCKPROOF_STAND_INS)
 
 .PHONY: verify
 verify: engine ## the whole gate on compose.yaml; evidence in build/verify/
-	@$(ENGINE) $(BIN)/dockproof verify --require-engine
+	@$(ENGINE) $(BIN)/dockproof verify
 
 .PHONY: test
 test: engine lint ## the project's tests, engine tests included
