@@ -63,7 +63,10 @@ def build(
     if service.build is None:
         raise UsageError(f"service {service.name} has no `build:`")
     flags = [*_common(stand_ins, no_cache=no_cache), *arguments(service.build, stand_ins)]
-    return _buildx(engine, flags, timeout, service.name, str(service.build.dockerfile))
+    file, inline = str(service.build.dockerfile), service.build.inline
+    return _buildx(
+        engine, flags, timeout, service.name, "dockerfile_inline" if inline else file, stdin=inline
+    )
 
 
 def build_all(
@@ -107,7 +110,7 @@ def build_on(
 
 def arguments(build: Build, stand_ins: StandIns | None = None) -> list[str]:
     """Return what compose says of a build as arguments of `docker buildx build`, the context last."""
-    flags = ["--file", str(build.dockerfile)]
+    flags = ["--file", "-" if build.inline else str(build.dockerfile)]
     flags += ["--target", build.target] if build.target else []
     for name, value in build.args.items():
         flags += ["--build-arg", name if value is None else f"{name}={value}"]

@@ -42,6 +42,12 @@ class Build(NamedTuple):
     raw: Mapping[str, Any]
 
     @property
+    def inline(self) -> str | None:
+        """The Dockerfile's text where it stands in the compose file itself, None elsewhere."""
+        text = self.raw.get("dockerfile_inline")
+        return None if text is None else unescape(text)
+
+    @property
     def remote(self) -> bool:
         """Whether the context is fetched by the builder, so that no file of it is at hand."""
         return "://" in self.raw["context"] or self.raw["context"].startswith("git@")

@@ -33,6 +33,7 @@ START_INTERVAL = (25, 0)
 
 LABEL_RUN = "dockproof.run"
 LABEL_HOST = "dockproof.host"
+LABEL_PROJECT = "dockproof.project"
 REPOSITORY = "dockproof.localhost"
 """Repository of the tags that a run gives to images for a while; no registry answers to it."""
 
@@ -328,7 +329,7 @@ def remove(engine: Engine, run: str, project: str = "") -> None:
     """
     filters = ["--filter", f"label={LABEL_RUN}={run}"]
     if project:
-        filters += ["--filter", f"label=com.docker.compose.project={project}"]
+        filters += ["--filter", f"label={LABEL_PROJECT}={project}"]
     problems = _remove(engine, _containers(engine, run, filters, project), ["rm", "--force", "--volumes"])
     for kind in ("network", "volume"):
         found = engine.docker(kind, "ls", "--quiet", *filters, timeout=30).stdout.split()

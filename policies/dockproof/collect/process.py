@@ -238,13 +238,19 @@ def parallel(action: Callable[[Item], Result], items: Sequence[Item], workers: i
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _within(scope: Scope, action: Callable[[Item], Result], item: Item) -> Result:
-    """Run an action in a thread under a scope, with the context of nobody else."""
+@contextlib.contextmanager
+def within(scope: Scope) -> Iterator[None]:
+    """Count the tools that this thread starts in the block to a scope."""
     token = _scope.set(scope)
     try:
-        return action(item)
+        yield
     finally:
         _scope.reset(token)
+
+
+def _within(scope: Scope, action: Callable[[Item], Result], item: Item) -> Result:
+    with within(scope):
+        return action(item)
 
 
 def pause(seconds: float) -> None:

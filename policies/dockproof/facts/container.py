@@ -493,8 +493,8 @@ def parse_sockets(records: Mapping[str, bytes | None]) -> tuple[Socket, ...]:
 def _holders(records: Mapping[str, bytes | None]) -> dict[int, set[int]]:
     holders: dict[int, set[int]] = {}
     for key, text in records.items():
-        if key.startswith("p/") and key.endswith("/fd"):
-            for inode in re.findall(rb"-> socket:\[(\d+)\]", text or b""):
+        if key.startswith("p/") and key.endswith("/links"):
+            for inode in re.findall(rb" \d+ -> socket:\[(\d+)\]", text or b""):
                 holders.setdefault(int(inode), set()).add(int(key.split("/")[1]))
     return holders
 
