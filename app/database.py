@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.settings import Settings
 
 CONNECT_SECONDS = 2
-STATEMENT_SECONDS = 5
+STATEMENT_SECONDS = 4
 
 
 class _BoundedConnection(psycopg.Connection[Any]):
@@ -20,7 +20,7 @@ class _BoundedConnection(psycopg.Connection[Any]):
     The server's own statement_timeout cannot help then, and psycopg would wait for ever.
     """
 
-    answer_seconds: float = STATEMENT_SECONDS + 2
+    answer_seconds: float = STATEMENT_SECONDS + 1
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         if timeout is not None:
@@ -36,8 +36,8 @@ class _BoundedConnection(psycopg.Connection[Any]):
 def make_engine(settings: Settings, *, statement_seconds: int = STATEMENT_SECONDS) -> Engine:
     """Build the engine; it connects at the first use.
 
-    Every wait is bounded: 2 s for a connection of the pool, 2 s to connect, 3 s for a lock, 5 s for a
-    statement, and 2 s over that for a server that does not keep to it.
+    Every wait is bounded: 2 s for a connection of the pool, 2 s to connect, 3 s for a lock, 4 s for a
+    statement, and 1 s over that for a server that does not keep to it.
     """
     engine = create_engine(
         settings.database_url.get_secret_value(),
@@ -55,7 +55,7 @@ def make_engine(settings: Settings, *, statement_seconds: int = STATEMENT_SECOND
 
     def connect(_: Dialect, __: object, args: tuple[Any, ...], named: dict[str, Any]) -> _BoundedConnection:
         connection = _BoundedConnection.connect(*args, **named)
-        connection.answer_seconds = statement_seconds + 2
+        connection.answer_seconds = statement_seconds + 1
         return connection
 
     event.listen(engine, "do_connect", connect)

@@ -19,6 +19,7 @@ from app.cache import Cache, connect
 from app.database import make_engine, make_sessions
 from app.health import Alive, Readiness, Services, services_of
 from app.library import Library, UnknownArticleError
+from app.limits import BodyLimit
 from app.log import configure_logging
 from app.models import Status
 from app.outbox import Outbox
@@ -33,6 +34,7 @@ articles = APIRouter(prefix="/articles", tags=["articles"])
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "No article of this id"}
 }
+_TOO_LARGE: dict[int | str, dict[str, Any]] = {413: {"model": Problem, "description": "Over 8 MB"}}
 _UNAVAILABLE: dict[int | str, dict[str, Any]] = {
     503: {"model": Problem, "description": "The database is away"}
 }
@@ -68,7 +70,7 @@ async def is_ready(response: Response, services: Annotated[Services, Depends(_se
     return readiness
 
 
-@articles.post("", status_code=status.HTTP_201_CREATED, responses=_UNAVAILABLE)
+@articles.post("", status_code=status.HTTP_201_CREATED, responses=_TOO_LARGE | _UNAVAILABLE)
 def save_article(new: NewArticle, request: Request, response: Response, library: InLibrary) -> ArticleDetail:
     """Save an article; it is `pending` until a worker has processed it."""
     saved = library.save(new)
@@ -156,6 +158,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield
 
     service = FastAPI(title="Reading app", version=__version__, description=ABOUT, lifespan=lifespan)
+    service.add_middleware(BodyLimit)
     service.include_router(health)
     service.include_router(articles)
     service.add_exception_handler(UnknownArticleError, _not_found)

@@ -5,6 +5,8 @@ import json
 import httpx
 import pytest
 
+from app.limits import BODY_BYTES
+
 
 @pytest.mark.parametrize(
     ("body", "place"),
@@ -32,6 +34,16 @@ def test_refusal_does_not_repeat_the_input(lonely_api: httpx.Client) -> None:
     answer = lonely_api.post("/articles", json={"title": "t", "text": "x" * 500_001})
     assert answer.status_code == 422
     assert len(answer.content) < 500
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_refuses_body_that_would_fill_the_memory(lonely_api: httpx.Client, declared: bool) -> None:  # noqa: FBT001
+    """A body over the limit is 413, with a declared length or in chunks."""
+    body = b" " * (BODY_BYTES + 1)
+    chunks = (body[start : start + 1_000_000] for start in range(0, len(body), 1_000_000))
+    answer = lonely_api.post("/articles", content=body if declared else chunks)
+    assert answer.status_code == 413
+    assert "8000000 bytes" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
