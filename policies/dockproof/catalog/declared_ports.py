@@ -1,0 +1,121 @@
+"""EXPOSE is valid, and the container listens on the exposed ports and on no others.
+
+What it holds
+-------------
+Source: each word of EXPOSE is a port from 1 to 65535 or a range, with tcp, udp or sctp in lower case, and no host part
+(`8080:80` is no mapping). A port whose value cannot be known is a finding that names the variable. Image: the config's
+ports are valid. Runtime: each socket that others can reach listens on an exposed port, and each exposed port has one;
+sockets on loopback concern nobody else.
+
+Why it matters
+--------------
+Firewalls, service meshes and people believe EXPOSE. A port that listens without being declared is a way in that nobody
+decided on; a declared one that nobody listens on is a service that will never answer.
+
+How to fix it
+-------------
+Expose what the program listens on, and bind everything else to 127.0.0.1.
+
+References
+----------
+- CIS Docker Benchmark 1.6, 5.9
+- https://docs.docker.com/reference/dockerfile/#expose
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from dockproof.finding import Place, Severity
+from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dockproof.facts.ports import Port
+    from dockproof.facts.stages import Setting, Stage
+    from dockproof.finding import Finding
+    from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
+
+_LISTEN = "import socket,time; s=socket.create_server(('0.0.0.0', 9999)); "
+
+
+class DeclaredPorts(Policy):
+    """What is said and what listens are the same."""
+
+    title = "the listening ports are the exposed ones"
+    family = Family.OPERATION
+    production = Severity.ERROR
+    development = Severity.WARNING
+    clauses = (
+        Clause(
+            "valid",
+            "EXPOSE names valid ports",
+            same_as=("hadolint:DL3011", "trivy:DS-0008", "buildkit:ExposeInvalidFormat"),
+        ),
+        Clause("lower-case", "the protocol is in lower case", same_as=("buildkit:ExposeProtoCasing",)),
+        Clause("undeclared", "what listens is exposed"),
+        Clause("silent", "what is exposed listens"),
+    )
+    references = ("cis:5.9", "https://docs.docker.com/reference/dockerfile/#expose")
+
+    def source(self, target: SourceTarget) -> Iterator[Finding]:
+        """Judge each word of EXPOSE in the shipped stages."""
+        for stage in target.shipped:
+            for setting in stage.ports:
+                yield from self._judge(setting, stage)
+
+    def _judge(self, setting: Setting[Port], stage: Stage) -> Iterator[Finding]:
+        port, text = setting.value, setting.value.value.text
+        if text is None:
+            names = ", ".join(port.value.missing)
+            message = f"cannot be shown: EXPOSE hangs on {names}, which has no value here"
+            yield self.at(setting.instruction, message, stage=stage, clause="valid")
+        elif port.number is None or port.number == 0 or ":" in text:
+            message = f"EXPOSE {text} is no port: write 1 to 65535, with /tcp, /udp or /sctp"
+            yield self.at(setting.instruction, message, stage=stage, clause="valid")
+        elif text != text.lower():
+            message = f"EXPOSE {text}: the protocol is written in lower case"
+            yield self.at(setting.instruction, message, stage=stage, clause="lower-case")
+
+    def image(self, target: ImageTarget) -> Iterator[Finding]:
+        """Judge the config's ports."""
+        for port in target.image.config.ports:
+            number = port.partition("/")[0]
+            if not number.isdigit() or not 0 < int(number) <= 65_535:  # noqa: PLR2004 - the largest port there is
+                place = Place(field="Config.ExposedPorts")
+                yield self.in_image(f"the image exposes {port}, which is no port", place, clause="valid")
+
+    def runtime(self, target: RuntimeTarget) -> Iterator[Finding]:
+        """Compare what listens with what the image exposes."""
+        exposed = set(target.image.config.ports)
+        listening = {
+            (f"{s.port}/{s.protocol.rstrip('6')}"): s for s in target.container.listening if not s.is_loopback
+        }
+        for port in sorted(listening.keys() - exposed):
+            socket = listening[port]
+            message = f"port {port} on {socket.address} is open but not exposed"
+            place = Place(field="sockets", pid=socket.pids[0] if socket.pids else 0)
+            yield self.in_container(message, place, clause="undeclared")
+        for port in sorted(exposed - listening.keys()):
+            message = f"port {port} is exposed but nothing listens on it"
+            yield self.in_container(message, Place(field="sockets"), clause="silent")
+
+    mutants: ClassVar[tuple[Mutant, ...]] = (
+        SourceMutant("too-large", "EXPOSE 8000", "EXPOSE 80000", clause="valid"),
+        SourceMutant("mapping", "EXPOSE 8000", "EXPOSE 80:8000", clause="valid"),
+        SourceMutant("upper-case", "EXPOSE 8000", "EXPOSE 8000/TCP", clause="lower-case"),
+        ImageMutant("port-zero", "EXPOSE 0", clause="valid"),
+        RuntimeMutant(
+            "another-port",
+            {
+                "command": [
+                    "python",
+                    "-c",
+                    f"{_LISTEN}import runpy; runpy.run_module('app', run_name='__main__')",
+                ]
+            },
+            clause="undeclared",
+        ),
+        RuntimeMutant("moved-port", {"environment": {"PORT": "8001"}}, clause="silent"),
+    )
