@@ -80,7 +80,7 @@ def in_compose(project: Mapping[str, Any]) -> tuple[list[str], list[Path]]:
 
 def read_compose(path: Path, env: Mapping[str, str]) -> dict[str, Any]:
     """Have Docker Compose resolve a compose file, services of every profile included."""
-    command = [
+    command: list[str | Path] = [
         "docker",
         "compose",
         "-f",

@@ -17,8 +17,8 @@ from scripts.provision.stand_in import build
 from scripts.provision.stand_in.recipes import SUITE, Recipe, recipe_for
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from scripts.provision.references import Reference
 
@@ -107,7 +107,7 @@ def judge(reference: str, code: int, stderr: str) -> Registry:
     Raises:
         ProvisionError: the registry answered, and has or gives no such image.
     """
-    said = (stderr.strip().splitlines() or [""])[-1]
+    said = (stderr.strip().splitlines() or [""])[-1].removeprefix("ERROR: ")
     if code == 0:
         return Registry(reachable=True, said="")
     if REFUSALS.search(said) and not NETWORK.search(said):
@@ -169,34 +169,34 @@ def ensure(references: Sequence[Reference], engine: Engine, cache: Path) -> dict
 
 def _stand_ins(references: Sequence[Reference], engine: Engine, cache: Path) -> list[StandIn]:
     recipes = {reference: recipe_for(reference) for reference in references}
-    missing = {recipe.repository: recipe for recipe in recipes.values() if _outdated(recipe, engine)}
+    missing: dict[str, list[Reference]] = {}
+    for reference, recipe in recipes.items():
+        if engine.inspect(_main_name(recipe))[1] != recipe.fingerprint():  # absent, or made by another recipe
+            missing.setdefault(recipe.repository, []).append(reference)
     if missing:
         _build_all(list(missing.values()), engine, cache)
-    return [_name(reference, recipe, engine) for reference, recipe in recipes.items()]
-
-
-def _outdated(recipe: Recipe, engine: Engine) -> bool:
-    """Return whether a stand-in is absent, or was made by another recipe."""
-    return engine.inspect(_main_name(recipe))[1] != recipe.fingerprint()
+    return [_describe(reference, recipe, engine) for reference, recipe in recipes.items()]
 
 
 def _main_name(recipe: Recipe) -> str:
     return f"{PREFIX}/{recipe.repository}:{recipe.tags[0]}"
 
 
-def _build_all(recipes: Sequence[Recipe], engine: Engine, cache: Path) -> None:
+def _build_all(groups: Sequence[Sequence[Reference]], engine: Engine, cache: Path) -> None:
+    """Build one image for each group of references with the same recipe, as many at once as there are cores."""
     workshop = build.open_workshop(cache, SUITE)
-    with ThreadPoolExecutor(max_workers=min(len(recipes), os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(len(groups), os.cpu_count() or 1)) as pool:
         # All are waited for; the first error is raised after the others are loaded.
-        jobs = [pool.submit(_build_one, recipe, workshop, engine) for recipe in recipes]
+        jobs = [pool.submit(_build_one, group, workshop, engine) for group in groups]
     for job in jobs:
         job.result()
 
 
-def _build_one(recipe: Recipe, workshop: build.Workshop, engine: Engine) -> None:
+def _build_one(references: Sequence[Reference], workshop: build.Workshop, engine: Engine) -> None:
+    recipe = recipe_for(references[0])
     host.say(WHO, f"building {recipe.repository} from Debian {workshop.packages.codename}'s packages")
     before, _ = engine.inspect(_main_name(recipe))
-    built = build.build(recipe, _main_name(recipe), workshop)
+    built = build.build(recipe, [_main_name(recipe), *map(local_name, references)], workshop)
     try:
         engine.load(built.archive)
     finally:
@@ -207,12 +207,12 @@ def _build_one(recipe: Recipe, workshop: build.Workshop, engine: Engine) -> None
     host.say(WHO, f"{recipe.repository} is ready ({facts})")
 
 
-def _name(reference: Reference, recipe: Recipe, engine: Engine) -> StandIn:
-    name = local_name(reference)
-    if name != _main_name(recipe):
+def _describe(reference: Reference, recipe: Recipe, engine: Engine) -> StandIn:
+    name, (identity, _) = local_name(reference), engine.inspect(_main_name(recipe))
+    if engine.inspect(name)[0] != identity:
         engine.tag(_main_name(recipe), name)
     how = f"Debian {SUITE} packages with {recipe.main}, recipe {recipe.fingerprint()}"
-    return StandIn(reference.text, name, engine.inspect(name)[0], UNREACHABLE, how)
+    return StandIn(reference.text, name, identity, UNREACHABLE, how)
 
 
 def default_sources(folder: Path) -> Iterable[str]:

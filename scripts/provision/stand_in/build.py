@@ -25,7 +25,7 @@ from scripts.provision import host
 from scripts.provision.debs import PackageSource, source_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from scripts.provision.stand_in.recipes import Recipe
 
@@ -135,8 +135,8 @@ def _perl(cache: Path, release: host.Release, own: Mapping[str, str]) -> dict[st
     return {"PERL5LIB": os.pathsep.join(map(str, folders))}
 
 
-def build(recipe: Recipe, tag: str, workshop: Workshop) -> Built:
-    """Build one stand-in's archive under the name `tag`; the caller removes it."""
+def build(recipe: Recipe, names: Sequence[str], workshop: Workshop) -> Built:
+    """Build one stand-in's archive, which gives the image its names; the caller removes it."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(dir=workshop.scratch, prefix=f"{recipe.repository}-") as folder:
         scratch = Path(folder)
@@ -145,7 +145,7 @@ def build(recipe: Recipe, tag: str, workshop: Workshop) -> Built:
         _bootstrap(recipe, workshop, scratch)
         archive = workshop.scratch / f"{recipe.repository}.tar"
         layer = scratch / "layer.tar"
-        image = write_archive(archive, layer, image_config(recipe, version), tag)
+        image = write_archive(archive, layer, image_config(recipe, version), names)
         size = layer.stat().st_size / 1e6
     return Built(archive, image, version, time.monotonic() - began, size)
 
@@ -229,7 +229,7 @@ def image_config(recipe: Recipe, version: str) -> dict[str, Any]:
     return {"architecture": architecture, "os": "linux", "created": CREATED, "config": config}
 
 
-def write_archive(archive: Path, layer: Path, config: dict[str, Any], tag: str) -> str:
+def write_archive(archive: Path, layer: Path, config: dict[str, Any], names: Sequence[str]) -> str:
     """Write an archive for `docker load` with one layer, and return the image's id ("sha256:…")."""
     with layer.open("rb") as handle:
         diff_id = "sha256:" + hashlib.file_digest(handle, "sha256").hexdigest()
@@ -237,7 +237,7 @@ def write_archive(archive: Path, layer: Path, config: dict[str, Any], tag: str) 
     whole = {**config, "rootfs": {"type": "layers", "diff_ids": [diff_id]}, "history": history}
     blob = json.dumps(whole, sort_keys=True).encode()
     digest = hashlib.sha256(blob).hexdigest()
-    manifest = [{"Config": f"{digest}.json", "RepoTags": [tag], "Layers": ["layer.tar"]}]
+    manifest = [{"Config": f"{digest}.json", "RepoTags": list(names), "Layers": ["layer.tar"]}]
     with tarfile.open(archive, "w") as tar:
         _add(tar, f"{digest}.json", blob)
         _add(tar, "manifest.json", json.dumps(manifest).encode())

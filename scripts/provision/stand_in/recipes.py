@@ -172,8 +172,8 @@ REDIS = Recipe(
     repository="redis",
     tags=("8", "8-*", "8.*"),
     main="redis-server",
-    include=("redis-tools",),
-    unpack=("redis-server",),
+    include=("libatomic1", "libjemalloc2", "liblzf1", "libssl3t64", "libstdc++6", "libsystemd0"),
+    unpack=("redis-server", "redis-tools"),
     config={
         "Env": [f"PATH={PATH}", "REDIS_VERSION={version}"],
         "Entrypoint": ["docker-entrypoint.sh"],
