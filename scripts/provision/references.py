@@ -67,15 +67,16 @@ def expand(text: str, arguments: Mapping[str, str]) -> str:
 
 
 def in_compose(project: Mapping[str, Any]) -> tuple[list[str], list[Path]]:
-    """Return the images and Dockerfiles of a project as `docker compose config` prints it."""
-    images: list[str] = []
-    dockerfiles: list[Path] = []
-    for service in project.get("services", {}).values():
-        if build := service.get("build"):
-            dockerfiles.append(Path(build["context"], build.get("dockerfile", "Dockerfile")))
-        elif image := service.get("image"):
-            images.append(image)
-    return images, dockerfiles
+    """Return the outside images and the Dockerfiles of a project as `docker compose config` prints it.
+
+    A service may run an image that another one builds: that one no registry is asked for.
+    """
+    services = list(project.get("services", {}).values())
+    builds = [service["build"] for service in services if service.get("build")]
+    made_here = {service.get("image") for service in services if service.get("build")}
+    images = [service["image"] for service in services if service.get("image") and not service.get("build")]
+    dockerfiles = [Path(build["context"], build.get("dockerfile", "Dockerfile")) for build in builds]
+    return [image for image in images if image not in made_here], dockerfiles
 
 
 def read_compose(path: Path, env: Mapping[str, str]) -> dict[str, Any]:
