@@ -14,19 +14,27 @@ from pathlib import Path
 
 MODULES = (
     "alembic.command",
+    "alembic.config",
     "alembic.ddl.postgresql",
+    "anyio._backends._asyncio",
+    "dramatiq.__main__",
     "dramatiq.brokers.rabbitmq",
-    "dramatiq.cli",
     "dramatiq.middleware",
+    "encodings.idna",
     "fastapi",
+    "fastapi.telemetry._runtime",
+    "multiprocessing.popen_fork",
+    "multiprocessing.sharedctypes",
     "psycopg",
+    "pydantic.v1",
     "pydantic_settings",
     "redis",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.orm",
     "uvicorn.lifespan.on",
-    "uvicorn.loops.uvloop",
-    "uvicorn.protocols.http.httptools_impl",
+    "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
 )
 
 
