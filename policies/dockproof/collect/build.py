@@ -47,7 +47,9 @@ def build(
 ) -> str:
     """Build a service's image, load it into the engine and return its id.
 
-    The image gets no label and no tag from here, so that it is byte for byte what `docker build` makes.
+    The image gets no label from here, so that it is byte for byte what `docker build` makes. Two tags outside of
+    it keep it: one for the run, against the clean-up of another run that tests the same image; one until the
+    next build of the service, so that an image that a report names is still there to be looked at.
 
     Args:
         engine: the engine.
@@ -62,7 +64,9 @@ def build(
     """
     if service.build is None:
         raise UsageError(f"service {service.name} has no `build:`")
-    flags = [*_common(stand_ins, no_cache=no_cache), *arguments(service.build, stand_ins)]
+    flags = [*_common(stand_ins, no_cache=no_cache), "--tag", engines.tag(engine.lease, service.name)]
+    flags += ["--tag", engines.last_tag(f"{service.build.context.name}-{service.name}")]
+    flags += arguments(service.build, stand_ins)
     file, inline = str(service.build.dockerfile), service.build.inline
     return _buildx(
         engine, flags, timeout, service.name, "dockerfile_inline" if inline else file, stdin=inline

@@ -7,6 +7,7 @@ killed one left.
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import hashlib
 import json
@@ -193,16 +194,19 @@ class Engine:
     def lease(self) -> Lease:
         """This process's own mark on whatever it creates; taking it removes what killed runs left."""
         lease = Lease()
+        atexit.register(self.close)
         sweep(self, lease)
         return lease
 
     def close(self) -> None:
         """Remove whatever this run created and is still there, and give the lease back."""
-        if "lease" in self.__dict__:
-            with process.undisturbed():
-                remove(self, self.lease.id)
-            self.lease.release()
-            del self.__dict__["lease"]
+        lease: Lease | None = self.__dict__.pop("lease", None)
+        if lease is None:
+            return
+        atexit.unregister(self.close)
+        with process.undisturbed():
+            remove(self, lease.id)
+        lease.release()
 
     def __enter__(self) -> Self:
         return self
@@ -315,8 +319,17 @@ def _runs(engine: Engine) -> set[str]:
 
 def tag(lease: Lease, name: str) -> str:
     """Name an image for the time of a run, so that FROM and tools that want a name can say it."""
+    return f"{_name(name)}:{lease.id}"
+
+
+def last_tag(name: str) -> str:
+    """Name an image until its next build."""
+    return f"{_name(name)}:last"
+
+
+def _name(name: str) -> str:
     safe = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "image"
-    return f"{REPOSITORY}/{host_name()}/{safe}:{lease.id}"
+    return f"{REPOSITORY}/{host_name()}/{safe}"
 
 
 def remove(engine: Engine, run: str, project: str = "") -> None:
@@ -330,34 +343,24 @@ def remove(engine: Engine, run: str, project: str = "") -> None:
     filters = ["--filter", f"label={LABEL_RUN}={run}"]
     if project:
         filters += ["--filter", f"label={LABEL_PROJECT}={project}"]
-    problems = _remove(engine, _containers(engine, run, filters, project), ["rm", "--force", "--volumes"])
+    containers = engine.docker("ps", "--all", "--quiet", "--no-trunc", *filters, timeout=30).stdout.split()
+    problems = _remove(engine, containers, ["rm", "--force", "--volumes"])
     for kind in ("network", "volume"):
         found = engine.docker(kind, "ls", "--quiet", *filters, timeout=30).stdout.split()
         problems += _remove(engine, found, [kind, "rm", "--force"])
     if not project:
-        problems += _remove(engine, _tags(engine, run), ["image", "rm", "--force"])
+        problems += _remove(engine, _images(engine, run), ["image", "rm", "--force"])
     if problems:
         raise NotLookedError(f"could not remove everything that run {run} created", "\n".join(problems))
 
 
-def _containers(engine: Engine, run: str, filters: Sequence[str], project: str) -> list[str]:
-    """Containers with the run's label, and those that another tool started from a tag of the run."""
-    found = engine.docker("ps", "--all", "--quiet", "--no-trunc", *filters, timeout=30).stdout.split()
-    if project:
-        return found
-    everything = engine.docker(
-        "ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Image}}", timeout=30
-    ).stdout
-    rows = (row.split(" ", 1) for row in everything.splitlines())
-    prefix, suffix = f"{REPOSITORY}/{host_name()}/", f":{run}"
-    tagged = [row[0] for row in rows if row[-1].startswith(prefix) and row[-1].endswith(suffix)]
-    return sorted({*found, *tagged})
-
-
-def _tags(engine: Engine, run: str) -> list[str]:
+def _images(engine: Engine, run: str) -> list[str]:
+    """Tags of the run, and images that other tools made from its labelled ones."""
     named = f"reference={REPOSITORY}/{host_name()}/*:{run}"
     form = "{{.Repository}}:{{.Tag}}"
-    return engine.docker("image", "ls", "--filter", named, "--format", form, timeout=30).stdout.split()
+    tags = engine.docker("image", "ls", "--filter", named, "--format", form, timeout=30).stdout.split()
+    labelled = ["--filter", f"label={LABEL_RUN}={run}", "--filter", "dangling=true"]
+    return tags + engine.docker("image", "ls", "--quiet", "--no-trunc", *labelled, timeout=30).stdout.split()
 
 
 def _remove(engine: Engine, names: Iterable[str], removal: Sequence[str]) -> list[str]:

@@ -226,7 +226,7 @@ class ImageFacts:
         texts: content of the text files that were kept, by (layer, path).
     """
 
-    def __init__(  # noqa: PLR0913 - a value with that many parts
+    def __init__(
         self,
         *,
         reference: str,
