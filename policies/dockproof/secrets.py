@@ -617,9 +617,17 @@ def _is_of_gpg(name: str) -> bool:
     return bool(re.search(r"(?i)(?:gpg|pgp)_?keys?$", name))
 
 
-def holds_secret(name: str, value: str) -> bool:
-    """Tell whether a variable that is in use holds a secret: the name says so, and the value can be one."""
-    if not value or is_reference(value) or is_placeholder(value) or not names_secret(name, value):
+def holds_secret(name: str, value: str, *, used: bool = True) -> bool:
+    """Tell whether a variable that has a value holds a secret: the name says so, and the value can be one.
+
+    Args:
+        name: of the variable.
+        value: what it holds.
+        used: as for `find`: a placeholder in use is a password that everybody knows.
+    """
+    if not value or is_reference(value) or is_stand_in(value) or not names_secret(name, value):
+        return False
+    if not used and is_placeholder(value):
         return False
     return not judge_name(name).weak or _could_be_key(value)
 
@@ -656,7 +664,7 @@ _SETTINGS = re.compile(
 )
 _ASSIGNMENT = re.compile(
     r"""(?imx)
-    (?<![A-Za-z0-9_.-]) (?P<name>[A-Za-z_][A-Za-z0-9_.-]{0,60}) (?:"|'|\])?
+    (?<![A-Za-z0-9_.]) (?P<name>[A-Za-z_][A-Za-z0-9_.-]{0,60}) (?:"|'|\])?
     [ \t]* (?: := | => | = | :(?=[ \t"']) | ,(?=[ \t]*["']) ) [ \t]*
     (?: "(?P<double>[^"\n]{4,200})" | '(?P<single>[^'\n]{4,200})' | (?P<bare>[^\s"'#;,(){}\[\]<>]{4,200}) )
     """
@@ -681,7 +689,8 @@ def find_in_file(path: str, data: bytes) -> Iterator[Hit]:
         return iter(())
     hits = list(find(data, used=keeps, tokens_only=vendored and not keeps))
     if keeps or (not vendored and _SETTINGS.search(path) and len(data) <= _LARGEST_SETTINGS):
-        hits += assignments(data, bare=keeps or not path.endswith(_CODE))
+        # One character a byte, so that offsets are those of the bytes.
+        hits += assignments(data.decode("latin-1"), bare=keeps or not path.endswith(_CODE))
     return _outermost(hits)
 
 
@@ -689,20 +698,20 @@ def find_in_file(path: str, data: bytes) -> Iterator[Hit]:
 _CODE = (".py", ".rb", ".js", ".ts", ".php", ".go", ".java", ".tf")
 
 
-def assignments(data: bytes, *, bare: bool = True) -> Iterator[Hit]:
+def assignments(text: str, *, bare: bool = True, used: bool = False) -> Iterator[Hit]:
     """Find values given to variables whose names say that they hold a secret.
 
     Args:
-        data: settings (`NAME=value`, `name: value`, JSON) or code.
+        text: settings (`NAME=value`, `name: value`, JSON) or code.
         bare: whether values without quotes count.
+        used: as for `find`.
     """
-    text = data.decode("latin-1")
     for match in _ASSIGNMENT.finditer(text):
         group = match.lastgroup or "bare"
         name, value = match["name"], match[group]
         if (group == "bare" and not bare) or judge_name(name).weak:
             continue
-        if not holds_secret(name, value) or not _could_be_password(value):
+        if not holds_secret(name, value, used=used) or not (used or _could_be_password(value)):
             continue
         yield Hit(f"value of {name}", match.start(group), match.end(group), redact(value), CREDENTIAL)
 

@@ -1,0 +1,257 @@
+"""Where commands are handed secrets: options, operands, assignments, pipes and the credentials they set up.
+
+Pure functions over the commands of `dockproof.facts.shell`. What a command reads from a file or from a variable of
+its own shell is no secret in the text; what stands in the text, or comes from ARG or ENV, stays in the image.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from dockproof import secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dockproof.facts.shell import Command, Script, Word
+
+
+class Given(NamedTuple):
+    """A secret's place in a command.
+
+    Attributes:
+        what: what the command takes it for, as "--password of curl".
+        value: the text that stands there, expansions as written.
+        word: the word that holds it.
+    """
+
+    what: str
+    value: str
+    word: Word
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names of the variables that the value is made of."""
+        return tuple(first or second for first, second in _VARIABLE.findall(self.value))
+
+
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)|([A-Za-z_][A-Za-z0-9_]*))")
+
+
+def given(script: Script) -> Iterator[Given]:
+    """Yield every place in a script where a command is handed a secret, literal or not."""
+    for command in script.commands:
+        yield from _assigned(command)
+        if command.words:
+            yield from _optional(command)
+            yield from _positional(command)
+            yield from _piped(command)
+            yield from _written(command)
+
+
+# ---------------------------------------------------------------------------------------------- assignments
+
+_EXPORTS = frozenset({"export", "declare", "typeset", "readonly", "local", "env", "setx"})
+
+
+def _assigned(command: Command) -> Iterator[Given]:
+    """Yield `TOKEN=x cmd`, `TOKEN=x` and `export TOKEN=x`."""
+    pairs = [(name, word.text, word) for name, word in command.assignments]
+    if command.name in _EXPORTS:
+        pairs += [(*word.text.partition("=")[::2], word) for word in command.words[1:] if "=" in word.text]
+    for name, value, word in pairs:
+        value = value.removeprefix(f"{name}=")  # noqa: PLW2901 - the same value, its name taken off where it is there
+        if _is_named(name) and not secrets.is_path(value):
+            yield Given(f"the variable {name}", value, word)
+
+
+def _is_named(name: str) -> bool:
+    judged = secrets.judge_name(name)
+    return judged.secret and not judged.weak
+
+
+# -------------------------------------------------------------------------------------------------- options
+
+# Short options that take a password: program, the subcommand that has it ("*" = any), option.
+_SHORT = {
+    "docker": ("login", "-p"),
+    "podman": ("login", "-p"),
+    "buildah": ("login", "-p"),
+    "nerdctl": ("login", "-p"),
+    "helm": ("login", "-p"),
+    "oras": ("login", "-p"),
+    "crane": ("login", "-p"),
+    "sshpass": ("*", "-p"),
+    "redis-cli": ("*", "-a"),
+    "twine": ("upload", "-p"),
+    "ldapsearch": ("*", "-w"),
+    "ldapadd": ("*", "-w"),
+    "ldapmodify": ("*", "-w"),
+    "zip": ("*", "-P"),
+    "unzip": ("*", "-P"),
+    "sqlcmd": ("*", "-P"),
+    "mosquitto_pub": ("*", "-P"),
+    "mosquitto_sub": ("*", "-P"),
+    "useradd": ("*", "-p"),
+    "usermod": ("*", "-p"),
+    "az": ("login", "-p"),
+    "doctl": ("auth", "-t"),
+}
+# Options that are whole words behind one dash.
+_JAVA = frozenset(
+    {
+        "-storepass",
+        "-keypass",
+        "-srcstorepass",
+        "-deststorepass",
+        "-passin",
+        "-passout",
+        "-password",
+        "-Password",
+    }
+)
+# Programs whose -p is glued to the password; apart from it, -p asks for one.
+_GLUED = re.compile(r"(?:mysql|mariadb)[a-z_-]*|7za?|7zr|rar|unrar")
+
+
+def _optional(command: Command) -> Iterator[Given]:
+    yield from _long(command)
+    subcommand, option = _SHORT.get(command.name, ("", ""))
+    texts = [word.text for word in command.words]
+    if option and subcommand in {"*", *texts}:
+        yield from _short(command, option)
+    for word in command.words[1:]:
+        if _GLUED.fullmatch(command.name) and re.fullmatch(r"-p.+", word.text):
+            yield Given(f"-p of {command.name}", word.text[2:], word)
+
+
+def _long(command: Command) -> Iterator[Given]:
+    """Yield options whose names say it: `--http-password=x`, `--token x`, `-storepass x`, `-Dapp.password=x`."""
+    words = list(command.words)[1:]
+    for word, following in itertools.zip_longest(words, words[1:]):
+        name, equals, value = word.text.partition("=")
+        if not (name.startswith(("--", "-D", "/p:")) or name in _JAVA) or not _is_named(name.lstrip("-")):
+            continue
+        if equals:
+            yield Given(f"{name} of {command.name}", value, word)
+        elif following is not None and not following.text.startswith("-"):
+            yield Given(f"{name} of {command.name}", following.text, following)
+
+
+def _short(command: Command, option: str) -> Iterator[Given]:
+    value = command.option(option)
+    if value is not None:
+        holder = next((word for word in command.words[1:] if word.text.endswith(value)), command.words[0])
+        yield Given(f"{option} of {command.name}", value, holder)
+
+
+# ------------------------------------------------------------------------------------------------- operands
+
+_SEPARATOR = "\x1f"
+
+
+def _form(text: str) -> re.Pattern[str]:
+    """Compile a form of a command: a blank stands for the end of a word, `…` for any words between."""
+    return re.compile(text.replace("…", "(?: [^ ]+)*?").replace(" ", _SEPARATOR))
+
+
+_VALUE = "(?P<secret>[^ ]+)"
+_FORMS = tuple(
+    _form(text)
+    for text in (
+        rf"curl… (?:-[A-Za-z]*u ?|--user[ =]|-U ?|--proxy-user[ =])[^ :]*:{_VALUE}",
+        rf"(?:http|https|xh)… (?:-a ?|--auth[ =])[^ :]*:{_VALUE}",
+        rf"(?:npm|pnpm|yarn)(?: config)? set… [^ =]*(?:_auth|_authToken|_password|npmAuth[a-zA-Z]+)[ =]{_VALUE}",
+        rf"aws configure set… aws_(?:access_key_id|secret_access_key|session_token) {_VALUE}",
+        rf"poetry config… pypi-token\.[^ ]+ {_VALUE}",
+        rf"poetry config… http-basic\.[^ ]+ [^ ]+ {_VALUE}",
+        rf"composer config… http-basic\.[^ ]+ [^ ]+ {_VALUE}",
+        rf"composer config… (?:github-oauth|gitlab-token|gitlab-oauth|bearer)\.[^ ]+ {_VALUE}",
+        rf"bundle config… [^ ]+ [^ :]+:{_VALUE}",
+        rf"(?:cargo|vault) login {_VALUE}",
+        rf"snyk auth {_VALUE}",
+        rf"ngrok(?: config add-authtoken| authtoken) {_VALUE}",
+        rf"rabbitmqctl… (?:add_user|change_password) [^ ]+ {_VALUE}",
+        rf"htpasswd -[A-Za-z]*b[A-Za-z]*(?: -[^ ]+)*(?: [^ ]+){{2}} {_VALUE}",
+        rf"htpasswd -[A-Za-z]*(?:nb|bn)[A-Za-z]* [^ ]+ {_VALUE}",
+        rf"mc (?:alias set|config host add) [^ ]+ [^ ]+ [^ ]+ {_VALUE}",
+        rf"openssl… pass:{_VALUE}",
+        rf"smbclient… -U ?[^ %]+%{_VALUE}",
+        rf"kubectl create secret… --from-literal[ =][^ =]+={_VALUE}",
+        rf"gpg… --passphrase[ =]{_VALUE}",
+    )
+)
+
+
+def _positional(command: Command) -> Iterator[Given]:
+    """Yield the operands that are secrets by their place."""
+    words = list(command.words)
+    texts = [command.name, *(word.text for word in words[1:])]
+    joined = _SEPARATOR.join(texts)
+    for form in _FORMS:
+        # A password may hold the separator of nothing else, so the first form that fits tells all.
+        if match := form.match(joined):
+            index = joined.count(_SEPARATOR, 0, match.start("secret"))
+            if not match["secret"].startswith("-"):
+                yield Given(f"`{command.name}`", match["secret"], words[index])
+            return
+
+
+# ---------------------------------------------------------------------------------------------------- pipes
+
+_READER = _form("(?:chpasswd|passwd|(?:docker|podman|npm) login|helm registry login|(?:gh|glab) auth login)")
+
+
+def _piped(command: Command) -> Iterator[Given]:
+    """Yield what `echo` pipes, or a heredoc feeds, into a command that reads a password."""
+    if not _READER.match(_SEPARATOR.join([command.name, *(word.text for word in command.words[1:])])):
+        return
+    source = command.piped_from
+    words: Iterable[Word] = [body for redirect in command.redirects for body in redirect.body]
+    if source is not None and source.name in {"echo", "printf"}:
+        words = [*words, *(word for word in source.words[1:] if not word.text.startswith("-"))]
+    for word in words:
+        value = word.text.strip().rpartition(":")[2] if command.name == "chpasswd" else word.text.strip()
+        if value and not re.fullmatch(r"(?:%s|\\n|\s)+", value):
+            yield Given(f"what `{command.name}` reads", value, word)
+
+
+# -------------------------------------------------------------------------------------------------- writes
+
+_URL = re.compile(r"://[^\s/@:]*:?(?P<secret>[^\s/@:]*\$[^\s/@]*)@")
+
+
+def _written(command: Command) -> Iterator[Given]:
+    """Yield assignments that `echo` or a heredoc writes to a file, and URLs whose password is a variable."""
+    words = list(command.words)[1:]
+    for word in words:
+        if match := _URL.search(word.text):
+            yield Given("a URL", match["secret"], word)
+    into = command.piped_into
+    if not command.redirects and (into is None or into.name != "tee"):
+        return
+    bodies = [body for redirect in command.redirects for body in redirect.body]
+    for word in [*bodies, *(words if command.name in {"echo", "printf"} else [])]:
+        for hit in secrets.assignments(word.text, used=True):
+            yield Given(f"the {hit.kind} written by `{command.name}`", word.text[hit.start : hit.end], word)
+
+
+# ------------------------------------------------------------------------------------------ set-up commands
+
+_SETUPS = (
+    (
+        _form(r"aws configure set… aws_(?:access_key_id|secret_access_key|session_token)(?: |$)"),
+        "aws configure set",
+    ),
+    (_form(r"gcloud(?: [^ ]+)*? auth activate-service-account"), "gcloud auth activate-service-account"),
+    (_form(r"az login(?!.*(?:--identity|--federated-token))"), "az login"),
+)
+
+
+def set_up(script: Script) -> Iterator[tuple[Command, str]]:
+    """Yield the commands that write credentials into the home folder, and so into the layer, with their names."""
+    for command in script.commands:
+        joined = _SEPARATOR.join([command.name, *(word.text for word in list(command.words)[1:])])
+        yield from ((command, name) for form, name in _SETUPS if form.match(joined))
