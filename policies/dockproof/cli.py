@@ -136,7 +136,11 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> None:  # type: ignore[override]
         """Raise instead of printing the usage."""
-        raise UsageError(f"{self.prog.partition(' ')[2]}: {message}; see `{self.prog} --help`")
+        from dockproof.config import nearest  # noqa: PLC0415 - see the module's docstring
+
+        wrong = message.partition("unrecognized arguments: ")[2].partition(" ")[0].partition("=")[0]
+        hint = nearest(wrong, self._option_string_actions) if wrong else ""
+        raise UsageError(f"{self.prog.partition(' ')[2]}: {message}{hint}; see `{self.prog} --help`")
 
 
 def parser_for(command: str) -> argparse.ArgumentParser:
@@ -190,6 +194,7 @@ def _check(arguments: list[str]) -> int:
     paths = options.paths or ["."]
     policies = catalog.load()
     config = configuration(options, policies, _start_of(paths, options.stdin_filename))
+    policies = with_own(policies, config)
     record = _baseline_path(options, config)
     settings = _settings(options, marked=record is not None)
     report = check.run(paths, policies, config, settings)
@@ -218,7 +223,7 @@ def configuration(options: argparse.Namespace, policies: Mapping[str, Policy], s
 
     Args:
         options: parsed with `add_common`.
-        policies: all policies by id.
+        policies: the built-in policies by id; `with_own` gives them with those that the configuration names.
         start: the folder from which upward the configuration is searched.
 
     Raises:
@@ -231,14 +236,28 @@ def configuration(options: argparse.Namespace, policies: Mapping[str, Policy], s
 
     path = None if options.no_config else Path(options.config) if options.config else files.find(start)
     config = files.load(path, policies) if path else files.Config()
+    known = with_own(policies, config)
     if options.profile:
         config = files.with_profile(config, options.profile)
     return config._replace(
-        select=_ids(options.select, policies, "--select") or config.select,
-        ignore=config.ignore | _ids(options.ignore, policies, "--ignore"),
+        select=_ids(options.select, known, "--select") or config.select,
+        ignore=config.ignore | _ids(options.ignore, known, "--ignore"),
         fail_level=Severity(options.fail_level) if options.fail_level else config.fail_level,
         hadolint=config.hadolint and not options.no_hadolint,
     )
+
+
+def with_own(policies: Mapping[str, Policy], config: Config) -> Mapping[str, Policy]:
+    """Return the policies together with the project's own, by id.
+
+    Raises:
+        UsageError: a file of the project's folder holds no well-formed policy.
+    """
+    if config.policies is None:
+        return policies
+    from dockproof import own  # noqa: PLC0415 - few projects have policies of their own
+
+    return own.with_own(policies, config)
 
 
 def _ids(values: Iterable[str], policies: Mapping[str, Policy], option: str) -> frozenset[str]:
@@ -323,11 +342,11 @@ def _print(pieces: Iterable[str]) -> None:
 def _policies(arguments: list[str]) -> int:
     parser = parser_for("policies")
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    options = parser.parse_args(arguments)
-    from dockproof import catalog  # noqa: PLC0415 - see the module's docstring
-    from dockproof.report import policies as listing  # noqa: PLC0415 - as above
+    options = _with_configuration(parser, arguments)
+    from dockproof.report import policies as listing  # noqa: PLC0415 - see the module's docstring
 
-    _print(listing.as_json(catalog.load()) if options.format == "json" else listing.as_text(catalog.load()))
+    known = _known(options)
+    _print(listing.as_json(known) if options.format == "json" else listing.as_text(known))
     return Exit.CLEAN
 
 
@@ -335,9 +354,27 @@ def _explain(arguments: list[str]) -> int:
     parser = parser_for("explain")
     parser.add_argument("id", metavar="ID", help="a policy's id, as non-root or hadolint:DL3008")
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    options = parser.parse_args(arguments)
-    from dockproof import catalog  # noqa: PLC0415 - see the module's docstring
-    from dockproof.report import policies as listing  # noqa: PLC0415 - as above
+    options = _with_configuration(parser, arguments)
+    from dockproof.report import policies as listing  # noqa: PLC0415 - see the module's docstring
 
-    _print(listing.explain(options.id, catalog.load(), as_json=options.format == "json"))
+    _print(listing.explain(options.id, _known(options), as_json=options.format == "json"))
     return Exit.CLEAN
+
+
+def _with_configuration(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--config", metavar="FILE", help="the configuration, for the project's own policies")
+    which.add_argument("--no-config", action="store_true", help="built-in policies alone")
+    return parser.parse_args(arguments)
+
+
+def _known(options: argparse.Namespace) -> Mapping[str, Policy]:
+    """Return the built-in policies and those of the configuration from here upward."""
+    from pathlib import Path  # noqa: PLC0415 - see the module's docstring
+
+    from dockproof import catalog  # noqa: PLC0415 - as above
+    from dockproof import config as files  # noqa: PLC0415 - as above
+
+    policies = catalog.load()
+    path = None if options.no_config else Path(options.config) if options.config else files.find(Path.cwd())
+    return with_own(policies, files.load(path, policies)) if path else policies

@@ -8,6 +8,7 @@ mapping of a compose service. Keys may be written with `-` or `_`.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,7 +20,7 @@ from dockproof.policy import Profile
 from dockproof.waiver import Exemption, problem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from typing import Self
 
     from dockproof.policy import Policy
@@ -193,6 +194,8 @@ def load(path: Path, known: Mapping[str, Policy]) -> Config:
     prefix = "tool.dockproof" if path.name == "pyproject.toml" else ""
     table = whole.get("tool", {}).get("dockproof", {}) if prefix else whole
     with _Table(table, str(path), prefix) as t:
+        folder = _below(path, t.text("policies"))
+        known = _with_own(known, folder)
         return Config(
             path=path,
             profile=t.choice("profile", Profile) or Profile.PRODUCTION,
@@ -201,11 +204,19 @@ def load(path: Path, known: Mapping[str, Policy]) -> Config:
             ignore=t.policies("ignore", known),
             baseline=_below(path, t.text("baseline")),
             hadolint=t.flag("hadolint", default=True),
-            policies=_below(path, t.text("policies")),
+            policies=folder,
             honour=frozenset(t.words("honour", PEERS)),
             options=_options(t, known),
             files=tuple(_file_rule(rule, path, known) for rule in t.tables_of("files")),
         )
+
+
+def _with_own(known: Mapping[str, Policy], folder: Path | None) -> Mapping[str, Policy]:
+    if folder is None:
+        return known
+    from dockproof import own  # noqa: PLC0415 - few projects have policies of their own
+
+    return {**known, **own.load(folder)}
 
 
 def with_profile(config: Config, name: str) -> Config:
@@ -287,7 +298,7 @@ def _options(table: _Table, known: Mapping[str, Policy] | Collection[str]) -> di
     found = {}
     for one in table.tables_of("policy"):
         one.known_policy(one.name, known)
-        policy: Policy | None = known[one.name] if hasattr(known, "keys") else None  # type: ignore[index]
+        policy = known[one.name] if isinstance(known, Mapping) else None
         found[one.name] = _policy_options(one, policy.options) if policy else dict(one.data)
     return found
 
@@ -454,13 +465,22 @@ class _Table:
         return f"{self.path}.{key}" if self.path else key
 
 
-def unknown_policy(name: str, known: Collection[str]) -> str:
-    """Say that an id is no policy, with the nearest one; "" where it is one."""
+def unknown_policy(name: str, known: Mapping[str, Policy] | Collection[str]) -> str:
+    """Say that an id is no policy, or has no such clause, with the nearest one; "" where all is well."""
+    policy, _, clause = name.partition("/")
     tool, _, rule = name.partition(":")
-    policy = name.partition("/")[0]
-    if policy in known or policy in NAMES_OF_TOOLS or (tool == "hadolint" and rule):
+    if tool == "hadolint" and rule and not clause:
         return ""
-    return f"{policy!r} is no policy{nearest(policy, known)}; `dockproof policies` lists them"
+    if policy not in known and policy not in NAMES_OF_TOOLS:
+        return f"{policy!r} is no policy{nearest(policy, [*known, *NAMES_OF_TOOLS])}; `dockproof policies` lists them"
+    if clause and isinstance(known, Mapping) and policy in known:
+        clauses = [one.name for one in known[policy].clauses]
+        return (
+            ""
+            if clause in clauses
+            else f"clause {clause!r} of {policy} is not known{nearest(clause, clauses)}"
+        )
+    return ""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import os
+import sys
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @cache
 def load() -> Mapping[str, Policy]:
     """Return the built-in policies by id, in the order of their ids."""
-    return {policy.id: policy for policy in map(_policy_of, _modules())}
+    return {policy.id: policy for policy in map(policy_of, _modules())}
 
 
 def _modules() -> list[ModuleType]:
@@ -30,8 +30,12 @@ def _modules() -> list[ModuleType]:
     return [importlib.import_module(f"{__name__}.{name}") for name in names if not name.startswith("_")]
 
 
-def _policy_of(module: ModuleType) -> Policy:
-    """Build the module's one policy and give it the module's name as id."""
+def policy_of(module: ModuleType) -> Policy:
+    """Build the module's one policy and give it the module's name as id.
+
+    Raises:
+        TypeError: the module holds none, or several.
+    """
     found = [
         value
         for value in vars(module).values()
@@ -52,8 +56,8 @@ def page(policy: Policy) -> dict[str, str]:
     Raises:
         ValueError: a required section is missing or empty.
     """
-    module = inspect.getmodule(type(policy))
-    texts = sections(inspect.cleandoc((module and module.__doc__) or ""))
+    module = sys.modules[type(policy).__module__]
+    texts = sections((module.__doc__ or "").strip())
     for title in SECTIONS:
         if not texts.get(title):
             raise ValueError(f"{policy.id}: the docstring has no section {title!r}")

@@ -1,0 +1,422 @@
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dockproof import check
+from dockproof.check import Settings, Standard
+from dockproof.collect import discover, hadolint, process
+from dockproof.config import Config, FileRule, load
+from dockproof.errors import Exit, NothingToCheckError
+from dockproof.finding import Severity, Waiver
+from dockproof.policy import Profile
+from dockproof.waiver import Exemption
+from tests.sample import POLICIES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dockproof.gate import CheckReport, FileReport
+
+OURS = Config(hadolint=False)
+BAD = "FROM debian:12\nRUN apt-get install foo\n"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's cache and hadolint's settings out of the tests."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    for name in [name for name in os.environ if name.startswith("HADOLINT_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(folder: Path, **files: str) -> None:
+    """Write files; `__` in a name stands for a folder."""
+    for name, text in files.items():
+        path = folder.joinpath(*name.split("__"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def run(*paths: str, config: Config = OURS, settings: Settings | None = None) -> CheckReport:
+    """Check with the sample policies."""
+    return check.run(paths or ["."], POLICIES, config, settings)
+
+
+def ids(report: FileReport) -> list[str]:
+    """Return what was found, by id and line."""
+    return [f"{f.policy}:{f.place.line}" for f in report.answers.findings]
+
+
+def found(*paths: str) -> list[str]:
+    """Return the paths that are discovered."""
+    return [one.path for one in discover.discover(paths)]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Dockerfile", True),
+        ("Dockerfile.dev", True),
+        ("api.Dockerfile", True),
+        ("api.dockerfile", True),
+        ("Containerfile", True),
+        ("Containerfile.dev", True),
+        ("Dockerfile.dockerignore", False),
+        ("Dockerfile.dev.dockerignore", False),
+        ("Containerfile.dockerignore", False),
+        (".dockerignore", False),
+        ("Dockerfiles", False),
+        ("dockerfile", False),
+        ("NotADockerfile", False),
+    ],
+)
+def test_knows_a_dockerfile_by_its_name(name: str, *, expected: bool) -> None:
+    """The names are those of the manual; ignore files are none."""
+    assert discover.is_dockerfile(name) is expected
+
+
+def test_searches_folders_in_the_order_of_names(here: Path) -> None:
+    """The order hangs on names alone, and .git is no place for Dockerfiles."""
+    write(here, b__Dockerfile="", a__Dockerfile="", Dockerfile="")
+    write(here, **{".git__Dockerfile": "", "a.Dockerfile": "", "a__x.dockerignore": ""})
+    assert found(".") == ["Dockerfile", "a/Dockerfile", "a.Dockerfile", "b/Dockerfile"]
+    assert found("a", "./a/Dockerfile", "Dockerfile") == ["a/Dockerfile", "Dockerfile"]
+
+
+def test_respects_what_git_ignores(here: Path) -> None:
+    """Every .gitignore counts from its folder down, the inner one last, and .git/info/exclude too."""
+    write(here, **{".gitignore": "build/\n*.dev\n", "sub__.gitignore": "!Dockerfile.dev\n/Dockerfile\n"})
+    write(here, **{".git__info__exclude": "excluded\n", "excluded__Dockerfile": "", "build__Dockerfile": ""})
+    write(
+        here,
+        **{"Dockerfile.dev": "", "sub__Dockerfile.dev": "", "sub__Dockerfile": "", "sub__x__Dockerfile": ""},
+    )
+    assert found(".") == ["sub/Dockerfile.dev", "sub/x/Dockerfile"]
+    assert found("sub") == ["sub/Dockerfile.dev", "sub/x/Dockerfile"]
+
+
+def test_checks_what_is_named_though_git_ignores_it(here: Path) -> None:
+    """The user's word wins over .gitignore."""
+    write(here, **{".gitignore": "build/\n", "build__Dockerfile": "", ".git__HEAD": ""})
+    assert found("build/Dockerfile") == ["build/Dockerfile"]
+    assert found("build") == ["build/Dockerfile"]
+
+
+def test_follows_no_link_to_a_folder_but_one_to_a_file(here: Path) -> None:
+    """A loop of links ends the search nowhere."""
+    write(here, a__Dockerfile="FROM a\n")
+    (here / "a" / "loop").symlink_to(here)
+    (here / "Dockerfile.link").symlink_to(here / "a" / "Dockerfile")
+    assert found(".") == ["Dockerfile.link", "a/Dockerfile"]
+
+
+def test_nothing_found_says_what_was_searched(here: Path) -> None:
+    """An empty run is an error of its own, and ignored files are named."""
+    write(here, **{".gitignore": "Dockerfile\n", "Dockerfile": ""})
+    with pytest.raises(NothingToCheckError) as caught:
+        run()
+    assert caught.value.exit is Exit.NOTHING
+    assert "no Dockerfile in .; searched for Dockerfile, Dockerfile.*" in str(caught.value)
+    assert "git ignores 1 of them, as Dockerfile" in str(caught.value)
+
+
+def test_what_cannot_be_read_stops_no_other_file(here: Path) -> None:
+    """An unreadable file is an error of its own in the report; the rest is checked; the exit code is 4."""
+    write(here, Dockerfile=BAD)
+    (here / "Dockerfile.gone").symlink_to(here / "nowhere")
+    os.mkfifo(here / "Dockerfile.pipe")
+    report = run(".", "missing/Dockerfile")
+    errors = {one.path: one.error for one in report.files}
+    assert errors == {
+        "Dockerfile": None,
+        "Dockerfile.gone": "it is no regular file, or a link to nothing",
+        "Dockerfile.pipe": "it is no regular file, or a link to nothing",
+        "missing/Dockerfile": "No such file or directory",
+    }
+    assert ids(report.files[0]) == ["no-foo:2"]
+    assert report.exit(Severity.ERROR) is Exit.NOT_LOOKED
+
+
+def test_file_too_large_to_be_a_dockerfile_is_not_read(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gigabyte must not fill the memory."""
+    monkeypatch.setattr(discover, "LIMIT", 10)
+    write(here, Dockerfile=BAD)
+    (file,) = run().files
+    assert file.error
+    assert "no Dockerfile" in file.error
+
+
+def test_crashed_probe_loses_nothing(here: Path) -> None:
+    """What a probe found before it crashed is kept, the other policies go on, and the gate fails closed."""
+    write(here, Dockerfile="FROM a\nRUN foo bar\nRUN crash\n")
+    report = run()
+    (file,) = report.files
+    assert ids(file) == ["no-bar:2", "no-foo:2"]
+    (missed,) = file.answers.not_looked
+    assert missed.what == "no-foo"
+    assert "a probe that crashes" in missed.reason
+    assert report.exit(Severity.ERROR) is Exit.NOT_LOOKED
+
+
+def test_exit_codes_follow_the_fail_level(here: Path) -> None:
+    """A finding below the level does not fail the gate."""
+    write(here, Dockerfile="FROM a\nRUN bar\n")
+    report = run()
+    assert report.exit(Severity.ERROR) is Exit.CLEAN
+    assert report.exit(Severity.INFO) is Exit.FINDINGS
+
+
+def test_rule_gives_profile_targets_and_waivers(here: Path) -> None:
+    """A file rule holds for the files that it names and no other."""
+    write(
+        here, Dockerfile="FROM a AS x\nRUN foo\n", **{"Dockerfile.dev": "FROM a AS x\nRUN foo\nFROM a AS y\n"}
+    )
+    waived = Exemption(("no-foo",), Waiver("x"), origin="here", shared=True)
+    rule = FileRule("Dockerfile.dev", Profile.DEVELOPMENT, ("x",), waivers=(waived,))
+    main, dev = run(config=OURS._replace(files=(rule,))).files
+    assert (main.profile, main.answers.findings[0].severity) == (Profile.PRODUCTION, Severity.ERROR)
+    assert (dev.profile, dev.answers.findings[0].severity) == (Profile.DEVELOPMENT, Severity.WARNING)
+    assert dev.answers.findings[0].waived == Waiver("x", None, "here")
+    assert dev.answers.findings[0].stage == "x"
+
+
+def test_unused_waiver_of_the_configuration_is_found_when_all_was_searched(here: Path) -> None:
+    """One file alone cannot show that a pattern's waiver is dead; the whole folder can."""
+    write(here, Dockerfile="FROM a\nRUN true\n", **{"Dockerfile.dev": "FROM a\nRUN true\n"})
+    write(here, **{".dockproof.toml": '[[files."Dockerfile*".waivers]]\npolicy = "no-foo"\nreason = "x"\n'})
+    config = load(here / ".dockproof.toml", POLICIES)._replace(hadolint=False)
+    assert [ids(file) for file in run(config=config).files] == [["waiver:1"], []]
+    assert [ids(file) for file in run("Dockerfile", config=config).files] == [[]]
+
+
+def test_target_that_is_no_stage_is_said_and_the_file_still_checked(here: Path) -> None:
+    """The last stage is judged in its place, and the gate fails closed."""
+    write(here, Dockerfile=BAD)
+    report = run(settings=Settings(targets=("nope",)))
+    (file,) = report.files
+    assert ids(file) == ["no-foo:2"]
+    assert "nope" in file.answers.not_looked[0].reason
+    assert report.exit(Severity.ERROR) is Exit.NOT_LOOKED
+
+
+def test_standard_input_is_a_file_with_a_name(here: Path) -> None:
+    """`-` is checked as the file that its name says, with that file's rules."""
+    rule = FileRule("a/Dockerfile", Profile.DEVELOPMENT)
+    settings = Settings(standard=Standard(BAD.encode(), str(here / "a" / "Dockerfile")))
+    (file,) = run(
+        "-", config=Config(path=here / ".dockproof.toml", hadolint=False, files=(rule,)), settings=settings
+    ).files
+    assert (file.path, file.profile) == (str(here / "a" / "Dockerfile"), Profile.DEVELOPMENT)
+    assert ids(file) == ["no-foo:2"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "# only a comment\n", "RUN foo\n", "\0\0", "FROM", "FROM a\nRUN <<E\n"]
+)
+def test_text_that_is_no_dockerfile_crashes_nothing(here: Path, text: str) -> None:
+    """Whatever stands in a file, the gate looks at it."""
+    write(here, Dockerfile=text)
+    (file,) = run().files
+    assert file.error is None
+    assert [n.reason for n in file.answers.not_looked] == []
+
+
+def test_hadolint_looks_at_every_file_in_one_process(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its findings stand beside ours under their own ids."""
+    starts = counted(monkeypatch)
+    write(here, Dockerfile="FROM debian:12\nRUN cd /x && y\n", b__Dockerfile="FROM debian:12\nRUN sudo id\n")
+    first, second = run(config=Config()).files
+    assert ids(first) == ["hadolint:DL3003:2"]
+    assert ids(second) == ["hadolint:DL3004:2"]
+    assert second.answers.findings[0].severity is Severity.ERROR
+    assert "hadolint" in first.asked
+    assert len(starts) == 1
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Return a list to which each start of hadolint is added."""
+    starts: list[list[str]] = []
+    real = process.run
+
+    def run_and_count(argv: list[str], **kwargs: object) -> process.Completed:
+        starts.append(argv)
+        return real(argv, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(process, "run", run_and_count)
+    return starts
+
+
+def test_hadolint_is_asked_again_only_where_something_changed(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer is kept for content and configuration; a damaged one is asked again."""
+    starts = counted(monkeypatch)
+    write(here, Dockerfile="FROM debian:12\nRUN cd /x && y\n", b__Dockerfile="FROM debian\n")
+    before = run(config=Config())
+    assert run(config=Config()) == before
+    assert len(starts) == 1
+    write(here, b__Dockerfile="FROM debian:13\n")
+    assert ids(run(config=Config()).files[1]) == []
+    assert starts[1][-1:] == ["b/Dockerfile"]
+    write(here, **{".hadolint.yaml": "ignored: [DL3003]\n"})
+    assert ids(run(config=Config()).files[0]) == []
+    assert len(starts) == 3
+
+
+@pytest.mark.parametrize("damage", ["", "{", '[["DL1", "error"]]', "[[1, 2, 3, 4, 5]]", "null"])
+def test_damaged_answer_in_the_cache_is_asked_again(
+    here: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """A cache must never change what is found."""
+    write(here, Dockerfile="FROM debian:12\nRUN cd /x && y\n")
+    cache = here / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    before = run("Dockerfile", config=Config())
+    (entry,) = (path for path in cache.glob("dockproof/hadolint/*/*") if path.is_file())
+    entry.write_text(damage)
+    assert run("Dockerfile", config=Config()) == before
+    assert json.loads(entry.read_text())
+
+
+def test_cache_that_cannot_be_written_is_no_error(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file stands where the cache folder should be."""
+    write(here, Dockerfile="FROM debian:12\nRUN cd /x && y\n", cache="")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(here / "cache"))
+    assert ids(run("Dockerfile", config=Config()).files[0]) == ["hadolint:DL3003:2"]
+
+
+def test_finding_that_both_have_is_shown_once(here: Path) -> None:
+    """DL3008 of hadolint is our sample policy's own meaning, so it is shown under ours."""
+    write(here, Dockerfile="FROM debian:12\nRUN apt-get install -y --no-install-recommends foo\n")
+    assert "hadolint:DL3008:2" not in ids(run(config=Config()).files[0])
+    assert "no-foo:2" in ids(run(config=Config()).files[0])
+    ours_off = Config(ignore=frozenset({"no-foo"}))
+    assert "hadolint:DL3008:2" in ids(run(config=ours_off).files[0])
+
+
+def test_file_that_hadolint_cannot_parse_does_not_fail(here: Path) -> None:
+    """There are files that hadolint refuses and Docker builds; that is said and no more."""
+    write(
+        here,
+        Dockerfile="FROM debian:12\nRUN <<E\n# hello\nfoo\nE\nRUN a \\\n # c\n\n b\n",
+        b__Dockerfile="FROM debian:12\nRUN cd /x && y\n",
+    )
+    report = run(config=Config())
+    (missed,) = report.files[0].answers.not_looked
+    assert "not looked at by hadolint" in missed.reason
+    assert not missed.fatal
+    assert report.exit(Severity.ERROR) is Exit.CLEAN
+    assert ids(report.files[1]) == ["hadolint:DL3003:2"]
+
+
+def test_missing_hadolint_fails_closed_and_ours_is_reported(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report says how to go on without it."""
+    monkeypatch.setattr(hadolint, "binary", lambda: None)
+    write(here, Dockerfile=BAD)
+    report = run(config=Config())
+    assert ids(report.files[0]) == ["no-foo:2"]
+    assert "--no-hadolint" in report.not_looked[0].reason
+    assert report.exit(Severity.ERROR) is Exit.NOT_LOOKED
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("echo lost >&2; exit 3", "exit code 3"),
+        ("echo '[{]'", "no answer"),
+        ("echo '[{\"code\": 1}]'", "no answer"),
+        ("kill -9 $$", "exit code -9"),
+    ],
+)
+def test_crashed_hadolint_fails_closed_with_its_last_words(
+    here: Path, monkeypatch: pytest.MonkeyPatch, script: str, expected: str
+) -> None:
+    """A tool that dies or talks nonsense has not looked."""
+    program = here / "hadolint"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(hadolint, "binary", lambda: str(program))
+    write(here, Dockerfile=BAD)
+    report = run(config=Config())
+    assert expected in report.not_looked[0].reason
+    assert ids(report.files[0]) == ["no-foo:2"]
+    assert report.exit(Severity.ERROR) is Exit.NOT_LOOKED
+
+
+def test_hadolint_configuration_that_cannot_be_read_fails_closed(here: Path) -> None:
+    """By itself hadolint would go on with its defaults."""
+    write(here, Dockerfile=BAD, **{".hadolint.yaml": "ignored: [x"})
+    report = run(config=Config())
+    assert "cannot read its configuration" in report.not_looked[0].reason
+
+
+def test_built_in_defaults_leave_every_hadolint_setting_out(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --no-config neither a file nor a variable speaks."""
+    write(here, Dockerfile="FROM debian:12\nRUN cd /x && y\n", **{".hadolint.yaml": "ignored: [DL3003]\n"})
+    monkeypatch.setenv("HADOLINT_IGNORE", "DL3003")
+    assert ids(run(config=Config()).files[0]) == []
+    assert ids(run(config=Config(), settings=Settings(defaults=True)).files[0]) == ["hadolint:DL3003:2"]
+
+
+def test_hadolint_reads_standard_input_and_odd_names(here: Path) -> None:
+    """Standard input is written down for it, and a name with a dash or a blank is no option."""
+    write(
+        here,
+        **{
+            "-v.dockerfile": "FROM debian:12\nRUN cd /x && y\n",
+            "a b.Dockerfile": "FROM debian:12\nRUN cd /x && y\n",
+        },
+    )
+    settings = Settings(standard=Standard(b"FROM debian:12\nRUN cd /x && y\n"))
+    report = run(".", "-", config=Config(), settings=settings)
+    assert [ids(file) for file in report.files] == [["hadolint:DL3003:2"]] * 3
+    assert report.files[-1].path == "<stdin>"
+
+
+def test_many_names_go_into_several_command_lines(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command line has a limit; the answers are put together."""
+    monkeypatch.setattr(hadolint, "BATCH", 30)
+    starts = counted(monkeypatch)
+    for number in range(5):
+        write(here, **{f"Dockerfile.{number}": f"FROM debian:12\nRUN cd /{number} && y\n"})
+    assert [len(file.answers.findings) for file in run(config=Config()).files] == [1] * 5
+    assert len(starts) == 3
+
+
+@pytest.mark.parametrize(
+    ("select", "ignore", "expected"),
+    [
+        (set(), set(), ["no-foo:2", "hadolint:DL3003:3"]),
+        ({"no-foo"}, set(), ["no-foo:2"]),
+        ({"hadolint"}, set(), ["hadolint:DL3003:3"]),
+        ({"hadolint:DL3003"}, set(), ["hadolint:DL3003:3"]),
+        ({"hadolint:DL9999"}, set(), []),
+        (set(), {"hadolint"}, ["no-foo:2"]),
+        (set(), {"hadolint:DL3003"}, ["no-foo:2"]),
+        (set(), {"no-foo"}, ["hadolint:DL3003:3"]),
+        (set(), {"no-foo/foo"}, ["hadolint:DL3003:3"]),
+        (set(), {"no-foo/foofoo"}, ["no-foo:2", "hadolint:DL3003:3"]),
+    ],
+)
+def test_selection_holds_for_policies_clauses_and_hadolint(
+    here: Path, select: set[str], ignore: set[str], expected: list[str]
+) -> None:
+    """One vocabulary selects and ignores ours and hadolint's."""
+    write(here, Dockerfile="FROM debian:12\nRUN foo\nRUN cd /x && y\n")
+    config = Config(select=frozenset(select), ignore=frozenset(ignore | {"hadolint:DL3059"}))
+    assert ids(run(config=config).files[0]) == expected
