@@ -21,7 +21,7 @@ QUICK = 1.0
 """Seconds between health probes of the services that are looked at, so that a fault shows soon."""
 
 # Meant for a user's long-running stack, not for a run that must see a container end and say so.
-DROPPED = ("build", "ports", "container_name", "profiles", "restart", "scale", "pull_policy", "hostname")
+DROPPED = ("build", "ports", "container_name", "profiles", "restart", "scale", "pull_policy")
 
 
 def runnable(
