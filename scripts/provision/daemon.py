@@ -26,6 +26,8 @@ START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 CAP_SYS_RESOURCE = 24
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes, and the daemon's own sockets lie deeper
+# All that the folder of a private engine ever holds; with anything else in it, it is not removed.
+OURS = frozenset({"root", "root.new", "data", "run", "client", "dockerd.log", "before.json"})
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class PrivateEngine:
 
     @property
     def before(self) -> Path:
-        """The record of the network before the first start; it also marks the folder as ours."""
+        """The record of the network before the first start."""
         return self.folder / "before.json"
 
     @property
@@ -139,11 +141,11 @@ def start(ours: PrivateEngine) -> str:
     """Start the daemon, wait until it answers and return its version.
 
     Raises:
-        ProvisionError: another daemon holds this machine's network, or ours ended or did not answer in START_SECONDS.
+        ProvisionError: it ended, or did not answer in START_SECONDS; carries its log's last lines.
     """
     process = None
     if ours.pid() is None:
-        refuse_beside_another()
+        _kill_left_over(ours)  # else a new daemon waits ten seconds for what a dead one left
         for folder in (ours.folder, ours.state):
             folder.mkdir(parents=True, exist_ok=True)
         network.record(ours.before, ours.own_environment())
@@ -244,8 +246,8 @@ def _until(holds: Callable[[], bool], seconds: float) -> bool:
 
 def destroy(ours: PrivateEngine) -> None:
     """Remove the engine whole: containers, networks, processes, mounts, firewall rules, files."""
-    if not ours.before.is_file():
-        raise host.ProvisionError(f"{ours.folder} has no record of a private engine: not ours, left alone")
+    if strange := sorted({path.name for path in ours.folder.iterdir()} - OURS):
+        raise host.ProvisionError(f"{ours.folder} holds {strange[0]}, which is not ours: left alone")
     _empty(ours)
     stop(ours)
     _kill_left_over(ours)

@@ -63,7 +63,7 @@ class PackageSource:
         components = "main universe" if self.distribution == "ubuntu" else "main"
         text = source_lines(self.codename, self.mirrors, components, keyring(self.distribution))
         self.sources.write_text(text, encoding="utf-8")
-        self._apt("update", "-qq", purpose=f"read the package lists of {self.codename}")
+        self._apt("update", "-qq", "--error-on=any", purpose=f"read the package lists of {self.codename}")
 
     def unpack(self, packages: Sequence[str], target: Path) -> None:
         """Download packages (no dependencies) and unpack them into `target`."""

@@ -65,8 +65,9 @@ def up(environ: Mapping[str, str] = os.environ) -> Choice:
         )
     version = ours.version()
     if not version:
+        what = unpacked.plan(host.this_release(), root=os.geteuid() == 0, why=answer.reason)
         with host.lock(_lock(ours), WHO):
-            version = ours.version() or _make_ready(ours, answer.reason, theirs)
+            version = ours.version() or _make_ready(ours, what, answer.reason, theirs)
     unset = dict.fromkeys(name for name in OVERRIDING if name in theirs)
     return Choice(
         private=True, version=version, why=answer.reason, variables={**ours.variables(theirs), **unset}
@@ -87,18 +88,32 @@ def _lock(ours: PrivateEngine) -> Path:
     return ours.folder.with_name("engine.lock")
 
 
-def _make_ready(ours: PrivateEngine, why: str, env: Mapping[str, str]) -> str:
+def _make_ready(ours: PrivateEngine, what: unpacked.Plan, why: str, env: Mapping[str, str]) -> str:
     began = time.monotonic()
-    what = unpacked.plan(host.this_release(), root=os.geteuid() == 0)
+    if ours.pid() is None:
+        daemon.refuse_beside_another()
     done = f"started again in {ours.folder}"
     if not ours.dockerd.is_file():
         done = f"unpacked into {ours.folder}"
         unpacked.unpack(what, host.this_release(), ours.folder.with_name("apt"), ours.root)
+    _check_version(ours)
     _write_client_settings(ours, env)
     version = daemon.start(ours)
     seconds, size = time.monotonic() - began, host.megabytes(ours.root)
     host.say(WHO, f"private Docker {version} {done} ({seconds:.1f} s, {size:.0f} MB) because {why}")
     return version
+
+
+def _check_version(ours: PrivateEngine) -> None:
+    """Raise if the distribution's Docker is too old, as an Ubuntu without its updates has it."""
+    words = host.run(
+        [ours.dockerd, "--version"], "ask dockerd for its version", env=ours.own_environment()
+    ).split()
+    answer = client.judge(words[2].rstrip(","), "")
+    if not answer.usable:
+        raise host.ProvisionError(
+            f"this distribution's Docker is too old: {answer.reason}; {unpacked.INSTALL_HINT}"
+        )
 
 
 def client_settings(user: Mapping[str, object], plugins: Path) -> dict[str, object]:

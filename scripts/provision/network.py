@@ -47,7 +47,7 @@ def record(path: Path, env: Mapping[str, str]) -> None:
     rules = _save("iptables", "filter", env)
     policy = POLICY.search(rules)
     before = Before(
-        bridge=Path(f"/sys/class/net/{BRIDGE}").exists(),
+        bridge=BRIDGE in {name for _, name in socket.if_nameindex()},
         chains=bool(CHAIN.search(rules)),
         forward_policy=policy[1] if policy else "ACCEPT",
         forwarding=FORWARDING.read_text(encoding="ascii").strip(),

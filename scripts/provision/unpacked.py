@@ -41,30 +41,27 @@ class Plan:
     own: tuple[str, ...]
 
 
-def plan(release: host.Release, *, root: bool) -> Plan:
-    """Decide what to unpack on a release.
+def plan(release: host.Release, *, root: bool, why: str) -> Plan:
+    """Decide what to unpack on a release, where no engine can be used for the reason `why`.
 
     Raises:
         ProvisionError: none can be had here, with what the user can install instead.
     """
     if release.distribution not in {"debian", "ubuntu"}:
         name = release.distribution or "this system"
-        raise host.ProvisionError(f"a private engine needs Debian or Ubuntu, this is {name}; {INSTALL_HINT}")
+        raise host.ProvisionError(
+            f"{why}; a private one needs Debian or Ubuntu, this is {name}; {INSTALL_HINT}"
+        )
     if not root:
-        raise host.ProvisionError(f"a private engine needs root; {INSTALL_HINT}")
+        raise host.ProvisionError(f"{why}; a private one needs root; {INSTALL_HINT}")
     if release.distribution == "ubuntu":
         return Plan(release.codename, UBUNTU_ENGINE, OWN_RELEASE)
     if release.version and release.version < BOOKWORM:
         raise host.ProvisionError(
-            f"Debian {release.codename} is too old for a private engine; {INSTALL_HINT}"
+            f"{why}; Debian {release.codename} is too old for a private one; {INSTALL_HINT}"
         )
     newer = not release.version or release.version >= TRIXIE  # testing has no VERSION_ID
     return Plan(release.codename if newer else "trixie", DEBIAN_ENGINE, OWN_RELEASE)
-
-
-def engine_mirrors(own: dict[str, str], codename: str, engine_codename: str) -> dict[str, str]:
-    """Return the mirrors of the engine's release: the same ones, as a Debian mirror carries every release."""
-    return own if codename == engine_codename else dict(own)
 
 
 def unpack(what: Plan, release: host.Release, apt: Path, target: Path) -> None:
