@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 3.0
 BATCH = 100
-#: The wait before the first repetition; it doubles with each delivery. Ten deliveries span half a day.
+#: The wait before the first repetition; it doubles with each delivery. Ten deliveries span 17 hours.
 REPEAT_SECONDS = 60
 MAX_DELIVERIES = 10
 
@@ -61,9 +61,8 @@ class Outbox(threading.Thread):
             try:
                 while self.sweep() == BATCH and not self._stopping:
                     pass
-                self._broker.connection.process_data_events(
-                    0
-                )  # answers RabbitMQ's heartbeats between publishes
+                # Between publishes nothing else would answer RabbitMQ's heartbeats.
+                self._broker.connection.process_data_events(0)
             except (SQLAlchemyError, BrokerConnectionError, AMQPError, OSError) as error:
                 self._forget_connection()
                 logger.warning("nothing can be published now: %s", reason(error))

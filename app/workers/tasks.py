@@ -35,12 +35,13 @@ cache = Cache(connect(_settings), _settings.cache_ttl)
 def process_article(article_id: str) -> None:
     """Compute what the article shows beside its text.
 
-    A message may come twice. The row is locked while it is worked on, and only a pending one is, so there is
-    one result. Retries are for a database that is away; after them the outbox delivers anew, more slowly.
+    A message may come twice. The row is locked while it is worked on, and only one without a result is, so
+    there is one result. Retries are for a database that is away; after them the outbox delivers anew, more
+    slowly. An article that the outbox gave up is still done when its message comes after all.
     """
     with sessions.begin() as session:
-        pending = select(Article).where(Article.id == UUID(article_id), Article.status == Status.PENDING)
-        article = session.scalar(pending.with_for_update())
+        open_ = select(Article).where(Article.id == UUID(article_id), Article.processed_at.is_(None))
+        article = session.scalar(open_.with_for_update())
         if article is None:
             return
         _fill_in(article)
@@ -53,7 +54,7 @@ def _fill_in(article: Article) -> None:
     except NothingToReadError as error:
         article.status, article.error = Status.FAILED, str(error)
     else:
-        article.status = Status.PROCESSED
+        article.status, article.error = Status.PROCESSED, None
         article.word_count, article.reading_minutes = found.word_count, found.reading_minutes
         article.excerpt = found.excerpt
     article.processed_at = func.now()
