@@ -231,16 +231,16 @@ def _dash_c(words: Sequence[Word]) -> Word | None:
 def reader(command: Command) -> Command | None:
     """Find the shell that reads the command's heredoc as its script: itself, or what cat pipes it into."""
     if command.name in SHELLS:
-        return command if _reads_standard_input(command) else None
+        return command if reads_standard_input(command) else None
     if command.name not in ("cat", "tee") or len(command.arguments) > (command.name == "tee"):
         return None
     following = command.piped_into
-    if following is not None and following.name in SHELLS and _reads_standard_input(following):
+    if following is not None and following.name in SHELLS and reads_standard_input(following):
         return following
     return None
 
 
-def _reads_standard_input(command: Command) -> bool:
+def reads_standard_input(command: Command) -> bool:
     """Whether the shell's script is its standard input: no -c and no file, or -s."""
     return _dash_c(command.words) is None and (command.has("-s") or not _operands(command))
 
@@ -254,7 +254,7 @@ def _operands(command: Command) -> list[str]:
             skip = word.text.endswith("o")
         else:
             found.append(word.text)
-    return found
+    return [] if found[:1] == ["/dev/stdin"] else found
 
 
 def execs(command: Command) -> Iterator[tuple[Word, ...]]:
