@@ -106,7 +106,8 @@ def _not_looked(path: str, one: NotLooked, paint: _Paint) -> Iterator[str]:
     severity = Severity.ERROR if one.fatal else Severity.INFO
     word = "error" if one.fatal else "note"
     where = f"{clean(path)}: " if path else ""
-    yield f"  {paint(word, _CODES[severity])} {where}{one.what}: {clean(one.reason)}\n"
+    what = "" if one.reason.startswith("not looked at") else f"{one.what}: "
+    yield f"  {paint(word, _CODES[severity])} {where}{what}{clean(one.reason)}\n"
     for line in one.log.strip().splitlines():
         yield f"      {paint('|', _DIM)} {clean(line)}\n"
 
