@@ -23,7 +23,7 @@ from dockerfile_parse import DockerfileParser
 
 from dockproof.facts.lines import JoinedLine, Piece, Reader, fold
 from dockproof.facts.span import Comment, Directive, Heredoc, Problem, Span
-from dockproof.facts.stages import External, Stage, build_stages, find_stage, syntax_of
+from dockproof.facts.stages import External, Stage, build_stages, syntax_of
 from dockproof.facts.validate import validate
 from dockproof.facts.words import (
     KEYWORDS,
@@ -371,7 +371,7 @@ class Dockerfile:
         """
         if name is None and self.stages:
             return self.stages[-1]
-        found = find_stage(self.stages, name or "")
+        found = self.stages[0].sibling(name or "") if self.stages else None
         if found is None:
             known = ", ".join(stage.name or str(stage.index) for stage in self.stages)
             raise KeyError(f"no stage {name or 'at all'}; the file has: {known or 'none'}")

@@ -14,15 +14,16 @@ _UNITS = {
     "m": 60.0,
     "h": 3600.0,
 }
-_PART = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h)"
-_DURATION = re.compile(rf"[+-]?(?:0|(?:{_PART})+)")
+_PART = r"(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h)"
+_DURATION = re.compile(rf"[+-]?(?:0|(?:{_PART})++)")
 _PARTS = re.compile(r"([0-9]*\.?[0-9]*)([a-z\u00b5\u03bc]+)")
+_LONGEST = 256
 _LIMIT = float(1 << 63) * 1e-9
 
 
 def parse_duration(text: str) -> float | None:
     """The seconds, None where it is no duration or more than Go can hold (292 years)."""
-    if not _DURATION.fullmatch(text):
+    if len(text) > _LONGEST or not _DURATION.fullmatch(text):
         return None
     seconds = sum(float(number) * _UNITS[unit] for number, unit in _PARTS.findall(text))
     if seconds >= _LIMIT:

@@ -16,7 +16,7 @@ from dockproof.facts.words import SPACE
 DEPTH_LIMIT = 100
 """`${a:-${b:-…}}` nested deeper is refused: nobody writes it, and Python's stack is finite."""
 
-LENGTH_LIMIT = 1 << 18
+LENGTH_LIMIT = 1 << 16
 """Characters of an expanded text; what grows longer (`ENV A=$A$A` over and over) is refused."""
 
 
@@ -40,11 +40,24 @@ class ExpansionError(ValueError):
     """The text is no valid word to BuildKit, or `${name:?message}` spoke."""
 
 
-class Expanded(NamedTuple):
+class Expanded:
     """The whole text and the words it falls into; None where an unknown value takes part."""
 
-    text: str | None
-    words: tuple[str, ...] | None
+    __slots__ = ("_pieces",)
+
+    def __init__(self, pieces: list[_Piece]) -> None:
+        """Made by `Lexer.run`."""
+        self._pieces = pieces
+
+    @property
+    def text(self) -> str | None:
+        """All of it, as it stands."""
+        return _join(self._pieces)
+
+    @property
+    def words(self) -> tuple[str, ...] | None:
+        """The words, cut at white space that no quote or escape protects."""
+        return _words(self._pieces)
 
 
 class Options(NamedTuple):
@@ -102,8 +115,7 @@ class Lexer:
         Raises:
             ExpansionError: bad syntax, a failed `${name:?message}`, too deep or too long.
         """
-        pieces = self._until("")
-        return Expanded(_join(pieces), _words(pieces))
+        return Expanded(self._until(""))
 
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]

@@ -15,6 +15,7 @@ from dockproof.facts.ports import Port, parse_port
 from dockproof.facts.values import (
     DEFAULT_PATH,
     PLATFORM_ARGUMENTS,
+    Budget,
     Origin,
     Scope,
     Table,
@@ -25,7 +26,7 @@ from dockproof.facts.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from dockproof.facts.dockerfile import Dockerfile, Instruction, Pair
     from dockproof.facts.span import Span
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
+TRIGGER_LIMIT = 20_000
+"""How often ONBUILD triggers may run in one file: stages times triggers would grow beyond all bounds."""
 
 
 class Setting(NamedTuple, Generic[T]):
@@ -121,6 +124,9 @@ class Stage:
         base: what it is built from.
         platform: the value of --platform, None without one.
         instructions: those behind its FROM.
+        triggers: the inner instructions of its own ONBUILD lines.
+        triggers_cut: the file's triggers run too often in all (`TRIGGER_LIMIT`), so that those of this stage are
+            left out; a problem says so.
     """
 
     def __init__(
@@ -137,23 +143,27 @@ class Stage:
         self.base = base
         self.platform = platform
         self.instructions: tuple[Instruction, ...] = ()
+        self.triggers_cut = False
+        self.triggers: tuple[Instruction, ...] = ()
         self.name = _stage_name(instruction)
         self._settings = settings
 
     def __repr__(self) -> str:
         return f"<Stage {self.index} {self.name or ''}>"
 
+    def sibling(self, name: str) -> Stage | None:
+        """A stage of the same file by name, in any casing, or by index."""
+        return self._settings.find(name)
+
     @property
     def parent(self) -> Stage | None:
         """The stage it is built FROM, None where it begins with an image."""
         return self.base.stage
 
-    @cached_property
+    @property
     def triggered(self) -> tuple[Instruction, ...]:
         """The ONBUILD triggers of the stage it is built from, which run first."""
-        if self.base.stage is None:
-            return ()
-        return tuple(one.trigger for one in self.base.stage.instructions if one.trigger)
+        return self.base.stage.triggers if self.base.stage and not self.triggers_cut else ()
 
     @cached_property
     def sequence(self) -> tuple[Instruction, ...]:
@@ -264,7 +274,7 @@ class Stage:
         found = [] if self.base.kind == "scratch" else [self._from()]
         for one in self.sequence:
             inner = one.trigger if one.trigger and one.keyword == "ONBUILD" else one
-            found += _taken_by(inner, self._settings.stages)
+            found += _taken_by(inner, self._settings)
         return tuple(found)
 
     def _from(self) -> External:
@@ -307,6 +317,18 @@ class _FileSettings(NamedTuple):
     scope: Scope
     build_arguments: Mapping[str, str]
     stages: list[Stage]
+    names: dict[str, Stage]
+    budget: Budget
+
+    def find(self, name: str, *, by_index: bool = True) -> Stage | None:
+        """A stage by name, in any casing, or by index; of several of one name the last, as BuildKit has it."""
+        if by_index and _INDEX.fullmatch(name):
+            index = int(name)
+            return self.stages[index] if 0 <= index < len(self.stages) else None
+        return self.names.get(name.lower())
+
+
+_INDEX = re.compile(r"[+-]?[0-9]{1,9}")
 
 
 class _State:
@@ -341,6 +363,11 @@ class _State:
     def expand(self, instruction: Instruction, text: str) -> Value:
         """Expand with all that stands so far."""
         return expand(text, Scope(self.table), instruction.escape)
+
+    def define(self, name: str, variable: Variable, position: int) -> None:
+        """Make a name visible to what follows."""
+        value = self.stage._settings.budget.take(name, variable.value)  # noqa: SLF001  # the stage's own part
+        self.table.define(name, variable._replace(value=value), position)
 
     def set_user(self, instruction: Instruction, _position: int) -> None:
         self.user = self.setting(self.expand(instruction, instruction.value), instruction)
@@ -389,7 +416,7 @@ class _State:
         for name, value in fresh:
             self.environment[name] = self.setting(value, instruction)
             seen = value._replace(origins=(Origin("ENV", line), *value.origins[:15]))
-            self.table.define(name, Variable(seen, is_set=True), position)
+            self.define(name, Variable(seen, is_set=True), position)
 
     def set_labels(self, instruction: Instruction, _position: int) -> None:
         for pair in instruction.pairs:
@@ -410,7 +437,7 @@ class _State:
             )
             if variable.is_set is False:
                 variable = _from_outside(name, settings.scope, self.table) or variable
-            self.table.define(name, variable, position)
+            self.define(name, variable, position)
             self.arguments[name] = variable.value
 
     def add_ports(self, instruction: Instruction, _position: int) -> None:
@@ -547,32 +574,36 @@ def _predefined(name: str, given: Mapping[str, str]) -> Variable:
 
 def build_stages(file: Dockerfile) -> tuple[Stage, ...]:
     """The stages of a file in order."""
-    settings = _FileSettings(global_scope(file), file.build_arguments, [])
-    names: dict[str, Stage] = {}
+    settings = _FileSettings(global_scope(file), file.build_arguments, [], {}, Budget())
+    run = 0
     starts = [one.index for one in file.instructions if one.keyword == "FROM"]
     for index, (start, stop) in enumerate(pairwise([*starts, len(file.instructions)])):
         instruction = file.instructions[start]
         stage = Stage(
             index,
             instruction,
-            _base(instruction, names, settings),
+            _base(instruction, settings),
             _platform(instruction, settings),
             settings,
         )
         stage.instructions = file.instructions[start + 1 : stop]
+        stage.triggers = tuple(one.trigger for one in stage.instructions if one.trigger)
+        run += len(stage.base.stage.triggers) if stage.base.stage else 0
+        stage.triggers_cut = run > TRIGGER_LIMIT
         settings.stages.append(stage)
         if stage.name:
-            names[stage.name] = stage
+            settings.names[stage.name] = stage
     return tuple(settings.stages)
 
 
-def _base(instruction: Instruction, names: Mapping[str, Stage], settings: _FileSettings) -> Base:
+def _base(instruction: Instruction, settings: _FileSettings) -> Base:
     words = instruction.words
     value = expand(words[0] if words else "", settings.scope, instruction.escape)
     if value.text is None:
         return Base("unknown", value)
-    if value.text.lower() in names:
-        return Base("stage", value, stage=names[value.text.lower()])
+    stage = settings.names.get(value.text.lower())
+    if stage:
+        return Base("stage", value, stage=stage)
     if value.text == "scratch":
         return Base("scratch", value)
     ref = image_ref(value)
@@ -584,28 +615,17 @@ def _platform(instruction: Instruction, settings: _FileSettings) -> Value | None
     return None if text is None else expand(text, settings.scope, instruction.escape)
 
 
-def find_stage(stages: Sequence[Stage], name: str, *, by_index: bool = True) -> Stage | None:
-    """A stage by index or by name, names in any casing; of several of one name the last, as BuildKit has it."""
-    if by_index and re.fullmatch(r"[+-]?[0-9]{1,9}", name):
-        index = int(name)
-        return stages[index] if 0 <= index < len(stages) else None
-    folded = name.lower()
-    return next((stage for stage in reversed(stages) if stage.name == folded), None)
-
-
-def _taken_by(instruction: Instruction, stages: Sequence[Stage]) -> Iterable[External]:
+def _taken_by(instruction: Instruction, settings: _FileSettings) -> Iterable[External]:
     """What COPY --from and RUN --mount take; a mount names stages by name alone."""
     if instruction.keyword == "COPY":
         for flag in instruction.flags:
             if flag.name == "from" and flag.value:
-                yield _external(instruction, "copy", flag.value, flag.span, find_stage(stages, flag.value))
+                yield _external(instruction, "copy", flag.value, flag.span, settings.find(flag.value))
     elif instruction.keyword == "RUN":
         for flag in instruction.flags:
             name = mount_source(flag.value) if flag.name == "mount" and flag.value else None
             if name:
-                yield _external(
-                    instruction, "mount", name, flag.span, find_stage(stages, name, by_index=False)
-                )
+                yield _external(instruction, "mount", name, flag.span, settings.find(name, by_index=False))
 
 
 def _external(instruction: Instruction, how: str, name: str, span: Span, stage: Stage | None) -> External:

@@ -15,6 +15,7 @@ from dockproof.facts.lexer import ExpansionError
 from dockproof.facts.mount_rules import refusal as mount_refusal
 from dockproof.facts.signals import is_signal
 from dockproof.facts.span import Problem, Span
+from dockproof.facts.stages import TRIGGER_LIMIT
 from dockproof.facts.suggest import near
 from dockproof.facts.words import KEYWORDS, split_quoted
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dockproof.facts.dockerfile import Dockerfile, Flag, Instruction
-    from dockproof.facts.stages import Stage
+    from dockproof.facts.stages import External, Stage
     from dockproof.facts.values import Value
 
 
@@ -83,10 +84,18 @@ def validate(file: Dockerfile) -> Iterator[Problem]:
             yield _problem(instruction, refusal)
 
 
+_MESSAGE_LIMIT = 300
+
+
 def _problem(instruction: Instruction, refusal: Refusal) -> Problem:
     span = instruction.span
     place = refusal.span or span
-    return Problem(place.line, span.end_line, place.column, refusal.message, refusal.clause)
+    message = (
+        refusal.message
+        if len(refusal.message) <= _MESSAGE_LIMIT
+        else refusal.message[:_MESSAGE_LIMIT] + "\u2026"
+    )
+    return Problem(place.line, span.end_line, place.column, message, refusal.clause)
 
 
 def _order(file: Dockerfile) -> Iterator[Problem]:
@@ -308,8 +317,17 @@ def _judge_stage(stage: Stage, file: Dockerfile) -> Iterator[tuple[Instruction, 
     refusal = _base(stage)
     if refusal:
         yield stage.instruction, refusal
+    if stage.triggers_cut and stage.base.stage and stage.base.stage.triggers:
+        yield (
+            stage.instruction,
+            Refusal(f"the ONBUILD triggers run more than {TRIGGER_LIMIT} times", "onbuild"),
+        )
+    taken: dict[int, list[External]] = {}
+    for external in stage.externals:
+        taken.setdefault(id(external.instruction), []).append(external)
     for instruction in stage.instructions:
-        refusal = _reference(stage, instruction, file) or _expansion(stage, instruction)
+        externals = taken.get(id(instruction), [])
+        refusal = _reference(stage, instruction, externals, file) or _expansion(stage, instruction)
         if refusal:
             yield instruction, refusal
 
@@ -350,17 +368,15 @@ def _platform(stage: Stage) -> Refusal | None:
     return Refusal(f"{text!r} is no platform (as linux/arm64)", "value", span)
 
 
-def _reference(stage: Stage, instruction: Instruction, file: Dockerfile) -> Refusal | None:
+def _reference(
+    stage: Stage, instruction: Instruction, externals: list[External], file: Dockerfile
+) -> Refusal | None:
     """COPY --from and mounts: an earlier stage or an image."""
     if instruction.keyword == "COPY":
         refusal = _copy_source(instruction, file)
         if refusal:
             return refusal
-    if instruction.keyword not in {"COPY", "RUN"}:
-        return None
-    for external in stage.externals:
-        if external.instruction is not instruction:
-            continue
+    for external in externals:
         text = external.value.text or ""
         if external.stage and external.stage.index >= stage.index:
             return Refusal(f"{text!r} is no stage before this one", "reference", external.span)

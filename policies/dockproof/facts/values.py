@@ -8,6 +8,7 @@ one's table. What the base image itself sets is not known from here.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from typing import NamedTuple
 
 from dockproof.facts.lexer import ExpansionError, Found, Lexer
@@ -105,9 +106,11 @@ class Table:
 
     def get(self, name: str, position: int | None = None) -> Variable:
         """What holds at `position`, at the end for None."""
-        for at, variable in reversed(self._versions.get(name, ())):
-            if position is None or at < position:
-                return variable
+        versions = self._versions.get(name)
+        if versions:
+            last = len(versions) if position is None else bisect_left(versions, position, key=_position_of)
+            if last:
+                return versions[last - 1][1]
         return self._from_parents(name)
 
     def _from_parents(self, name: str) -> Variable:
@@ -135,6 +138,29 @@ class Table:
         if name == "PATH":
             return Variable(Value(None, (name,), (Origin("base", None),)), is_set=True)
         return Variable(Value(None, (name,)), is_set=None, declared=False)
+
+
+def _position_of(version: tuple[int, Variable]) -> int:
+    return version[0]
+
+
+class Budget:
+    """Bounds what the variables of one file may hold together, for texts that grow line by line."""
+
+    LIMIT = 1 << 24
+
+    __slots__ = ("_spent",)
+
+    def __init__(self) -> None:
+        self._spent = 0
+
+    def take(self, name: str, value: Value) -> Value:
+        """The value, or an unknown one where the budget is spent."""
+        self._spent += len(value.text or "")
+        if self._spent <= self.LIMIT or not value.text:
+            return value
+        error = f"the values of the file's variables hold more than {self.LIMIT} characters together"
+        return Value(None, (name,), value.origins, value.undefined, error)
 
 
 class Scope(NamedTuple):
