@@ -122,7 +122,7 @@ class Healthcheck(Policy):
                 yield self.in_container(_lie(outcome), place, clause="truthful")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
-        SourceMutant("none", _CHECK, "HEALTHCHECK NONE", clause="present"),
+        SourceMutant("none", _CHECK, "HEALTHCHECK NONE\n", clause="present"),
         SourceMutant("deleted", _CHECK, "", clause="present", at="AS runtime"),
         SourceMutant("slow-probe", "--timeout=3s", "--timeout=30s", clause="bounded"),
         ImageMutant("none", "HEALTHCHECK NONE", clause="present"),

@@ -152,6 +152,7 @@ class MultiStage(Policy):
             "COPY --link --from=packages /rootfs/ /\nCOPY --link --from=code /rootfs/ /",
             "COPY requirements/runtime.txt /app/\nRUN pip install --require-hashes -r /app/runtime.txt",
             clause="single-stage",
+            also=frozenset({"used-stages"}),
         ),
         ImageMutant("compiler", "COPY <<tool /usr/bin/gcc\ntool", clause="build-tools"),
         ImageMutant("header", "COPY <<header /usr/include/libpq-fe.h\nheader", clause="build-tools"),

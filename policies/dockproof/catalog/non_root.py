@@ -132,6 +132,7 @@ class NonRoot(Policy):
             "name-of-root",
             "COPY <<passwd /etc/passwd\napp:x:0:0::/:/bin/false\npasswd\nUSER app",
             clause="root-user",
+            also=frozenset({"numeric-user"}),
         ),
         ImageMutant("bare-uid", "USER 4242", clause="root-group"),
         RuntimeMutant("run-as-root", {"user": "0:0"}, clause="root-user"),

@@ -99,12 +99,12 @@ class PinnedBase(Policy):
             at="FROM ${BASE}",
         ),
         SourceMutant(
-            "copy-from-tag", _COPY, "COPY --from=busybox:1.37 /bin/busybox /bin/sh", clause="digest"
+            "copy-from-tag", _COPY, f"{_COPY}\nCOPY --from=busybox:1.37 /bin/busybox /bin/sh", clause="digest"
         ),
         SourceMutant(
             "mount-from-tag",
             _COPY,
-            "RUN --mount=type=bind,from=busybox:1.37,target=/tools /tools/bin/true",
+            f"{_COPY}\nRUN --mount=type=bind,from=busybox:1.37,target=/tools /tools/bin/true",
             clause="digest",
         ),
         SourceMutant(
@@ -112,6 +112,11 @@ class PinnedBase(Policy):
             "# The reading app's API.",
             "# syntax=docker/dockerfile:1\n# The reading app's API.",
             clause="digest",
+            also=frozenset({"trusted-registry"}),
         ),
-        ImageMutant("not-on-the-base", "FROM scratch\nCOPY --from={image} / /\n", clause="other-base"),
+        ImageMutant(
+            "not-on-the-base",
+            'FROM scratch\nCOPY --from={image} / /\nUSER 10001:10001\nHEALTHCHECK CMD ["python", "--version"]\n',
+            clause="other-base",
+        ),
     )
