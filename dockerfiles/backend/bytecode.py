@@ -17,6 +17,7 @@ MODULES = (
     "alembic.config",
     "alembic.ddl.postgresql",
     "anyio._backends._asyncio",
+    "concurrent.futures.thread",
     "dramatiq.__main__",
     "dramatiq.brokers.rabbitmq",
     "dramatiq.middleware",
@@ -33,6 +34,7 @@ MODULES = (
     "sqlalchemy.orm",
     "uvicorn.lifespan.on",
     "uvicorn.loops.auto",
+    "uvicorn.loops.uvloop",
     "uvicorn.protocols.http.auto",
     "uvicorn.protocols.websockets.auto",
 )
