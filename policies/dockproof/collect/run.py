@@ -30,10 +30,15 @@ if TYPE_CHECKING:
 
     from dockproof.collect.compose import Manifest
     from dockproof.collect.engine import Engine
+    from dockproof.collect.sidecar import Snapshot
     from dockproof.collect.standins import StandIns
 
 UP_TIMEOUT = 300.0
 """Seconds for everything that a service depends on to be ready."""
+
+PORTS_TIMEOUT = 10.0
+"""Seconds that the exposed ports of a container may take to listen once it is up (healthy, where it has a check)."""
+PORTS_PAUSE = 0.5
 
 HEALTH_LIMIT = 180.0
 """Seconds that are waited for a service to become healthy, whatever its own health check grants itself."""
@@ -302,7 +307,7 @@ class Project:
                 health = self._wait(container, name)
             with self._sidecar(container, name) as beside:
                 with self._laboratory.reading():
-                    seen = beside.snapshot()
+                    seen = self._settled(beside, container)
                 facts = parse_inspect(self.engine.inspect(container)[0])._replace(
                     processes=seen.processes,
                     visitors=seen.visitors,
@@ -312,6 +317,21 @@ class Project:
                 )
                 outcomes = self._experiment(facts, beside, {Experiment(e) for e in experiments}, dependencies)
             return facts._replace(health=health, outcomes=outcomes)
+
+    def _settled(self, beside: Sidecar, container: str) -> Snapshot:
+        """Return a snapshot in which the exposed ports listen, or the last one after a bounded wait.
+
+        Without a health check, or with one that answers before the program does, a container is looked at in its
+        first moments; a port that comes a second later must not count as silent.
+        """
+        exposed = set(self.engine.inspect(container)[0]["Config"].get("ExposedPorts") or ())
+        deadline = time.monotonic() + PORTS_TIMEOUT
+        while True:
+            seen = beside.snapshot()
+            listening = {f"{s.port}/{s.protocol.rstrip('6')}" for s in seen.sockets if s.state == "LISTEN"}
+            if exposed <= listening or time.monotonic() > deadline:
+                return seen
+            process.pause(PORTS_PAUSE)
 
     def sidecar(self, name: str) -> Sidecar:
         """Return a sidecar of a started service, for assertions of one's own; use it with `with`."""
