@@ -45,7 +45,7 @@ class Hit(NamedTuple):
 
     def __str__(self) -> str:
         """Say it in a sentence's place: `GitHub token ghp_… (40 characters)`."""
-        return f"{self.kind} {self.redacted}"
+        return f"{self.kind} {self.redacted}".rstrip()
 
 
 def redact(secret: str | bytes, shown: int = 0) -> str:

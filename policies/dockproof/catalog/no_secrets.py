@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from dockproof.facts.container import Process
     from dockproof.facts.dockerfile import Heredoc, Instruction
-    from dockproof.facts.image import HistoryEntry
+    from dockproof.facts.image import HistoryEntry, ImageFacts, Layer
     from dockproof.facts.shell import Script
     from dockproof.facts.stages import Stage
     from dockproof.finding import Finding
@@ -201,17 +201,14 @@ class NoSecrets(Policy):
     def _of_layers(self, target: ImageTarget) -> Iterator[Finding]:
         image = target.image
         own = {layer.index for layer in image.own_layers(target.base)}
-        for entry, data in image.contents():
-            for hit in secrets.find_in_file(entry.path, data):
-                layer = image.layers[entry.layer]
-                gone = (
-                    ""
-                    if image.files.get(entry.path) is entry
-                    else ", which a later layer hides but does not remove"
-                )
-                whose = "" if entry.layer in own else " of the base image"
+        for layer in image.layers:
+            for path, hit in _in_layer(image, layer):
+                entry = image.files.get(path)
+                hidden = entry is None or entry.layer != layer.index
+                gone = ", which a later layer hides but does not remove" if hidden else ""
+                whose = "" if layer.index in own else " of the base image"
                 message = f"the file{whose} holds a secret: {hit}{gone}"
-                place = Place(layer=layer.diff_id, path=entry.path)
+                place = Place(layer=layer.diff_id, path=path)
                 yield self.in_image(message, place, clause=_CLAUSES[hit.group], help=_HELP)
 
     # --------------------------------------------------------------------------------------------- runtime
@@ -376,6 +373,22 @@ def _kept(name: str, instruction: Instruction, stage: Stage) -> str:
     if not variable.declared or not origins or secrets.names_secret(name):
         return ""
     return f"{origins[0].kind} {name} (line {origins[0].line})"
+
+
+# Images share layers, and a layer's digest says all of its content: each is searched once in a run.
+_SEARCHED: dict[tuple[str, int], tuple[tuple[str, Hit], ...]] = {}
+
+
+def _in_layer(image: ImageFacts, layer: Layer) -> tuple[tuple[str, Hit], ...]:
+    """Return the secrets in the text files of a layer, with their paths."""
+    key = layer.diff_id, hash(layer.entries)
+    if key not in _SEARCHED:
+        _SEARCHED[key] = tuple(
+            (entry.path, hit)
+            for entry, data in image.contents([layer])
+            for hit in secrets.find_in_file(entry.path, data)
+        )
+    return _SEARCHED[key]
 
 
 _ARGUMENTS = re.compile(r"^(?:RUN )?\|(?P<count>[0-9]+) ")
