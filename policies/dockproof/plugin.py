@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -138,8 +138,8 @@ class Item(pytest.Item):
         return super().repr_failure(excinfo, *args, **kwargs)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Name the item as the command line does."""
-        return self.path, 0, self.nodeid
+        """Place the item in the file that it asks about, not in this one."""
+        return self.path, 0, ""
 
 
 class DockerfileFile(pytest.File):
@@ -213,7 +213,12 @@ def _settle(policy: str, answers: Answers, config: pytest.Config) -> None:
         raise PolicyFailure("\n".join(map(_sentence, red)))
     skipped = [n.reason for n in answers.not_applicable if n.policy == policy] + [n.reason for n in missed]
     if skipped and not any(f.policy == policy for f in answers.findings):
-        pytest.skip("not applicable: " + "; ".join(dict.fromkeys(skipped)))
+        _skip("not applicable: " + "; ".join(dict.fromkeys(skipped)))
+
+
+def _skip(reason: str) -> NoReturn:
+    """Skip, with the file that the item asks about in the summary."""
+    raise pytest.skip.Exception(reason, _use_item_location=True)
 
 
 def _sentence(finding: Finding) -> str:
@@ -287,7 +292,7 @@ class EngineItem(Item):
         except NotLookedError as error:
             if shared.require_engine:
                 raise PolicyFailure(str(error)) from None
-            pytest.skip(str(error))
+            _skip(str(error))
 
 
 class ManifestItem(EngineItem):
