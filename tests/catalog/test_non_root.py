@@ -7,7 +7,9 @@ from tests.catalog.asking import findings, red
 POLICY = "non-root"
 
 
-@pytest.mark.parametrize("user", ["root", "0", "00", "+0", "-0", "0:0", "root:root", "0:10001", '"root"', "000:5"])
+@pytest.mark.parametrize(
+    "user", ["root", "0", "00", "+0", "-0", "0:0", "root:root", "0:10001", '"root"', "000:5"]
+)
 def test_flags_root_under_every_spelling(user: str) -> None:
     """Whatever the engine reads as uid 0 is root."""
     assert (2, "root-user") in red(POLICY, f"FROM alpine\nUSER {user}\n")
@@ -64,3 +66,24 @@ def test_judges_the_named_target() -> None:
     text = "FROM alpine AS api\nUSER 1:1\nFROM api AS dev\nUSER root\n"
     assert red(POLICY, text, targets=("api",)) == []
     assert red(POLICY, text) == [(4, "root-user")]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "useradd -u 1000 app",
+        "groupadd -g 5 a && useradd --uid=1000 --gid 5 a",
+        "adduser -D -u 1000 -G app app",
+    ],
+)
+def test_passes_a_bare_number_whose_entry_the_file_makes(run: str) -> None:
+    """With an entry in passwd a bare number runs with that entry's group."""
+    assert red(POLICY, f"FROM alpine\nRUN {run}\nUSER 1000\n") == []
+
+
+@pytest.mark.parametrize(
+    "run", ["useradd -u 1001 app", "useradd -u 1000 -g root app", "adduser -u 1000 -G root app"]
+)
+def test_flags_a_bare_number_whose_entry_is_another_or_of_group_root(run: str) -> None:
+    """Another number's entry does not count, nor does one with group root."""
+    assert red(POLICY, f"FROM alpine\nRUN {run}\nUSER 1000\n") == [(3, "root-group")]

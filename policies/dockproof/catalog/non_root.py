@@ -6,7 +6,8 @@ The shipped image's effective user is not uid 0 under any spelling: no USER at a
 a variable whose value is one of these, or a name that the image's passwd maps to 0. Its primary group is not 0
 either (clause `root-group`), unless the option `arbitrary_uid` says that the image is made for platforms that run
 it under a random uid with group 0. Source: the USER in force at the end of the shipped stage, inherited through
-FROM; a user whose value cannot be known is a finding, not a guess. Image: the config's user, resolved through the
+FROM; a user whose value cannot be known is a finding, not a guess; a bare number passes where a RUN of the stage
+makes its passwd entry (`useradd --uid`). Image: the config's user, resolved through the
 image's own passwd and group as the engine does. Runtime: uid and gid of every process of the container.
 
 Why it matters
@@ -30,6 +31,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar
 
+from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 # Docker reads a numeric user with Go's Atoi: a sign and leading zeros are a number too.
 _ZERO = re.compile(r"[+-]?0+")
 _NUMBER = re.compile(r"[+-]?[0-9]+")
+# Which options name the primary group; busybox's adduser spells it -G, which in useradd are the other groups.
+_GROUP_OPTIONS = {"useradd": ("-g", "--gid"), "adduser": ("-G", "--gid", "--ingroup")}
 
 
 class NonRoot(Policy):
@@ -82,7 +86,8 @@ class NonRoot(Policy):
             message = f"cannot be shown: USER hangs on {names}, which has no value here"
             yield self.at(at, message, stage=stage, clause="unknown-user")
         else:
-            for clause, message in _complaints(value.text, arbitrary_uid=arbitrary_uid):
+            known = arbitrary_uid or _has_group(stage, value.text)
+            for clause, message in _complaints(value.text, group_is_fine=known):
                 yield self.at(at, message, stage=stage, clause=clause)
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
@@ -140,12 +145,28 @@ class NonRoot(Policy):
     )
 
 
-def _complaints(user: str, *, arbitrary_uid: bool) -> Iterator[tuple[str, str]]:
+def _has_group(stage: Stage, uid: str) -> bool:
+    """Whether a RUN of the lineage makes a passwd entry for this uid, with a group that is not root."""
+    runs = (
+        (instruction, each)
+        for each in stage.lineage
+        for instruction in each.instructions
+        if instruction.keyword == "RUN"
+    )
+    return any(
+        command.option("-u", "--uid") == uid
+        and command.option(*_GROUP_OPTIONS[command.name]) not in {"0", "root"}
+        for instruction, each in runs
+        for command in script(instruction, each.shell_at(instruction)).named(*_GROUP_OPTIONS)
+    )
+
+
+def _complaints(user: str, *, group_is_fine: bool) -> Iterator[tuple[str, str]]:
     """Yield clause and sentence for what is wrong with a known `user[:group]`."""
     name, colon, group = user.partition(":")
     if not name or name == "root" or _ZERO.fullmatch(name):
         yield "root-user", f"USER {user or '(empty)'} is root"
-    elif arbitrary_uid:
+    elif group_is_fine:
         return
     elif group == "root" or _ZERO.fullmatch(group):
         yield "root-group", f"USER {user} runs with group root"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -65,7 +66,7 @@ def document(report: Report, config: Config) -> dict[str, Any]:
 def _service(service: Service) -> dict[str, Any]:
     return {
         "service": service.name,
-        "dockerfile": service.dockerfile.name,
+        "dockerfile": _shown(service.dockerfile),
         "profile": service.profile,
         "image": service.image,
         "verdicts": [_cell(cell) for cell in service.cells],
@@ -192,12 +193,21 @@ def text(report: Report, policies: Mapping[str, Policy], config: Config) -> str:
 def _wrong(report: Report) -> Iterator[str]:
     for service in report.services:
         for finding in _live(service):
-            where = f"{service.dockerfile}:{finding.place.line}" if finding.place.line else str(finding.place)
+            where = (
+                f"{_shown(service.dockerfile)}:{finding.place.line}"
+                if finding.place.line
+                else str(finding.place)
+            )
             name = f"{finding.policy}/{finding.clause}" if finding.clause else finding.policy
             yield f"{service.name}: {finding.severity} {name} [{finding.probe}]: {finding.message} ({where})"
         for result in service.structure:
             if not result.passed:
                 yield f"{service.name}: error {result.config.name}: {result.name}: {'; '.join(result.errors)}"
+
+
+def _shown(path: Path) -> str:
+    """Return a path as a person here would type it."""
+    return os.path.relpath(path)
 
 
 def _live(service: Service) -> Iterable[Finding]:
