@@ -352,7 +352,7 @@ _STRUCTURES: tuple[Rule, ...] = (
     ),
 )
 
-_RUN = re.compile(rb"[A-Za-z0-9_+/=.~-]{20,}")
+_RUN = re.compile(rb"[A-Za-z0-9_+/=.~\\-]{20,}")
 
 
 def find(text: str | bytes, *, used: bool = True, tokens_only: bool = False) -> Iterator[Hit]:
@@ -539,7 +539,7 @@ _ABOUT = re.compile(
     r"|names?|alias|label|description|prompt|hint|ids?|arn|ref|reference|env|var|variable|module|class|backend|manager"
     r"|version|length|len|size|count|limit|min|max|bits|bytes|ttl|age|expir(?:e|es|y|ation)|timeout|lifetime|duration"
     r"|days|hours|minutes|seconds|alg|algo|algorithms?|encryption|hashes|type|format|headers?|prefix|suffix|fields?"
-    r"|regex|pattern|policy|mode|method|scheme|issuer|audience|enabled|disabled|required|optional|parallelism"
+    r"|regex|pattern|policy|stdin|mode|method|scheme|issuer|audience|enabled|disabled|required|optional|parallelism"
 )
 _PUBLIC = frozenset({"public", "pub", "publishable", "anon", "fingerprint"})
 # Names that the rules above would get wrong; from the makers' own documentation.
@@ -574,6 +574,12 @@ def judge_name(name: str) -> Name:
         return Name(secret=True)
     weak = bool(_WEAK_WORDS.intersection(words)) or words == ["pass"]
     return Name(secret=weak, weak=weak)
+
+
+def is_public_name(name: str) -> bool:
+    """Tell whether a variable's name says that everybody may know its value: a public key, an id."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    return bool(_PUBLIC.intersection(words)) or (bool(words) and bool(_ABOUT.fullmatch(words[-1])))
 
 
 def _unbundled(name: str) -> str:
@@ -683,12 +689,13 @@ def find_in_file(path: str, data: bytes) -> Iterator[Hit]:
         path: absolute, inside the image.
         data: the file's content.
     """
-    keeps = bool(CREDENTIAL_FILE.search(path))
+    keeps = bool(CREDENTIAL_FILE.search(path)) and not _TEMPLATE.search(path)
     vendored = bool(_VENDORED.search(path))
-    if (vendored and _TRIAL.search(path) and not keeps) or (_TEMPLATE.search(path) and not keeps):
+    if vendored and not keeps and _TRIAL.search(path):
         return iter(())
-    hits = list(find(data, used=keeps, tokens_only=vendored and not keeps))
-    if keeps or (not vendored and _SETTINGS.search(path) and len(data) <= _LARGEST_SETTINGS):
+    words_count = keeps or not (vendored or _TEMPLATE.search(path))
+    hits = list(find(data, used=keeps, tokens_only=not words_count))
+    if words_count and (keeps or _SETTINGS.search(path)) and len(data) <= _LARGEST_SETTINGS:
         # One character a byte, so that offsets are those of the bytes.
         hits += assignments(data.decode("latin-1"), bare=keeps or not path.endswith(_CODE))
     return _outermost(hits)
@@ -706,14 +713,23 @@ def assignments(text: str, *, bare: bool = True, used: bool = False) -> Iterator
         bare: whether values without quotes count.
         used: as for `find`.
     """
-    for match in _ASSIGNMENT.finditer(text):
+    position = 0
+    while match := _ASSIGNMENT.search(text, position):
         group = match.lastgroup or "bare"
-        name, value = match["name"], match[group]
-        if (group == "bare" and not bare) or judge_name(name).weak:
+        judged = judge_name(match["name"])
+        if not judged.secret or judged.weak:
+            # Its value may hold assignments of its own: "Server=db;Password=…".
+            position = match.end("name")
             continue
-        if not holds_secret(name, value, used=used) or not (used or _could_be_password(value)):
-            continue
-        yield Hit(f"value of {name}", match.start(group), match.end(group), redact(value), CREDENTIAL)
+        position = match.end()
+        if (group != "bare" or bare) and _is_assigned(match["name"], match[group], used=used):
+            yield Hit(
+                f"value of {match['name']}", match.start(group), position, redact(match[group]), CREDENTIAL
+            )
+
+
+def _is_assigned(name: str, value: str, *, used: bool) -> bool:
+    return (used or _could_be_password(value)) and holds_secret(name, value, used=used)
 
 
 def _could_be_password(value: str) -> bool:

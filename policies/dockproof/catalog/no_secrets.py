@@ -321,7 +321,7 @@ def _variable(name: str, value: str) -> Iterator[tuple[str, str]]:
         return
     hits = list(secrets.find(value)) or list(secrets.assignments(value, used=True))
     yield from ((_CLAUSES[hit.group], f"holds a secret: {hit}") for hit in hits)
-    if not hits and secrets.is_random(value):
+    if not hits and secrets.is_random(value) and not secrets.is_public_name(name):
         yield "random-value", f"looks drawn from a generator: {secrets.redact(value)}"
 
 
