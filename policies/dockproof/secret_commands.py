@@ -15,7 +15,7 @@ from dockproof import secrets
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from dockproof.facts.shell import Command, Script, Word
+    from dockproof.facts.shell import Command, Redirect, Script, Word
 
 
 class Given(NamedTuple):
@@ -100,18 +100,7 @@ _SHORT = {
     "doctl": ("auth", "-t"),
 }
 # Options that are whole words behind one dash.
-_JAVA = frozenset(
-    {
-        "-storepass",
-        "-keypass",
-        "-srcstorepass",
-        "-deststorepass",
-        "-passin",
-        "-passout",
-        "-password",
-        "-Password",
-    }
-)
+_WORDS = frozenset({"-storepass", "-keypass", "-srcstorepass", "-deststorepass", "-password", "-Password"})
 # Programs whose -p is glued to the password; apart from it, -p asks for one.
 _GLUED = re.compile(r"(?:mysql|mariadb)[a-z_-]*|7za?|7zr|rar|unrar")
 
@@ -132,7 +121,8 @@ def _long(command: Command) -> Iterator[Given]:
     words = list(command.words)[1:]
     for word, following in itertools.zip_longest(words, words[1:]):
         name, equals, value = word.text.partition("=")
-        if not (name.startswith(("--", "-D", "/p:")) or name in _JAVA) or not _is_named(name.lstrip("-")):
+        named = name.startswith(("--", "-D", "/p:")) and _is_named(name.lstrip("-"))
+        if not named and name not in _WORDS:
             continue
         if equals:
             yield Given(f"{name} of {command.name}", value, word)
@@ -209,13 +199,18 @@ def _piped(command: Command) -> Iterator[Given]:
     if not _READER.match(_SEPARATOR.join([command.name, *(word.text for word in command.words[1:])])):
         return
     source = command.piped_from
-    words: Iterable[Word] = [body for redirect in command.redirects for body in redirect.body]
+    words: Iterable[Word] = [word for redirect in command.redirects for word in _fed(redirect)]
     if source is not None and source.name in {"echo", "printf"}:
         words = [*words, *(word for word in source.words[1:] if not word.text.startswith("-"))]
     for word in words:
         value = word.text.strip().rpartition(":")[2] if command.name == "chpasswd" else word.text.strip()
         if value and not re.fullmatch(r"(?:%s|\\n|\s)+", value):
             yield Given(f"what `{command.name}` reads", value, word)
+
+
+def _fed(redirect: Redirect) -> Iterable[Word]:
+    """Return what a heredoc or a here-string feeds."""
+    return [redirect.target] if redirect.operator == "<<<" else redirect.body
 
 
 # -------------------------------------------------------------------------------------------------- writes
