@@ -12,10 +12,11 @@ import json
 import os
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dockproof.errors import UsageError
 from dockproof.finding import Waiver
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -9,13 +9,14 @@ import gc
 import os
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof import gate, waiver
 from dockproof.collect import discover
 from dockproof.collect.discover import STDIN, Found
 from dockproof.facts.dockerfile import parse
 from dockproof.gate import Answers, CheckReport, FileReport, NotLooked, Probed
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dockproof.errors import UsageError
 from dockproof.finding import Severity, Waiver
 from dockproof.policy import Profile
+from dockproof.records import NamedTuple
 from dockproof.waiver import Exemption, problem_of
 
 if TYPE_CHECKING:

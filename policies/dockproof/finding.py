@@ -7,7 +7,8 @@ the waivers, because neither is the probe's business.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+
+from dockproof.records import NamedTuple
 
 
 class Probe(StrEnum):

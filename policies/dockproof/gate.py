@@ -5,11 +5,12 @@ What a probe could not look at is kept beside what it found, in the types, the r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof import waiver
 from dockproof.errors import Exit
 from dockproof.finding import Answer, Finding, NotApplicable, Probe, Severity
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

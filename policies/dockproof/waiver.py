@@ -12,10 +12,11 @@ exceptions.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof.finding import Finding, Place, Probe, Severity, Waiver
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 ID = "waiver"
 TITLE = "every waiver has a reason, holds today and waives something"
 
-_PRAGMA = re.compile(r"dockproof:\s*(?P<rest>.*)")
-_FIELD = re.compile(r"""\s*(?P<key>[a-z]+)=(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))""")
+_PRAGMA = pattern(r"dockproof:\s*(?P<rest>.*)")
+_FIELD = pattern(r"""\s*(?P<key>[a-z]+)=(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))""")
 
 
 class Exemption(NamedTuple):

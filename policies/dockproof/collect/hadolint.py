@@ -16,12 +16,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dockproof.collect import process
 from dockproof.errors import NotLookedError
 from dockproof.finding import Finding, Place, Probe, Severity
 from dockproof.gate import NotLooked
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,0 +1,88 @@
+"""What makes the command line start quickly must not change what anything means."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import re
+from typing import Generic, TypeVar
+
+import pytest
+
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
+
+_T = TypeVar("_T")
+
+
+class Point(NamedTuple):
+    """A point."""
+
+    x: int
+    y: int = 2
+    name: str = "p"
+
+    @property
+    def sum(self) -> int:
+        """Both together."""
+        return self.x + self.y
+
+    @classmethod
+    def of(cls, text: str) -> Point:
+        """Read one."""
+        x, y = map(int, text.split())
+        return cls(x, y)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {super().__str__()}"
+
+
+class Box(NamedTuple, Generic[_T]):
+    """A generic one."""
+
+    value: _T
+
+
+def test_record_is_a_named_tuple() -> None:
+    """Fields, defaults, methods, comparison, unpacking, copies: all as `typing.NamedTuple` has them."""
+    point = Point(1)
+    assert point == (1, 2, "p")
+    assert (point.sum, Point.of("3 4").sum, point._replace(y=5).sum) == (3, 7, 6)
+    assert repr(point) == "Point(x=1, y=2, name='p')"
+    assert str(point).startswith("p: ")
+    assert Point.__doc__ == "A point."
+    assert Point._fields == ("x", "y", "name")
+    assert (Point.__module__, Point.__qualname__) == (__name__, "Point")
+    assert Box(3).value == 3
+
+
+def test_record_survives_copies_and_pickles() -> None:
+    """Reports go through processes of pytest-xdist."""
+    point = Point(1)
+    assert copy.deepcopy(point) == point
+    if __name__ in __import__("sys").modules:
+        assert pickle.loads(pickle.dumps(point)) == point  # noqa: S301 - our own
+
+
+def test_record_refuses_wrong_arguments() -> None:
+    """A missing or unknown field is an error at once."""
+    with pytest.raises(TypeError):
+        Point()  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        Point(1, z=3)  # type: ignore[call-arg]
+
+
+def test_pattern_is_compiled_at_its_first_use() -> None:
+    """A pattern that nobody uses costs nothing; a wrong one raises where it is used."""
+    wrong = pattern("(")
+    with pytest.raises(re.error):
+        wrong.match("x")
+    digits = pattern(r"(?P<n>\d+)", re.ASCII)
+    assert "match" not in vars(digits)
+    found = digits.search("a 12")
+    assert found
+    assert found["n"] == "12"
+    assert digits.sub("x", "1 2") == "x x"
+    assert digits.pattern == r"(?P<n>\d+)"
+    assert digits.groups == 1
+    assert pattern(rb"\d").findall(b"1a2") == [b"1", b"2"]
