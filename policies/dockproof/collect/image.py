@@ -14,6 +14,7 @@ import os
 import struct
 import tempfile
 import time
+import weakref
 import zlib
 from typing import IO, TYPE_CHECKING, Any
 
@@ -163,16 +164,12 @@ def _evict(folder: Path) -> None:
 def _build(header: Mapping[str, Any], path: Path, document: Mapping[str, Any], reference: str) -> ImageFacts:
     """Build facts whose texts are read from the cache file when asked for.
 
-    The file is held open, so that it may be evicted meanwhile.
+    The file is held open while its texts can be asked for, so that it may be evicted meanwhile.
     """
-    file = path.open("rb")
-
-    def read(offset: int, length: int) -> bytes:
-        return os.pread(file.fileno(), length, offset)
-
-    built = _assemble(
-        header, archive.Texts(read, _spans(header)), reference=reference, identity=document["Id"]
-    )
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    texts = archive.Texts(lambda offset, length: os.pread(handle, length, offset), _spans(header))
+    weakref.finalize(texts, os.close, handle)
+    built = _assemble(header, texts, reference=reference, identity=document["Id"])
     built.size = int(document.get("Size") or 0)
     built.repo_digests = tuple(document.get("RepoDigests") or ())
     return built

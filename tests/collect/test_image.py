@@ -1,0 +1,239 @@
+"""Image facts from archives and from the engine: complete, cached, and never half of one."""
+
+import json
+import os
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dockproof.collect import archive, image
+from dockproof.collect.engine import Engine
+from dockproof.errors import NotLookedError
+from dockproof.facts.image import ImageFacts
+from tests.collect import archives
+
+BASE = archives.layer(
+    {
+        "etc/": None,
+        "etc/passwd": b"root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:/bin/false\n",
+        "bin/tool": b"\x7fELF\0binary",
+        "tmp/secret": b"token=1",
+        "lib": "usr/lib",
+        "var/cache/a": b"1",
+    }
+)
+TOP = archives.layer({"./srv/app.py": b"print()", "tmp/.wh.secret": b"", "var/cache/.wh..wh..opq": b""})
+
+Writer = Callable[..., Path]
+
+
+def compressed(path: Path, layers: list[bytes], **settings: object) -> Path:
+    """Write an OCI archive whose layers are compressed."""
+    return archives.oci_archive(path, layers, compress=True, **settings)
+
+
+@pytest.fixture(params=[archives.docker_archive, archives.oci_archive, compressed])
+def facts(request: pytest.FixtureRequest, tmp_path: Path) -> ImageFacts:
+    """Return the facts of one image, read from each form of archive."""
+    writer: Writer = request.param
+    return image.from_archive(writer(tmp_path / "image.tar", [BASE, TOP, BASE], User="app"))
+
+
+def test_reads_config_layers_files_and_texts(facts: ImageFacts) -> None:
+    """Every form of archive gives the same facts."""
+    assert facts.config.user == "app"
+    assert [step.created_by for step in facts.history] == ["step 0", "step 1", "step 2"]
+    assert [each.diff_id for each in facts.layers] == [archives.digest(each) for each in (BASE, TOP, BASE)]
+    assert facts.layers[1].history == facts.history[1]
+    assert facts.files["/srv/app.py"].size == 7
+    assert facts.files["/lib"].link == "usr/lib"
+    assert facts.read("/etc/passwd") == b"root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:/bin/false\n"
+    assert facts.resolve_user().uid == 1000
+
+
+def test_binary_files_are_listed_and_not_kept(facts: ImageFacts) -> None:
+    """What holds a NUL byte is no text."""
+    assert facts.files["/bin/tool"].size == 11
+    assert facts.read("/bin/tool") is None
+
+
+def test_whiteouts_are_told_and_deleted_texts_kept(tmp_path: Path) -> None:
+    """A deleted secret is out of the view, and still shown as what its layer holds."""
+    facts = image.from_archive(archives.docker_archive(tmp_path / "image.tar", [BASE, TOP]))
+    assert facts.layers[1].whiteouts == ("/tmp/secret",)
+    assert facts.layers[1].opaque == ("/var/cache",)
+    assert "/tmp/secret" not in facts.files
+    assert "/var/cache/a" not in facts.files
+    assert (0, "/tmp/secret", b"token=1") in [
+        (each.layer, each.path, text) for each, text in facts.contents()
+    ]
+
+
+@given(st.lists(st.binary(max_size=300_000), max_size=8))
+def test_every_kept_text_reads_back(bodies: list[bytes]) -> None:
+    """Texts come back from their compressed blocks as they were, whatever their sizes."""
+    import tempfile  # noqa: PLC0415 - Hypothesis and tmp_path do not go together
+
+    files = {f"f{number}": body for number, body in enumerate(bodies)}
+    with tempfile.TemporaryDirectory() as folder:
+        facts = image.from_archive(archives.docker_archive(Path(folder, "i.tar"), [archives.layer(files)]))
+        for name, body in files.items():
+            assert facts.read(f"/{name}") == (None if b"\0" in body else body)
+
+
+def test_layer_with_odd_names_is_read_from_the_root(tmp_path: Path) -> None:
+    """Doubled slashes and dots say nothing."""
+    content = archives.layer({"./a//b/./c": b"x"})
+    assert "/a/b/c" in image.from_archive(archives.docker_archive(tmp_path / "image.tar", [content])).files
+
+
+def test_scratch_image_has_no_files(tmp_path: Path) -> None:
+    """An image without layers is an image."""
+    facts = image.from_archive(archives.docker_archive(tmp_path / "image.tar", []))
+    assert (facts.files, facts.users, facts.packages) == ({}, {}, ())
+
+
+# ----------------------------------------------------------------------------------------- bad archives
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/../../b", "/../x", ".."])
+def test_path_that_leaves_the_root_is_refused(name: str, tmp_path: Path) -> None:
+    """No path of a layer may climb."""
+    path = archives.docker_archive(tmp_path / "image.tar", [archives.layer({name: b"x"})])
+    with pytest.raises(NotLookedError, match="leaves its folder"):
+        image.from_archive(path)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.999])
+def test_cut_off_archive_is_refused(part: float, tmp_path: Path) -> None:
+    """An archive that ends before its last blob does is never taken for a small image."""
+    path = archives.docker_archive(tmp_path / "image.tar", [BASE, TOP])
+    end = path.read_bytes().rindex(b"layer.tar")
+    os.truncate(path, int(end * part))
+    with pytest.raises(NotLookedError, match="cut off|no image archive|lacks a blob"):
+        image.from_archive(path)
+
+
+@pytest.mark.parametrize(
+    ("blobs", "words"),
+    [
+        ({}, "no image archive"),
+        ({"manifest.json": b"{"}, "is no JSON"),
+        ({"manifest.json": b"[{}]"}, "no image archive: its manifest has no 'Config'"),
+        ({"manifest.json": b'[{"Config": "c", "Layers": []}]'}, "lacks a blob"),
+        ({"manifest.json": b'[{"Config": "c"}, {"Config": "d"}]'}, "several images"),
+        ({"index.json": b'{"manifests": []}'}, "no image for any platform"),
+        ({"x": b"\x28\xb5\x2f\xfd1234"}, "zstd"),
+    ],
+    ids=["empty", "json", "config", "blob", "several", "none", "zstd"],
+)
+def test_archive_that_is_no_image_is_refused(blobs: dict[str, bytes], words: str, tmp_path: Path) -> None:
+    """Each error says what is missing."""
+    with pytest.raises(NotLookedError, match=words):
+        image.from_archive(archives.write(tmp_path / "image.tar", blobs))
+
+
+def test_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    """No archive, no facts."""
+    with pytest.raises(NotLookedError, match="nothing.tar cannot be read"):
+        image.from_archive(tmp_path / "nothing.tar")
+
+
+def test_config_that_names_other_layers_is_refused(tmp_path: Path) -> None:
+    """The list of layers must be the one that the config was made for."""
+    configuration = json.loads(archives.config([BASE]))
+    configuration["rootfs"]["diff_ids"].append("sha256:0")
+    manifest = [{"Config": "c.json", "Layers": ["l.tar"]}]
+    blobs = {
+        "c.json": json.dumps(configuration).encode(),
+        "l.tar": BASE,
+        "manifest.json": json.dumps(manifest).encode(),
+    }
+    with pytest.raises(NotLookedError, match="names 2 layers, its archive 1"):
+        image.from_archive(archives.write(tmp_path / "image.tar", blobs))
+
+
+# ------------------------------------------------------------------------------------------- with an engine
+
+
+@pytest.mark.engine
+def test_facts_agree_with_the_files_in_a_container(engine: Engine, web: str, tmp_path: Path) -> None:
+    """Path, type, mode, owner and size of every file are what `docker export` of a container has."""
+    facts = image.facts(engine, web)
+    container = engine.docker("create", *engine.lease.arguments, web).stdout.strip()
+    engine.docker("export", "--output", str(tmp_path / "root.tar"), container, timeout=120)
+    with tarfile.open(tmp_path / "root.tar") as reader:
+        exported = {f"/{each.name.strip('/')}": each for each in reader}
+    mine = {path: each for path, each in facts.files.items() if not _made_by_engine(path)}
+    theirs = {path: each for path, each in exported.items() if not _made_by_engine(path)}
+    assert mine.keys() == theirs.keys()
+    for path, one in theirs.items():
+        # Which name of a hardlinked file is the file, and which the link, is the archiver's choice.
+        if not one.islnk() and (other := mine[path]).type != "hardlink":
+            size = one.size if one.isreg() else 0
+            assert (other.mode, other.uid, other.gid, other.size) == (one.mode, one.uid, one.gid, size), path
+
+
+def _made_by_engine(path: str) -> bool:
+    """Tell what the engine puts into every container, whatever the image holds there."""
+    files = {f"/etc/{name}" for name in ("hostname", "hosts", "resolv.conf", "mtab")}
+    return path in {"/", "/.dockerenv", "/dev", "/proc", "/sys", *files} or path.startswith("/dev/")
+
+
+@pytest.mark.engine
+def test_config_and_id_are_the_engines(engine: Engine, web: str) -> None:
+    """User, command, health check and id agree with what the Dockerfile says and the engine knows."""
+    facts = image.facts(engine, web)
+    assert facts.id == web
+    assert (facts.config.user, facts.config.ports) == ("1000:1000", ("8000/tcp",))
+    assert facts.config.healthcheck is not None
+    assert facts.config.healthcheck.start_interval == 0.5
+    assert facts.size == engine.inspect_image(web)["Size"]
+    assert facts.packages
+
+
+@pytest.mark.engine
+def test_second_look_comes_from_the_cache_and_fast(
+    engine: Engine, web: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The archive is streamed once; the cached answer is the same and takes a fraction of a second."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = image.facts(engine, web)
+    began = time.monotonic()
+    second = image.facts(engine, web)
+    list(second.files)
+    assert time.monotonic() - began < 1
+    assert second.files == first.files
+    assert second.read("/etc/passwd") == first.read("/etc/passwd")
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
+def test_damaged_cache_file_is_made_anew(
+    damage: str, engine: Engine, web: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is cut off or changed is not believed."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    expected = image.facts(engine, web).files
+    (file,) = (tmp_path / "dockproof" / "images").glob("*.v*")
+    data = bytearray(file.read_bytes())
+    data[-100] ^= 0xFF
+    file.write_bytes({"cut": file.read_bytes()[:-50], "flip": bytes(data), "empty": b""}[damage])
+    assert image.facts(engine, web).files == expected
+
+
+@pytest.mark.engine
+def test_missing_image_is_an_error_that_says_what_to_do(engine: Engine) -> None:
+    """No image, no facts, and the way out."""
+    with pytest.raises(NotLookedError, match=r"no image no-such-image.*docker pull"):
+        image.facts(engine, "no-such-image")
+
+
+def test_text_limit_is_the_documented_one() -> None:
+    """Facts keep texts up to a megabyte."""
+    assert archive.TEXT_LIMIT == 1024 * 1024
