@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dockerfile as buildkit
 
-from dockproof.facts.dockerfile import Dockerfile, Instruction
 from dockproof.facts.lines import fold
 from dockproof.facts.words import KEYWORDS, split_health
+
+if TYPE_CHECKING:
+    from dockproof.facts.dockerfile import Dockerfile, Instruction
 
 
 class Node(NamedTuple):
@@ -32,27 +34,28 @@ class Node(NamedTuple):
 _BLANK_BEHIND_MARK = re.compile(r"<<[ \t\r]")
 _CHECK = re.compile(r"#\s*check\s*=", re.IGNORECASE)
 _ODD_BLANK = re.compile(r"(?i)#\s*[^\x00-\x0a\x0c-\x7f]\s*(?:escape|syntax)\s*=")
-_SPLIT_CHARACTER = re.compile(r"(?im)^\s*(?:onbuild\s+)?healthcheck.*[^\x00-\x7f]")
+_SPLIT_CHARACTER = re.compile(r"(?is)healthcheck.*[^\x00-\x7f]")
 _LONG_NUMBER = re.compile(r"[0-9]{9,}<<")
+
+
+_NEWER = (
+    (_BLANK_BEHIND_MARK, "`<< E` opens a here-document in newer releases only"),
+    (re.compile("\0"), "the package hands the text over as a C string, which ends at NUL"),
+    (_CHECK, "`# check=` is a directive in newer releases only"),
+    (_ODD_BLANK, "a directive may stand behind any white space in newer releases only"),
+    (
+        _SPLIT_CHARACTER,
+        "BuildKit cuts HEALTHCHECK inside a character, which the package cannot hand to Python",
+    ),
+    (_LONG_NUMBER, "the package hands a large descriptor over as -1"),
+)
 
 
 def outdated(text: str, file: Dockerfile) -> str:
     """Why the oracle's answer does not count for this text, "" where it does."""
     if any(_has_tail(one.effective) for one in file.instructions):
         return "text behind a JSON array makes it the shell form in newer releases only"
-    if _BLANK_BEHIND_MARK.search(text):
-        return "`<< E` opens a here-document in newer releases only"
-    if "\0" in text:
-        return "the package hands the text over as a C string, which ends at NUL"
-    if _CHECK.search(text):
-        return "`# check=` is a directive in newer releases only"
-    if _ODD_BLANK.search(text):
-        return "a directive may stand behind any white space in newer releases only"
-    if _SPLIT_CHARACTER.search(text):
-        return "BuildKit cuts HEALTHCHECK inside a character, which the package cannot hand to Python"
-    if _LONG_NUMBER.search(text):
-        return "the package hands a large descriptor over as -1"
-    return ""
+    return next((reason for pattern, reason in _NEWER if pattern.search(text)), "")
 
 
 def _has_tail(one: Instruction) -> bool:
@@ -80,7 +83,9 @@ def ask(text: str) -> list[Node] | str:
 
 def _from_oracle(command: Any) -> Node:
     keyword = command.cmd or ""
-    known = fold(command.sub_cmd or keyword).upper() in KEYWORDS and "\u017f" not in (command.sub_cmd or keyword)
+    known = fold(command.sub_cmd or keyword).upper() in KEYWORDS and "\u017f" not in (
+        command.sub_cmd or keyword
+    )
     heredocs = tuple((one.name, one.content, one.file_descriptor) for one in command.heredocs)
     values = tuple(command.value) if known and command.value != ("",) else ()
     flags = tuple(command.flags)
@@ -102,7 +107,9 @@ def _from_facts(one: Instruction) -> Node:
     trigger = one.trigger.keyword_text if one.trigger else None
     values = tuple(_values(inner)) if inner.keyword in KEYWORDS else ()
     span = one.span
-    return Node(one.keyword_text, trigger, span.line, span.end_line, flags, values, inner.json is not None, heredocs)
+    return Node(
+        one.keyword_text, trigger, span.line, span.end_line, flags, values, inner.json is not None, heredocs
+    )
 
 
 def _values(one: Instruction) -> list[str]:

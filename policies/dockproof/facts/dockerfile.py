@@ -19,12 +19,9 @@ from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
-from dockerfile_parse import DockerfileParser
-
 from dockproof.facts.lines import JoinedLine, Piece, Reader, fold
 from dockproof.facts.span import Comment, Directive, Heredoc, Problem, Span
-from dockproof.facts.stages import External, Stage, build_stages, syntax_of
-from dockproof.facts.validate import validate
+from dockproof.facts.stages import External, Stage, build_stages, global_scope, syntax_of
 from dockproof.facts.words import (
     KEYWORDS,
     SPACE,
@@ -41,6 +38,8 @@ from dockproof.facts.words import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from dockproof.facts.values import Scope
 
 __all__ = [
     "Comment",
@@ -334,8 +333,21 @@ class Dockerfile:
         return f"<Dockerfile {self.path}>"
 
     @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(match.end() for match in _LINE_FEED.finditer(self.text))]
+
+    def source(self, span: Span) -> str:
+        """The text at a span, byte for byte."""
+        starts = self._line_starts
+        return self.text[
+            starts[span.line - 1] + span.column - 1 : starts[span.end_line - 1] + span.end_column - 1
+        ]
+
+    @cached_property
     def problems(self) -> tuple[Problem, ...]:
         """What BuildKit would refuse, in the order of lines; empty when it accepts the file."""
+        from dockproof.facts.validate import validate  # noqa: PLC0415  # keeps the import of the facts short
+
         found = [*self._reader_problems, *validate(self)]
         return tuple(sorted(found, key=lambda problem: problem.line))
 
@@ -346,6 +358,11 @@ class Dockerfile:
             (one.index for one in self.instructions if one.keyword == "FROM"), len(self.instructions)
         )
         return tuple(one for one in self.instructions[:first] if one.keyword == "ARG")
+
+    @cached_property
+    def scope(self) -> Scope:
+        """What FROM lines see: the names that BuildKit sets and the ARG before the first FROM."""
+        return global_scope(self)
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
@@ -423,6 +440,7 @@ def parse(
 
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_LINE_FEED = re.compile("\n")
 _SENTINEL = " ."
 # White space to Python and not to BuildKit, or not where a keyword ends: hidden from dockerfile-parse.
 _PYTHON_SPACE = dict.fromkeys(
@@ -448,6 +466,8 @@ def _split_keywords(texts: list[str]) -> list[int]:
 
     A sentinel ends every line, so that an escape there continues nothing and a keyword alone is no odd line.
     """
+    from dockerfile_parse import DockerfileParser  # noqa: PLC0415  # brings logging along: see the import budget
+
     feed = "".join(f"{text}{_SENTINEL}\n" for text in texts)
     if not feed.isascii() or _PYTHON_CONTROLS.search(feed):
         feed = feed.translate(_PYTHON_SPACE)

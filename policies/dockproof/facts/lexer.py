@@ -245,6 +245,8 @@ class Lexer:
             return self._plain(name, f"${{{name}}}")
         if char == "/":
             return self._replace(name)
+        if not char:
+            raise ExpansionError("missing '}'")
         colon = char == ":"
         if colon:
             char = self._next()

@@ -20,7 +20,10 @@ _KEYS = _SWITCHES | {
 }  # fmt: skip
 _BOOLEANS = frozenset(["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"])
 _OWNERS = frozenset({"cache", "secret", "ssh"})
-_ONLY_FOR = {"required": frozenset({"secret", "ssh"}), "size": frozenset({"tmpfs"})}
+_ONLY_FOR: Mapping[str, frozenset[str]] = {
+    "required": frozenset({"secret", "ssh"}),
+    "size": frozenset({"tmpfs"}),
+}
 _FORMS: Mapping[str, re.Pattern[str]] = {
     "mode": re.compile("[0-7]{1,11}"),
     "uid": re.compile("[0-9]{1,10}"),
@@ -62,7 +65,7 @@ def _value_refusal(key: str, value: str | None, kind: str) -> str:
         return f"there is no mount type {value!r}{near((value or '').lower(), _TYPES)}"
     if key == "sharing" and (value or "").lower() not in _SHARING:
         return f"sharing= of a mount is shared, private or locked, not {value!r}"
-    if kind not in _ONLY_FOR.get(key, _TYPES):
+    if kind not in _ONLY_FOR.get(key, (kind,)) and "$" not in kind:
         return f"a mount of type {kind} has no option {key}"
     if key in _SWITCHES and value is not None and value not in _BOOLEANS:
         return f"{key}= of a mount is true or false, not {value!r}"

@@ -122,6 +122,7 @@ class Stage:
         name: in lower case, None without one.
         instruction: its FROM.
         base: what it is built from.
+        root_base: what the outermost stage of its lineage is built from: never a stage.
         platform: the value of --platform, None without one.
         instructions: those behind its FROM.
         triggers: the inner instructions of its own ONBUILD lines.
@@ -143,6 +144,7 @@ class Stage:
         self.base = base
         self.platform = platform
         self.instructions: tuple[Instruction, ...] = ()
+        self.root_base: Base = base.stage.root_base if base.stage else base
         self.triggers_cut = False
         self.triggers: tuple[Instruction, ...] = ()
         self.name = _stage_name(instruction)
@@ -177,11 +179,6 @@ class Stage:
         while found[-1].base.stage:
             found.append(found[-1].base.stage)
         return tuple(found)
-
-    @property
-    def root_base(self) -> Base:
-        """What the outermost stage of the lineage is built from: never a stage."""
-        return self.lineage[-1].base
 
     @cached_property
     def _state(self) -> _State:
@@ -268,6 +265,11 @@ class Stage:
         """The names that ARG declares in this stage, with what they hold at its end."""
         return MappingProxyType(self._state.arguments)
 
+    @property
+    def failed(self) -> Mapping[int, tuple[str, str]]:
+        """By `id` of an instruction, the first of its texts that cannot be expanded and the reason."""
+        return self._state.failed
+
     @cached_property
     def externals(self) -> tuple[External, ...]:
         """Every image or stage it takes from: FROM, COPY --from, RUN --mount from=; `scratch` is none."""
@@ -352,6 +354,7 @@ class _State:
         self.volumes: dict[str, Setting[Value]] = {}
         self.arguments: dict[str, Value] = {}
         self.shells: list[tuple[int, tuple[str, ...]]] = []
+        self.failed: dict[int, tuple[str, str]] = {}
         for position, instruction in enumerate(stage.sequence):
             handler = _HANDLERS.get(instruction.keyword)
             if handler:
@@ -362,7 +365,12 @@ class _State:
 
     def expand(self, instruction: Instruction, text: str) -> Value:
         """Expand with all that stands so far."""
-        return expand(text, Scope(self.table), instruction.escape)
+        return self._checked(instruction, text, expand(text, Scope(self.table), instruction.escape))
+
+    def _checked(self, instruction: Instruction, text: str, value: Value) -> Value:
+        if value.error:
+            self.failed.setdefault(id(instruction), (text, value.error))
+        return value
 
     def define(self, name: str, variable: Variable, position: int) -> None:
         """Make a name visible to what follows."""
@@ -435,6 +443,8 @@ class _State:
             variable = _argument(
                 name, pair.value, line, settings.build_arguments, lambda: Scope(self.table), instruction
             )
+            if pair.value is not None:
+                self._checked(instruction, pair.value, variable.value)
             if variable.is_set is False:
                 variable = _from_outside(name, settings.scope, self.table) or variable
             self.define(name, variable, position)
@@ -443,6 +453,7 @@ class _State:
     def add_ports(self, instruction: Instruction, _position: int) -> None:
         for word in instruction.words:
             for value in expand_words(word, Scope(self.table), instruction.escape):
+                self._checked(instruction, word, value)
                 key = value.text if value.text is not None else word
                 self.ports[key] = self.setting(parse_port(value), instruction)
 
@@ -574,7 +585,7 @@ def _predefined(name: str, given: Mapping[str, str]) -> Variable:
 
 def build_stages(file: Dockerfile) -> tuple[Stage, ...]:
     """The stages of a file in order."""
-    settings = _FileSettings(global_scope(file), file.build_arguments, [], {}, Budget())
+    settings = _FileSettings(file.scope, file.build_arguments, [], {}, Budget())
     run = 0
     starts = [one.index for one in file.instructions if one.keyword == "FROM"]
     for index, (start, stop) in enumerate(pairwise([*starts, len(file.instructions)])):

@@ -17,6 +17,7 @@ from dockproof.facts.signals import is_signal
 from dockproof.facts.span import Problem, Span
 from dockproof.facts.stages import TRIGGER_LIMIT
 from dockproof.facts.suggest import near
+from dockproof.facts.values import expand
 from dockproof.facts.words import KEYWORDS, split_quoted
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ _UNREAD_FLAGS = frozenset({"ARG", "STOPSIGNAL"})  # BuildKit never looks at thei
 def validate(file: Dockerfile) -> Iterator[Problem]:
     """The problems of all instructions and stages of a file, in no special order."""
     yield from _order(file)
+    yield from _arguments(file)
     for instruction in file.instructions:
         refusal = judge(instruction)
         if refusal:
@@ -109,6 +111,17 @@ def _order(file: Dockerfile) -> Iterator[Problem]:
             return
     if file.instructions and all(one.keyword == "ARG" for one in file.instructions):
         yield _problem(file.instructions[-1], Refusal("the file has no FROM", "instruction"))
+
+
+def _arguments(file: Dockerfile) -> Iterator[Problem]:
+    """The defaults of ARG before the first FROM."""
+    for position, instruction in enumerate(file.arguments):
+        scope = file.scope._replace(position=position)
+        for pair in instruction.pairs:
+            error = expand(pair.value or "", scope, file.escape).error
+            if error:
+                message = f"{pair.value!r} cannot be expanded: {error}"
+                yield _problem(instruction, Refusal(message, "value", pair.span))
 
 
 def judge(instruction: Instruction) -> Refusal | None:
@@ -400,38 +413,41 @@ def _copy_source(instruction: Instruction, file: Dockerfile) -> Refusal | None:
     return None
 
 
-_EXPANDED = frozenset(
-    {"ADD", "COPY", "EXPOSE", "LABEL", "ENV", "ARG", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
-)
+_PATHS = frozenset({"ADD", "COPY"})
+_EXPANDED_FLAGS = frozenset({"chown", "chmod", "checksum"})
+_TELLING = re.compile("[$'\"]")
 
 
 def _expansion(stage: Stage, instruction: Instruction) -> Refusal | None:
     """Variables that cannot be expanded, and values that are refused once they are."""
-    if instruction.keyword not in _EXPANDED:
+    failed = stage.failed.get(id(instruction))
+    if failed:
+        return Refusal(f"{failed[0]!r} cannot be expanded: {failed[1]}", "value")
+    if instruction.keyword == "STOPSIGNAL":
+        return _signal(stage, instruction)
+    if instruction.keyword not in _PATHS:
         return None
-    for text, span in _texts(instruction):
+    for text, span in _paths(instruction):
         value = stage.expand(instruction, text)
         if value.error:
             return Refusal(f"{text!r} cannot be expanded: {value.error}", "value", span)
-        if instruction.keyword == "STOPSIGNAL" and value.text is not None and not is_signal(value.text):
-            return Refusal(f"{value.text!r} is no signal", "value", span)
     return _checksum(stage, instruction) if instruction.keyword == "ADD" else None
 
 
-def _texts(instruction: Instruction) -> Iterator[tuple[str, Span]]:
-    if instruction.pairs:
-        yield from ((pair.value, pair.span) for pair in instruction.pairs if pair.value and "$" in pair.value)
-        return
-    if (
-        "$" in instruction.value
-        or "'" in instruction.value
-        or '"' in instruction.value
-        or instruction.keyword == "STOPSIGNAL"
-    ):
+def _paths(instruction: Instruction) -> Iterator[tuple[str, Span]]:
+    """The texts of ADD and COPY that BuildKit expands, where there is anything to expand."""
+    if _TELLING.search(instruction.value):
         yield from zip(instruction.words, instruction.word_spans, strict=True)
     for flag in instruction.flags:
-        if flag.name in {"chown", "chmod", "checksum"}:
+        if flag.name in _EXPANDED_FLAGS and _TELLING.search(flag.value or ""):
             yield flag.value or "", flag.span
+
+
+def _signal(stage: Stage, instruction: Instruction) -> Refusal | None:
+    text = stage.expand(instruction, instruction.value).text
+    if text is None or is_signal(text):
+        return None
+    return Refusal(f"{text!r} is no signal", "value", instruction.span_of(0, len(instruction.value)))
 
 
 _DIGEST = re.compile("sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
