@@ -678,6 +678,11 @@ _ASSIGNMENT = re.compile(
 _LARGEST_SETTINGS = 256 * 1024
 
 
+def is_vendored(path: str) -> bool:
+    """Tell whether a file of an image belongs to an installed package or to the distribution."""
+    return bool(_VENDORED.search(path))
+
+
 def find_in_file(path: str, data: bytes) -> Iterator[Hit]:
     """Find secrets in one file of an image.
 
@@ -690,7 +695,7 @@ def find_in_file(path: str, data: bytes) -> Iterator[Hit]:
         data: the file's content.
     """
     keeps = bool(CREDENTIAL_FILE.search(path)) and not _TEMPLATE.search(path)
-    vendored = bool(_VENDORED.search(path))
+    vendored = is_vendored(path)
     if vendored and not keeps and _TRIAL.search(path):
         return iter(())
     words_count = keeps or not (vendored or _TEMPLATE.search(path))
