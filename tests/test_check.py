@@ -420,3 +420,35 @@ def test_selection_holds_for_policies_clauses_and_hadolint(
     write(here, Dockerfile="FROM debian:12\nRUN foo\nRUN cd /x && y\n")
     config = Config(select=frozenset(select), ignore=frozenset(ignore | {"hadolint:DL3059"}))
     assert ids(run(config=config).files[0]) == expected
+
+
+def test_crash_around_hadolint_loses_no_finding_of_ours(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that vanishes between two looks, or a bug of ours, is hadolint's failure alone."""
+
+    def crash(*_: object, **__: object) -> None:
+        raise FileNotFoundError("gone")
+
+    monkeypatch.setattr(hadolint, "run", crash)
+    write(here, Dockerfile=BAD)
+    report = run(config=Config())
+    assert ids(report.files[0]) == ["no-foo:2"]
+    assert "gone" in report.not_looked[0].reason
+
+
+def test_file_that_changes_meanwhile_is_not_remembered(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer belongs to the content that hadolint read."""
+    write(here, Dockerfile="FROM debian:12\nRUN cd /x && y\n")
+    real = process.run
+
+    def run_and_change(argv: list[str], **kwargs: object) -> process.Completed:
+        done = real(argv, **kwargs)  # type: ignore[arg-type]
+        write(here, Dockerfile="FROM debian:12\n")
+        return done
+
+    monkeypatch.setattr(process, "run", run_and_change)
+    run(config=Config())
+    monkeypatch.setattr(process, "run", real)
+    write(here, Dockerfile="FROM debian:12\nRUN cd /x && y\n")
+    starts = counted(monkeypatch)
+    assert ids(run(config=Config()).files[0]) == ["hadolint:DL3003:2"]
+    assert len(starts) == 1

@@ -15,6 +15,7 @@ from dockproof import gate, waiver
 from dockproof.collect import discover
 from dockproof.collect.discover import STDIN, Found
 from dockproof.facts.dockerfile import parse
+from dockproof.finding import Probe
 from dockproof.gate import Answers, CheckReport, FileReport, NotLooked, Probed
 from dockproof.records import NamedTuple
 
@@ -127,6 +128,7 @@ class _Checker:
 
     def __init__(self, policies: Mapping[str, Policy], config: Config, settings: Settings) -> None:
         self.policies, self.config, self.settings = policies, config, settings
+        self._chosen: dict[Profile, tuple[Policy, ...]] = {}
 
     def look(self, found: Sequence[Found]) -> tuple[list[_Looked], hadolint.Found | None]:
         """Run our probes, and hadolint at the same time; None where hadolint is not wanted."""
@@ -148,7 +150,12 @@ class _Checker:
 
         with ExitStack() as stack:
             paths = {one.path: self._on_disk(one, stack) for one in found if _is_readable(one)}
-            said = hadolint.run(list(paths.values()), defaults=self.settings.defaults)
+            try:
+                said = hadolint.run(list(paths.values()), defaults=self.settings.defaults)
+            except Exception as error:  # noqa: BLE001 - whatever happens to it, our own findings must not be lost
+                said = hadolint.Found(
+                    {}, {}, (NotLooked("hadolint", f"it crashed: {error!r}", gate.where(error)),)
+                )
         named = {path: Path(name) for name, path in paths.items()}
         return hadolint.Found(
             {named[path]: some for path, some in said.findings.items()},
@@ -199,9 +206,15 @@ class _Checker:
             missed = (NotLooked("target", error.args[0]),)
             targets = ()
         target = gate.target_of(dockerfile, looked.profile, targets, _context(looked))
-        probed = gate.probe_source(target, self.policies, self.config, waivers)
+        probed = gate.probe_source(target, self.policies, self.config, waivers, self._asked(looked.profile))
         answers = probed.answers
         return probed._replace(answers=answers._replace(not_looked=(*missed, *answers.not_looked)))
+
+    def _asked(self, profile: Profile) -> Sequence[Policy]:
+        """Return the policies that are asked under a profile."""
+        if profile not in self._chosen:
+            self._chosen[profile] = tuple(gate.asked(self.policies, self.config, profile, Probe.SOURCE))
+        return self._chosen[profile]
 
     def report(self, looked: _Looked, said: hadolint.Found | None) -> FileReport:
         """Put hadolint's findings beside ours and apply waivers."""

@@ -198,9 +198,13 @@ def probe_source(
     policies: Mapping[str, Policy],
     config: Config,
     waivers: Sequence[Exemption] = (),
+    chosen: Sequence[Policy] | None = None,
 ) -> Probed:
-    """Ask every source probe about one Dockerfile and read its waivers; `settle` makes the answers of it."""
-    chosen = asked(policies, config, target.profile, Probe.SOURCE)
+    """Ask every source probe about one Dockerfile and read its waivers; `settle` makes the answers of it.
+
+    `chosen` is what `asked` returns for the profile, for those who check many files.
+    """
+    chosen = asked(policies, config, target.profile, Probe.SOURCE) if chosen is None else chosen
     answers = ask(chosen, Probe.SOURCE, target, config)
     exemptions = (*waivers, *waiver.of_comments(target.dockerfile), *_honoured(target, policies, config))
     return Probed(answers, exemptions, tuple(chosen))

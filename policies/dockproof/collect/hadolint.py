@@ -87,7 +87,8 @@ def run(files: Sequence[Path], config: Path | None = None, *, defaults: bool = F
         fresh = _ask(program, config, [path for path in files if path not in said], defaults=defaults)
     except NotLookedError as error:
         return _failed(f"{error}; --no-hadolint leaves it out", error.log)._replace(**_sorted_out(said))
-    cache.put({keys[path]: answer for path, answer in fresh.items()})
+    # A file that changed while hadolint read it would be remembered under its old content.
+    cache.put({keys[path]: answer for path, answer in fresh.items() if cache.key(path) == keys[path]})
     return Found(**_sorted_out(said | fresh))
 
 
@@ -97,8 +98,11 @@ def _failed(reason: str, log: str = "") -> Found:
 
 def binary() -> str | None:
     """Return hadolint's path: the one beside the interpreter, where pip puts it, else the one on PATH."""
-    beside = os.path.join(os.path.dirname(sys.executable), NAME)  # noqa: PTH118, PTH120 - text for a command line
-    return shutil.which(beside) or shutil.which(NAME)
+    return shutil.which(_beside()) or shutil.which(NAME)
+
+
+def _beside() -> str:
+    return os.path.join(os.path.dirname(sys.executable), NAME)  # noqa: PTH118, PTH120 - text for a command line
 
 
 def find_config(folder: Path) -> Path | None:
@@ -112,9 +116,15 @@ def find_config(folder: Path) -> Path | None:
     return None
 
 
-def _environment(*, defaults: bool) -> dict[str, str]:
-    """Return what to set for hadolint: HADOLINT_ variables are the user's, unless built-in defaults are asked for."""
+def _environment(program: str, *, defaults: bool) -> dict[str, str]:
+    """Return what to set for hadolint.
+
+    HADOLINT_ variables are the user's, unless built-in defaults are asked for. The tool's run-time system collects
+    garbage on all cores at once, which makes it slower and leaves none to us; the one from PyPI lets itself be told.
+    """
     own = {"LC_ALL": "C.UTF-8"}
+    if program == _beside() and "GHCRTS" not in os.environ:
+        own["GHCRTS"] = "-N1"
     return own | ({name: "" for name in os.environ if name.startswith("HADOLINT_")} if defaults else {})
 
 
@@ -147,7 +157,7 @@ def _ask(
             done = process.run(
                 [*argv, *(_argument(path) for path in batch)],
                 timeout=60 + len(batch) / 2,
-                env=_environment(defaults=defaults),
+                env=_environment(program, defaults=defaults),
                 what=NAME,
             )
             for path, said in _parsed(done, batch):
