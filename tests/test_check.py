@@ -385,7 +385,7 @@ def test_hadolint_reads_standard_input_and_odd_names(here: Path) -> None:
     settings = Settings(standard=Standard(b"FROM debian:12\nRUN cd /x && y\n"))
     report = run(".", "-", config=Config(), settings=settings)
     assert [ids(file) for file in report.files] == [["hadolint:DL3003:2"]] * 3
-    assert report.files[-1].path == "<stdin>"
+    assert report.files[-1].path == "-"
 
 
 def test_many_names_go_into_several_command_lines(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ class Standard(NamedTuple):
     """
 
     content: bytes
-    name: str = "<stdin>"
+    name: str = STDIN
 
 
 class Settings(NamedTuple):
