@@ -120,6 +120,7 @@ class SourceMutant(NamedTuple):
         clause: the clause that must turn red.
         also: other policies that rightly turn red too.
         at: text that stands on the line where the finding must sit; "" = a line of `new`.
+        ignore: what the build context's ignore file holds instead, None = it stays as it is.
     """
 
     name: str
@@ -129,6 +130,7 @@ class SourceMutant(NamedTuple):
     clause: str | None = None
     also: frozenset[str] = frozenset()
     at: str = ""
+    ignore: str | None = None
 
 
 class ImageMutant(NamedTuple):

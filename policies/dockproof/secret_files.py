@@ -19,8 +19,8 @@ _KEY = re.compile(
 )
 # Keys that everybody may have: of package archives, and the public half of any other.
 _PUBLIC = re.compile(
-    r"(?:.*[-_.])?(?:pub|public|gpg|pgp|apt|deb|rpm|repo|repository|archive|archive-keyring|release|signing|asc)(?:[-_.].*)?\.(?:key|pem|asc|gpg|der)"
-    r"|.*\.pub|RPM-GPG-KEY.*|(?:ca|cert|chain|fullchain)[-_.]?(?:key)?\.(?:pem|crt)",
+    r"(?:.*[-_.])?(?:pub|public|gpg|pgp|apt|deb|rpm|repo|repository|archive|archive-keyring|release|asc)(?:[-_.].*)?\.(?:key|pem|asc|gpg|der)"
+    r"|.*\.pub|RPM-GPG-KEY.*|(?:ca|cert|chain|fullchain)\.(?:pem|crt)",
     re.IGNORECASE,
 )
 _PUBLIC_PLACE = re.compile(r"(?:^|/)(?:etc/apt|apt|keyrings|trusted\.gpg\.d|rpm-gpg|pki/rpm-gpg|apk/keys)/")

@@ -168,7 +168,7 @@ class NoSecretFiles(Policy):
             clause="pointer",
         ),
         ImageMutant("env-file", "COPY <<E /app/.env\nDEBUG=0\nE", clause="env-file"),
-        ImageMutant("empty-key-store", "COPY <<E /app/tls/store.p12\nx\nE", clause="key"),
+        ImageMutant("key-store", "COPY <<E /app/tls/store.p12\nx\nE", clause="key"),
         ImageMutant(
             "deleted-credentials",
             "USER 0\nCOPY <<E /root/.npmrc\nregistry=https://example.com\nE\nRUN rm /root/.npmrc\nUSER 10001:10001",

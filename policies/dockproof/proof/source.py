@@ -73,4 +73,14 @@ def _row(
         text, lines = edited(good.text, mutant)
     except ValueError as error:
         return failed(policy, mutant, str(error))
-    return judge(policy, mutant, answers(good, text, policies, config), lines)
+    return judge(policy, mutant, answers(_with_ignore(good, mutant.ignore), text, policies, config), lines)
+
+
+def _with_ignore(good: Good, text: str | None) -> Good:
+    """Return the good file with another ignore file beside it, where a mutant brings one."""
+    if text is None or good.context is None:
+        return good
+    from dockproof.facts import context  # noqa: PLC0415 - few mutants need it
+
+    ignored = context.BuildContext(good.context.root, good.context.ignore_path, context.parse(text))
+    return good._replace(context=ignored)
