@@ -164,16 +164,16 @@ def _overlay(recipe: Recipe, workshop: Workshop, scratch: Path) -> str:
         recipe.arrange(unpacked, root)
     else:
         unpacked.rename(root)
-    _write(root / "usr/local/bin/docker-entrypoint.sh", recipe.entrypoint)
+    for program in recipe.programs:
+        _install(program, root / "usr/local/bin" / program.name)
     names = [path.name for path in workshop.packages.download([recipe.main])]
     return names[0].split("_")[1].replace("%3a", ":")
 
 
-def _write(target: Path, source: Path) -> None:
-    if source.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-        target.chmod(0o755)
+def _install(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(0o755)
 
 
 def _bootstrap(recipe: Recipe, workshop: Workshop, scratch: Path) -> None:

@@ -58,15 +58,15 @@ class Recipe:
         )
 
     @property
-    def entrypoint(self) -> Path:
-        """Our own entrypoint script; the file is absent for an image that has none."""
-        return FILES / f"{self.repository}-entrypoint.sh"
+    def programs(self) -> list[Path]:
+        """Our own scripts for the image's /usr/local/bin, its entrypoint among them; none for some."""
+        return sorted((FILES / self.repository).glob("*"))
 
     def fingerprint(self) -> str:
         """Return a hash of all that decides the image's content but the packages' versions."""
         digest = hashlib.sha256(repr(self).encode())
-        for path in (self.entrypoint, HERE / "build.py", HERE / "python_layout.py"):
-            digest.update(path.read_bytes() if path.is_file() else b"")
+        for path in (*self.programs, HERE / "build.py", HERE / "python_layout.py"):
+            digest.update(path.read_bytes())
         return digest.hexdigest()[:16]
 
 
@@ -146,9 +146,8 @@ RABBITMQ = Recipe(
     ),
     unpack=("rabbitmq-server",),
     config={
-        # Debian's own commands in /usr/sbin change the user and hide the server behind a shell; these are upstream's.
         "Env": [
-            f"PATH=/usr/lib/rabbitmq/bin:{PATH}", "LANG=C.UTF-8", "HOME=/var/lib/rabbitmq", "RABBITMQ_LOGS=-",
+            f"PATH={PATH}:/usr/lib/rabbitmq/bin", "LANG=C.UTF-8", "HOME=/var/lib/rabbitmq", "RABBITMQ_LOGS=-",
             "RABBITMQ_VERSION={version}",
         ],
         "Entrypoint": ["docker-entrypoint.sh"],
@@ -164,6 +163,11 @@ RABBITMQ = Recipe(
         install -d -o rabbitmq -g rabbitmq -m 0777 /var/lib/rabbitmq /var/log/rabbitmq
         install -d -o rabbitmq -g rabbitmq /etc/rabbitmq /etc/rabbitmq/conf.d
         echo '[rabbitmq_management].' >/etc/rabbitmq/enabled_plugins
+        # Debian's own commands hide the server behind a shell and its log in a file.
+        rm /usr/sbin/rabbitmq*
+        for name in rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins rabbitmq-queues rabbitmq-streams; do
+            ln -s rabbitmq-tool "/usr/local/bin/$name"
+        done
         printf 'loopback_users.guest = false\\nlog.console = true\\n' >/etc/rabbitmq/conf.d/10-defaults.conf
     """,
 )  # fmt: skip
