@@ -115,7 +115,7 @@ def test_cut_off_archive_is_refused(part: float, tmp_path: Path) -> None:
     path = archives.docker_archive(tmp_path / "image.tar", [BASE, TOP])
     end = path.read_bytes().rindex(b"layer.tar")
     os.truncate(path, int(end * part))
-    with pytest.raises(NotLookedError, match="cut off|no image archive|lacks a blob"):
+    with pytest.raises(NotLookedError, match=r"cut off|no image archive|lacks a blob"):
         image.from_archive(path)
 
 
@@ -140,7 +140,7 @@ def test_archive_that_is_no_image_is_refused(blobs: dict[str, bytes], words: str
 
 def test_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     """No archive, no facts."""
-    with pytest.raises(NotLookedError, match="nothing.tar cannot be read"):
+    with pytest.raises(NotLookedError, match=r"nothing\.tar cannot be read"):
         image.from_archive(tmp_path / "nothing.tar")
 
 

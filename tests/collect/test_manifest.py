@@ -1,6 +1,7 @@
 """The manifest as compose resolves it, and the compose file that the gate makes of it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ def runnable(
     *,
     images: dict[str, str] | None = None,
     stand_ins: StandIns | None = None,
-) -> dict[str, dict[str, dict[str, object]]]:
+) -> dict[str, Any]:
     """Return the compose file that the gate starts for some services."""
     return model.runnable(
         manifest(text), names, project="p", labels=LABELS, images=images or {}, stand_ins=stand_ins
@@ -186,7 +187,12 @@ def test_built_and_stand_in_images_are_run_and_never_pulled() -> None:
 def test_override_merges_mappings_and_replaces_the_rest() -> None:
     """None removes; the service itself is left as it was."""
     service = {"user": "1", "environment": {"A": "1", "B": "2"}, "cap_drop": ["ALL"], "read_only": True}
-    override = {"user": "0:0", "environment": {"B": None, "C": "3"}, "cap_drop": [], "read_only": None}
+    override: dict[str, object] = {
+        "user": "0:0",
+        "environment": {"B": None, "C": "3"},
+        "cap_drop": [],
+        "read_only": None,
+    }
     assert model.merge(service, override) == {
         "user": "0:0",
         "environment": {"A": "1", "C": "3"},

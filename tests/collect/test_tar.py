@@ -1,5 +1,6 @@
 """The tar reader agrees with Python's own, and refuses what a layer has no reason to hold."""
 
+import contextlib
 import io
 import tarfile
 
@@ -102,10 +103,8 @@ def test_cut_off_archive_is_refused_or_reads_as_a_shorter_one(infos: list[Info],
 @given(st.binary(min_size=512, max_size=2048))
 def test_any_bytes_give_entries_or_an_error(data: bytes) -> None:
     """Random bytes are never read as a layer without complaint."""
-    try:
-        assert read(data) == [] or data[:512] == bytes(512)
-    except ArchiveError:
-        pass
+    with contextlib.suppress(ArchiveError):
+        assert read(data) == []
 
 
 def header(**fields: bytes) -> bytes:

@@ -16,7 +16,7 @@ def answers(host: str) -> bool:
         client.send(b"GET / HTTP/1.0\r\n\r\n")
         return client.recv(15).startswith(b"HTTP/1.0 200")
     except OSError as error:
-        print(f"{host}: {error}")
+        sys.stdout.write(f"{host}: {error}\n")
         return False
 
 
