@@ -57,6 +57,7 @@ _EMPTY_PARENTHESES = re.compile(r"[ \t]*\)")
 _PARENTHESIS = re.compile(r"\\.|'[^']*'|[()]", re.DOTALL)
 _ENDS_WORD = frozenset(" \t\r\n;&|<>()")
 _ANGLES = ("<", ">")
+_ENDS_CONDITION = frozenset({";", ";;", "&"})
 _EXTGLOB = frozenset("?*+@!")
 _PROTECTED = ("$", "`", '"', "\\")
 _ESCAPES = {
@@ -603,7 +604,10 @@ class _Parser:
             word, position = self.loose_word(end)
             if word is None:
                 found = _TOKEN.match(self.text, position)
-                if found is None or not found[_OPERATOR] or found[_OPERATOR] == "\n":
+                if found and found[_OPERATOR] == "\n":
+                    end = found.end()
+                    continue
+                if found is None or not found[_OPERATOR] or found[_OPERATOR] in _ENDS_CONDITION:
                     self.error("no ]] ends the condition", start)
                     return self.ended(position)
                 word, position = Word(found[_OPERATOR], position, found.end(), self.source), found.end()
