@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dockproof import gate, verdict, waiver
-from dockproof.errors import DockproofError, NotLookedError, UsageError
+from dockproof.errors import DockproofError, NothingToCheckError, NotLookedError, UsageError
 from dockproof.finding import Probe
 from dockproof.gate import Answers, NotLooked
 from dockproof.policy import ImageTarget, RuntimeTarget
@@ -86,9 +86,10 @@ class Session:
         policies: all policies by id.
         config: the configuration in force.
         phases: what took how long, in the order of its end.
+        left: what could not be removed at the end, and why.
     """
 
-    def __init__(  # noqa: PLR0913 - its parts, each made elsewhere
+    def __init__(
         self,
         manifest: Manifest,
         engine: Engine,
@@ -101,8 +102,13 @@ class Session:
         self.manifest, self.engine, self.stand_ins = manifest, engine, stand_ins
         self.policies, self.config, self.progress = policies, config, progress
         self.services: Mapping[str, Service] = {n: s for n, s in manifest.services.items() if s.build}
+        if not self.services:
+            raise NothingToCheckError(
+                f"{manifest.path}: no service has `build:`, so there is nothing to verify"
+            )
         self.rules: Mapping[str, ServiceRule] = self._rules()
         self.phases: list[Phase] = []
+        self.left: list[NotLooked] = []
         self._once = _Once()
         self._stack = ExitStack()
 
@@ -118,7 +124,8 @@ class Session:
 
         Raises:
             NotLookedError: no engine answers.
-            UsageError: the manifest is missing, wrong, or builds nothing.
+            UsageError: the manifest is missing or wrong.
+            NothingToCheckError: it builds nothing.
         """
         from dockproof.collect import compose, standins  # noqa: PLC0415 - starting `check` must not pay for it
         from dockproof.collect.engine import Engine  # noqa: PLC0415 - as above
@@ -144,8 +151,15 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Remove every container, network and volume that this session started; may be called twice."""
-        self._stack.close()
+        """Remove every container, network and volume that this session started; may be called twice.
+
+        What could not be removed is added to `left`, so that it hides nothing that was found.
+        """
+        for close in (self._stack.close, self.engine.close):
+            try:
+                close()
+            except DockproofError as error:
+                self.left.append(NotLooked("clean-up", f"{error}; the next run removes what is left"))
 
     # ------------------------------------------------------------------------------------------- questions
 
@@ -331,6 +345,8 @@ class Session:
         Raises:
             NotLookedError: it did not start, died, or could not be looked at.
         """
+        if self._failed(service):
+            raise NotLookedError(f"service {service} was not run: its image could not be built")
         project = self._once.get("project", self._start)
         wanted = frozenset(e for policy in self.asks(service, Probe.RUNTIME) for e in policy.experiments)
 

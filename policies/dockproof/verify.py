@@ -64,6 +64,7 @@ class Report(NamedTuple):
         versions: tool to version.
         phases: part of the run to seconds.
         seconds: of the whole run.
+        left: what could not be removed at the end.
     """
 
     manifest: Path
@@ -72,10 +73,11 @@ class Report(NamedTuple):
     versions: Mapping[str, str]
     phases: Sequence[Phase]
     seconds: float
+    left: Sequence[NotLooked] = ()
 
     def exit(self, config: Config) -> Exit:
         """Return the exit code; what could not be looked at wins over what was found."""
-        if any(n.fatal for service in self.services for n in service.not_looked):
+        if self.left or any(n.fatal for service in self.services for n in service.not_looked):
             return Exit.NOT_LOOKED
         red = any(is_red(f, config.fail_level) for service in self.services for f in findings(service))
         failed = any(not result.passed for service in self.services for result in service.structure)
@@ -197,6 +199,7 @@ def command(
 
     with process.interruptible(), Session.open(compose, policies, config, say) as session:
         report = run(session, names)
+    report = report._replace(left=session.left)
     print(evidence.text(report, policies, config), end="")  # noqa: T201 - the report
     say(evidence.phases(report))
     for path in evidence.write(report, config, folder):
@@ -212,7 +215,9 @@ def main(arguments: list[str]) -> int:
     from dockproof.collect import compose  # noqa: PLC0415 - as above
 
     parser = cli.parser_for("verify")
-    parser.add_argument("services", nargs="*", metavar="SERVICE", help="services to verify (default: all that are built)")
+    parser.add_argument(
+        "services", nargs="*", metavar="SERVICE", help="services to verify (default: all that are built)"
+    )
     cli.add_common(parser)
     parser.add_argument("--compose", metavar="FILE", help="the manifest (default: compose.yaml here)")
     parser.add_argument("--output", metavar="FOLDER", default="build/verify", help="where the evidence goes")

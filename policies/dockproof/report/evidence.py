@@ -59,6 +59,7 @@ def document(report: Report, config: Config) -> dict[str, Any]:
         "stand_ins": [dict(one) for one in report.stand_ins],
         "seconds": round(report.seconds, 1),
         "phases": [{"name": phase.name, "seconds": round(phase.seconds, 2)} for phase in report.phases],
+        "not_removed": [_missed(missed) for missed in report.left],
         "services": [_service(service) for service in report.services],
     }
 
@@ -216,6 +217,7 @@ def _live(service: Service) -> Iterable[Finding]:
 
 
 def _not_looked(report: Report) -> Iterator[str]:
+    yield from (f"NOT CLEANED UP: {missed.reason}" for missed in report.left)
     for service in report.services:
         for missed in service.not_looked:
             yield f"{service.name}: NOT LOOKED AT: {missed.what}: {missed.reason}"

@@ -1,0 +1,278 @@
+"""`dockproof verify` on small stacks, good and bad, as a user runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from xml.etree import ElementTree as ET
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dockproof.collect.engine import Engine
+
+STACK = Path(__file__).parent / "collect" / "stack"
+BASE = "python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285"
+GOOD = f"""\
+FROM {BASE}
+COPY --chmod=0755 server.py probe.py /srv/
+USER 10001:10001
+EXPOSE 8000
+HEALTHCHECK --start-period=20s --start-interval=500ms --interval=2s --timeout=1s --retries=2 \\
+    CMD ["python3", "-I", "-S", "/srv/probe.py"]
+CMD ["python3", "/srv/server.py"]
+"""
+ONE = "services: {web: {build: .}}\n"
+TWO = "services: {web: {build: .}, other: {build: {context: ., dockerfile: Dockerfile.other}}}\n"
+
+
+class Answer(NamedTuple):
+    """How a run ended."""
+
+    code: int
+    out: str
+    err: str
+    results: dict[str, object]
+
+
+@pytest.fixture
+def verify(tmp_path: Path) -> Callable[..., Answer]:
+    """Return a function that writes a project and runs `dockproof verify` in it."""
+    for name in ("server.py", "probe.py"):
+        shutil.copy(STACK / name, tmp_path)
+
+    def run(*arguments: str, env: dict[str, str] | None = None, **files: str) -> Answer:
+        for name, text in {"Dockerfile": GOOD, "compose__yaml": ONE, **files}.items():
+            (tmp_path / name.replace("__", ".")).write_text(text, encoding="utf-8")
+        argv = [sys.executable, "-m", "dockproof", "verify", "--no-hadolint", *arguments]
+        answer = subprocess.run(
+            argv,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+            env={**os.environ, **(env or {})},
+        )
+        path = tmp_path / "build/verify/results.json"
+        results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return Answer(answer.returncode, answer.stdout, answer.stderr, results)
+
+    return run
+
+
+def _runs(engine: Engine) -> set[str]:
+    """Return the ids of the runs that have a container, network or volume on the engine."""
+    form = '{{.Label "dockproof.run"}}'
+    listings = (["ps", "--all"], ["network", "ls"], ["volume", "ls"])
+    flags = ["--filter", "label=dockproof.run", "--format", form]
+    return {run for listing in listings for run in engine.docker(*listing, *flags).stdout.split()}
+
+
+@pytest.fixture
+def leftovers(engine: Engine) -> Callable[[], set[str]]:
+    """Return a function that tells which runs left something since the test began."""
+    before = _runs(engine)
+    return lambda: _runs(engine) - before
+
+
+def test_without_an_engine_exit_is_4_with_what_to_do(verify: Callable[..., Answer]) -> None:
+    """Nothing could be looked at, and the message says what to install."""
+    answer = verify(env={"DOCKER_HOST": "unix:///nonexistent/docker.sock"})
+    assert answer.code == 4
+    assert "Install Docker" in answer.err
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files", "words"),
+    [
+        (["--compose", "missing.yaml"], {}, "missing.yaml"),
+        ([], {"compose__yaml": "services: [\n"}, "compose.yaml"),
+        (["webb"], {}, "'webb'"),
+        ([], {"compose__yaml": "services: {web: {build: ., x-dockproof: {profil: x}}}\n"}, "profile"),
+    ],
+)
+@pytest.mark.engine
+def test_wrong_manifest_or_service_is_exit_2(
+    engine: Engine, verify: Callable[..., Answer], arguments: list[str], files: dict[str, str], words: str
+) -> None:
+    """A mistake of the user's is told in one line that names the file, the service or the key."""
+    assert engine.version
+    answer = verify(*arguments, **files)
+    assert answer.code == 2, answer.err
+    assert words in answer.err
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.engine
+def test_manifest_that_builds_nothing_is_exit_3(engine: Engine, verify: Callable[..., Answer]) -> None:
+    """A run that looked at nothing is never clean."""
+    assert engine.version
+    answer = verify(compose__yaml="services: {web: {image: alpine}}\n")
+    assert answer.code == 3
+    assert "nothing to verify" in answer.err
+
+
+@pytest.mark.engine
+def test_good_stack_passes_and_leaves_evidence(
+    verify: Callable[..., Answer], leftovers: Callable[[], set[str]]
+) -> None:
+    """The table, results.json and junit.xml say the same, and nothing is left running."""
+    answer = verify()
+    assert answer.code == 0, answer.out + answer.err
+    assert "PASSED" in answer.out
+    assert answer.results["exit"] == 0
+    assert leftovers() == set()
+
+
+@pytest.mark.engine
+def test_failed_build_names_file_line_step_and_the_rest_is_still_reported(
+    engine: Engine, verify: Callable[..., Answer], tmp_path: Path
+) -> None:
+    """One bad build is exit 4; the other image is verified all the same."""
+    assert engine.version
+    other = f"FROM {BASE}\nRUN echo the last words && exit 3\n"
+    answer = verify(compose__yaml=TWO, Dockerfile__other=other)
+    assert answer.code == 4
+    assert "Dockerfile.other:2" in answer.out
+    assert "the last words" in answer.out
+    verdicts = {s["service"]: {v["verdict"] for v in s["verdicts"]} for s in answer.results["services"]}  # type: ignore[attr-defined]
+    assert "not looked at" not in verdicts["web"]
+    assert "not looked at" in verdicts["other"]
+    suites = ET.parse(tmp_path / "build/verify/junit.xml").getroot()  # noqa: S314 - our own file
+    assert {s.get("name"): int(s.get("errors", "0")) > 0 for s in suites} == {"web": False, "other": True}
+
+
+@pytest.mark.engine
+def test_service_that_exits_at_once_is_exit_4_with_its_last_words(
+    verify: Callable[..., Answer], leftovers: Callable[[], set[str]]
+) -> None:
+    """A dead container proves nothing, so it is never a pass; its log says why it died."""
+    dead = GOOD.replace(
+        'CMD ["python3", "/srv/server.py"]', 'CMD ["python3", "-c", "raise SystemExit(\'no settings\')"]'
+    )
+    answer = verify(Dockerfile=dead)
+    assert answer.code == 4
+    assert "no settings" in answer.out
+    assert leftovers() == set()
+
+
+@pytest.mark.engine
+def test_service_that_never_becomes_healthy_fails_in_bounded_time(
+    engine: Engine, verify: Callable[..., Answer]
+) -> None:
+    """The wait ends with the check's own terms, and the finding shows what the probe said."""
+    assert engine.version
+    sick = GOOD.replace("/srv/probe.py", "/srv/nothing.py").replace("start-period=20s", "start-period=1s")
+    answer = verify(Dockerfile=sick)
+    assert answer.code == 1, answer.out + answer.err
+    assert "healthcheck/healthy" in answer.out
+    assert "nothing.py" in answer.out
+
+
+@pytest.mark.engine
+def test_root_at_run_time_contradicts_a_good_dockerfile(
+    engine: Engine, verify: Callable[..., Answer]
+) -> None:
+    """A Dockerfile that says USER and a process that runs as uid 0 are never both green."""
+    assert engine.version
+    answer = verify(compose__yaml='services: {web: {build: ., user: "0:0"}}\n')
+    assert answer.code == 1
+    assert "contradiction/non-root" in answer.out
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_leaves_nothing(
+    verify: Callable[..., Answer],
+    leftovers: Callable[[], set[str]],
+    tmp_path: Path,
+    number: signal.Signals,
+) -> None:
+    """Ctrl-C while containers run removes them all."""
+    verify("nobody")  # writes the files
+    argv = [sys.executable, "-m", "dockproof", "verify", "--no-hadolint"]
+    process = subprocess.Popen(
+        argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not leftovers() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert process.poll() is None
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert leftovers() == set()
+
+
+@pytest.mark.engine
+def test_engine_that_goes_away_midway_is_exit_4(
+    engine: Engine, verify: Callable[..., Answer], leftovers: Callable[[], set[str]], tmp_path: Path
+) -> None:
+    """What was found is reported, what was not is said, and the next run removes what was left."""
+    proxy = _Proxy(engine.host.removeprefix("unix://"), tmp_path / "engine.sock")
+    watch = threading.Thread(target=proxy.close_when, args=(lambda: bool(leftovers()),), daemon=True)
+    watch.start()
+    answer = verify(env={"DOCKER_HOST": f"unix://{tmp_path / 'engine.sock'}"})
+    assert answer.code == 4, answer.out + answer.err
+    assert "Traceback" not in answer.err
+    assert "NOT LOOKED AT" in answer.out + answer.err or "error" in answer.err
+    assert verify().code == 0  # any later run sweeps first
+    assert leftovers() == set()
+
+
+class _Proxy:
+    """A unix socket that passes everything on to the engine, until it is closed with all its connections."""
+
+    def __init__(self, target: str, path: Path) -> None:
+        self.target, self.open, self.connections = target, True, list[socket.socket]()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(64)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while self.open:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self.target)
+            self.connections += [client, server]
+            for pair in ((client, server), (server, client)):
+                threading.Thread(target=_copy, args=pair, daemon=True).start()
+
+    def close_when(self, condition: Callable[[], bool]) -> None:
+        """Go away as soon as a condition holds, or after two minutes."""
+        deadline = time.monotonic() + 120
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.open = False
+        for each in (self.listener, *self.connections):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        return
