@@ -376,9 +376,12 @@ class Dockerfile:
 
     @cached_property
     def externals(self) -> tuple[External, ...]:
-        """All that the file takes from elsewhere: the syntax line's image, then that of each stage."""
+        """All that the file takes from elsewhere: the syntax line's image, then that of each stage.
+
+        What an ONBUILD takes stands once, although the stages built on it take it too.
+        """
         first = (self.syntax,) if self.syntax else ()
-        return first + tuple(external for stage in self.stages for external in stage.externals)
+        return first + tuple(dict.fromkeys(external for stage in self.stages for external in stage.externals))
 
     def target(self, name: str | None = None) -> Stage:
         """A stage by name (any casing) or index, the last one for None.

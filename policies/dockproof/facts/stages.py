@@ -391,7 +391,7 @@ class _State:
             before = self.workdir.value
             if before.text is None:
                 return value._replace(text=None, missing=before.missing)
-            return value._replace(text=_clean(f"{before.text}/{value.text}"))
+            return value._replace(text=_join(before.text, value.text))
         if self.stage.root_base.kind == "scratch":
             return value._replace(text=_clean(f"/{value.text}"))
         return value._replace(text=None, missing=("WORKDIR",))
@@ -516,6 +516,16 @@ def _from_outside(name: str, globals_: Scope, table: Table) -> Variable | None:
 
 def _is_absolute(path: str) -> bool:
     return path.startswith("/") or re.match(r"[A-Za-z]:[\\/]", path) is not None
+
+
+_PLAIN_PATH = re.compile(r"(?!\.\.?(?:/|\Z))[^/]++(?:/(?!\.\.?(?:/|\Z))[^/]++)*+")
+
+
+def _join(before: str, path: str) -> str:
+    """Append to a path that is clean already; what needs no cleaning costs nothing for what stands before."""
+    if _PLAIN_PATH.fullmatch(path):
+        return f"{before.rstrip('/')}/{path}"
+    return _clean(f"{before}/{path}")
 
 
 def _clean(path: str) -> str:

@@ -84,9 +84,14 @@ class Table:
         parent: the table that this one begins with.
         open_world: an image that is not at hand may set more names.
         predefined: what is there before the first line.
+
+    Attributes:
+        versions: what this table sets, with the positions.
+        inherited: answers from further out.
+        known: all names that any table of the family sets; most names that are asked for in vain are none.
     """
 
-    __slots__ = ("_inherited", "_open_world", "_parent", "_versions")
+    __slots__ = ("inherited", "known", "open_world", "parent", "versions")
 
     def __init__(
         self,
@@ -95,45 +100,48 @@ class Table:
         open_world: bool = False,
         predefined: dict[str, Variable] | None = None,
     ) -> None:
-        self._parent = parent
-        self._open_world = open_world
-        self._inherited: dict[str, Variable] = predefined or {}
-        self._versions: dict[str, list[tuple[int, Variable]]] = {}
+        self.parent = parent
+        self.open_world: bool = parent.open_world if parent else open_world
+        self.known: set[str] = parent.known if parent else set(predefined or ())
+        self.inherited: dict[str, Variable] = predefined or {}
+        self.versions: dict[str, list[tuple[int, Variable]]] = {}
 
     def define(self, name: str, variable: Variable, position: int) -> None:
         """Set a name; what stands behind `position` sees it."""
-        self._versions.setdefault(name, []).append((position, variable))
+        self.known.add(name)
+        self.versions.setdefault(name, []).append((position, variable))
 
     def get(self, name: str, position: int | None = None) -> Variable:
         """What holds at `position`, at the end for None."""
-        versions = self._versions.get(name)
+        versions = self.versions.get(name)
         if versions:
             last = len(versions) if position is None else bisect_left(versions, position, key=_position_of)
             if last:
                 return versions[last - 1][1]
-        return self._from_parents(name)
+        return self._from_parents(name) if name in self.known else self.outside(name)
 
     def _from_parents(self, name: str) -> Variable:
         """Climb without recursion and remember the answer in every table on the way."""
         climbed: list[Table] = []
         table: Table = self
-        while name not in table._inherited:  # another of the same class
+        while name not in table.inherited:
             climbed.append(table)
-            if table._parent is None:
-                variable = table._outside(name)
+            if table.parent is None:
+                variable = table.outside(name)
                 break
-            table = table._parent
-            if versions := table._versions.get(name):  # noqa: SLF001
+            table = table.parent
+            if versions := table.versions.get(name):
                 variable = versions[-1][1]
                 break
         else:
-            variable = table._inherited[name]  # noqa: SLF001
+            variable = table.inherited[name]
         for one in climbed:
-            one._inherited[name] = variable  # noqa: SLF001
+            one.inherited[name] = variable
         return variable
 
-    def _outside(self, name: str) -> Variable:
-        if not self._open_world:
+    def outside(self, name: str) -> Variable:
+        """What holds of a name that no line of the file sets."""
+        if not self.open_world:
             return _ABSENT
         if name == "PATH":
             return Variable(Value(None, (name,), (Origin("base", None),)), is_set=True)
