@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from dockproof import secrets
+from dockproof.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,7 +38,7 @@ class Given(NamedTuple):
         return tuple(first or second for first, second in _VARIABLE.findall(self.value))
 
 
-_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)|([A-Za-z_][A-Za-z0-9_]*))")
+_VARIABLE = pattern(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)|([A-Za-z_][A-Za-z0-9_]*))")
 
 
 def given(script: Script) -> Iterator[Given]:
@@ -102,7 +103,7 @@ _SHORT = {
 # Options that are whole words behind one dash.
 _WORDS = frozenset({"-storepass", "-keypass", "-srcstorepass", "-deststorepass", "-password", "-Password"})
 # Programs whose -p is glued to the password; apart from it, -p asks for one.
-_GLUED = re.compile(r"(?:mysql|mariadb)[a-z_-]*|7za?|7zr|rar|unrar")
+_GLUED = ("mysql", "mariadb", "7z", "rar", "unrar")
 
 
 def _optional(command: Command) -> Iterator[Given]:
@@ -111,9 +112,10 @@ def _optional(command: Command) -> Iterator[Given]:
     texts = [word.text for word in command.words]
     if option and subcommand in {"*", *texts}:
         yield from _short(command, option)
-    for word in command.words[1:]:
-        if _GLUED.fullmatch(command.name) and re.fullmatch(r"-p.+", word.text):
-            yield Given(f"-p of {command.name}", word.text[2:], word)
+    if command.name.startswith(_GLUED):
+        for word in command.words[1:]:
+            if word.text.startswith("-p") and len(word.text) > len("-p"):
+                yield Given(f"-p of {command.name}", word.text[2:], word)
 
 
 def _long(command: Command) -> Iterator[Given]:
@@ -144,59 +146,75 @@ _SEPARATOR = "\x1f"
 
 def _form(text: str) -> re.Pattern[str]:
     """Compile a form of a command: a blank stands for the end of a word, `…` for any words between."""
-    return re.compile(text.replace("…", "(?: [^ ]+)*?").replace(" ", _SEPARATOR))
+    return pattern(text.replace("…", "(?: [^ ]+)*?").replace(" ", _SEPARATOR))
+
+
+def _line(command: Command) -> str:
+    """Return what follows a command's name, a separator before each word."""
+    return "".join(f"{_SEPARATOR}{word.text}" for word in command.words[1:])
 
 
 _VALUE = "(?P<secret>[^ ]+)"
-_FORMS = tuple(
-    _form(text)
-    for text in (
-        rf"curl… (?:-[A-Za-z]*u ?|--user[ =]|-U ?|--proxy-user[ =])[^ :]*:{_VALUE}",
-        rf"(?:http|https|xh)… (?:-a ?|--auth[ =])[^ :]*:{_VALUE}",
-        rf"(?:npm|pnpm|yarn)(?: config)? set… [^ =]*(?:_auth|_authToken|_password|npmAuth[a-zA-Z]+)[ =]{_VALUE}",
-        rf"aws configure set… aws_(?:access_key_id|secret_access_key|session_token) {_VALUE}",
-        rf"poetry config… pypi-token\.[^ ]+ {_VALUE}",
-        rf"poetry config… http-basic\.[^ ]+ [^ ]+ {_VALUE}",
-        rf"composer config… http-basic\.[^ ]+ [^ ]+ {_VALUE}",
-        rf"composer config… (?:github-oauth|gitlab-token|gitlab-oauth|bearer)\.[^ ]+ {_VALUE}",
-        rf"bundle config… [^ ]+ [^ :]+:{_VALUE}",
-        rf"(?:cargo|vault) login {_VALUE}",
-        rf"snyk auth {_VALUE}",
-        rf"ngrok(?: config add-authtoken| authtoken) {_VALUE}",
-        rf"rabbitmqctl… (?:add_user|change_password) [^ ]+ {_VALUE}",
-        rf"htpasswd -[A-Za-z]*b[A-Za-z]*(?: -[^ ]+)*(?: [^ ]+){{2}} {_VALUE}",
-        rf"htpasswd -[A-Za-z]*(?:nb|bn)[A-Za-z]* [^ ]+ {_VALUE}",
-        rf"mc (?:alias set|config host add) [^ ]+ [^ ]+ [^ ]+ {_VALUE}",
-        rf"openssl… pass:{_VALUE}",
-        rf"smbclient… -U ?[^ %]+%{_VALUE}",
-        rf"kubectl create secret… --from-literal[ =][^ =]+={_VALUE}",
-        rf"gpg… --passphrase[ =]{_VALUE}",
-    )
+# Programs, and the form of what follows their name.
+_FORMS = (
+    ("curl", rf"… (?:-[A-Za-z]*u ?|--user[ =]|-U ?|--proxy-user[ =])[^ :]*:{_VALUE}"),
+    ("http https xh", rf"… (?:-a ?|--auth[ =])[^ :]*:{_VALUE}"),
+    (
+        "npm pnpm yarn",
+        rf"(?: config)? set… [^ =]*(?:_auth|_authToken|_password|npmAuth[a-zA-Z]+)[ =]{_VALUE}",
+    ),
+    ("aws", rf" configure set… aws_(?:access_key_id|secret_access_key|session_token) {_VALUE}"),
+    ("poetry", rf" config… (?:pypi-token\.[^ ]+|http-basic\.[^ ]+ [^ ]+) {_VALUE}"),
+    ("composer", rf" config… http-basic\.[^ ]+ [^ ]+ {_VALUE}"),
+    ("composer", rf" config… (?:github-oauth|gitlab-token|gitlab-oauth|bearer)\.[^ ]+ {_VALUE}"),
+    ("bundle", rf" config… [^ ]+ [^ :]+:{_VALUE}"),
+    ("cargo vault", rf" login {_VALUE}"),
+    ("snyk", rf" auth {_VALUE}"),
+    ("ngrok", rf"(?: config add-authtoken| authtoken) {_VALUE}"),
+    ("rabbitmqctl", rf"… (?:add_user|change_password) [^ ]+ {_VALUE}"),
+    ("htpasswd", rf" -[A-Za-z]*(?:nb|bn)[A-Za-z]* [^ ]+ {_VALUE}"),
+    ("htpasswd", rf" -[A-Za-z]*b[A-Za-z]*(?: -[^ ]+)*(?: [^ ]+){{2}} {_VALUE}"),
+    ("mc", rf" (?:alias set|config host add) [^ ]+ [^ ]+ [^ ]+ {_VALUE}"),
+    ("openssl", rf"… pass:{_VALUE}"),
+    ("smbclient", rf"… -U ?[^ %]+%{_VALUE}"),
+    ("kubectl", rf" create secret… --from-literal[ =][^ =]+={_VALUE}"),
 )
+_FORMS_OF: dict[str, list[re.Pattern[str]]] = {}
+for _programs, _text in _FORMS:
+    for _program in _programs.split():
+        _FORMS_OF.setdefault(_program, []).append(_form(_text))
 
 
 def _positional(command: Command) -> Iterator[Given]:
     """Yield the operands that are secrets by their place."""
-    words = list(command.words)
-    texts = [command.name, *(word.text for word in words[1:])]
-    joined = _SEPARATOR.join(texts)
-    for form in _FORMS:
-        # A password may hold the separator of nothing else, so the first form that fits tells all.
-        if match := form.match(joined):
-            index = joined.count(_SEPARATOR, 0, match.start("secret"))
+    line = _line(command) if command.name in _FORMS_OF else ""
+    for form in _FORMS_OF.get(command.name, ()):
+        if match := form.match(line):
+            word = command.words[line.count(_SEPARATOR, 0, match.start("secret"))]
             if not match["secret"].startswith("-"):
-                yield Given(f"`{command.name}`", match["secret"], words[index])
+                yield Given(f"`{command.name}`", match["secret"], word)
             return
 
 
 # ---------------------------------------------------------------------------------------------------- pipes
 
-_READER = _form("(?:chpasswd|passwd|(?:docker|podman|npm) login|helm registry login|(?:gh|glab) auth login)")
+# Programs that read a password, with the subcommand that does.
+_READERS = {
+    "chpasswd": "",
+    "passwd": "",
+    "docker": " login",
+    "podman": " login",
+    "npm": " login",
+    "helm": " registry login",
+    "gh": " auth login",
+    "glab": " auth login",
+}
 
 
 def _piped(command: Command) -> Iterator[Given]:
     """Yield what `echo` pipes, or a heredoc feeds, into a command that reads a password."""
-    if not _READER.match(_SEPARATOR.join([command.name, *(word.text for word in command.words[1:])])):
+    subcommand = _READERS.get(command.name)
+    if subcommand is None or not _line(command).startswith(subcommand.replace(" ", _SEPARATOR)):
         return
     source = command.piped_from
     words: Iterable[Word] = [word for redirect in command.redirects for word in _fed(redirect)]
@@ -215,7 +233,7 @@ def _fed(redirect: Redirect) -> Iterable[Word]:
 
 # -------------------------------------------------------------------------------------------------- writes
 
-_URL = re.compile(r"://[^\s/@:]*:?(?P<secret>[^\s/@:]*\$[^\s/@]*)@")
+_URL = pattern(r"://[^\s/@:]*:?(?P<secret>[^\s/@:]*\$[^\s/@]*)@")
 
 
 def _written(command: Command) -> Iterator[Given]:
@@ -235,18 +253,15 @@ def _written(command: Command) -> Iterator[Given]:
 
 # ------------------------------------------------------------------------------------------ set-up commands
 
-_SETUPS = (
-    (
-        _form(r"aws configure set… aws_(?:access_key_id|secret_access_key|session_token)(?: |$)"),
-        "aws configure set",
-    ),
-    (_form(r"gcloud(?: [^ ]+)*? auth activate-service-account"), "gcloud auth activate-service-account"),
-    (_form(r"az login(?!.*(?:--identity|--federated-token))"), "az login"),
-)
+_SETUPS = {
+    "aws": _form(r" configure set… aws_(?:access_key_id|secret_access_key|session_token)(?: |$)"),
+    "gcloud": _form(r"… auth activate-service-account"),
+    "az": _form(r" login(?!.*(?:--identity|--federated-token))"),
+}
 
 
-def set_up(script: Script) -> Iterator[tuple[Command, str]]:
-    """Yield the commands that write credentials into the home folder, and so into the layer, with their names."""
+def set_up(script: Script) -> Iterator[Command]:
+    """Yield the commands that write credentials into the home folder, and so into the layer."""
     for command in script.commands:
-        joined = _SEPARATOR.join([command.name, *(word.text for word in list(command.words)[1:])])
-        yield from ((command, name) for form, name in _SETUPS if form.match(joined))
+        if command.name in _SETUPS and _SETUPS[command.name].match(_line(command)):
+            yield command

@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import re
 
+from dockproof.patterns import pattern
+
 ENVIRONMENT, KEY, CREDENTIALS = "env-file", "key", "credentials"
 """The kinds, as clauses of `no-secret-files` name them."""
 
-_ENVIRONMENT = re.compile(r"\.env(?:\.[\w.-]+)?|[\w-]+\.env|\.envrc", re.IGNORECASE)
-_KEY = re.compile(
+_ENVIRONMENT = pattern(r"\.env(?:\.[\w.-]+)?|[\w-]+\.env|\.envrc", re.IGNORECASE)
+_KEY = pattern(
     r"id_(?:rsa|dsa|ecdsa|ecdsa_sk|ed25519|ed25519_sk|xmss)|.*\.(?:key|ppk|p12|pfx|p8|pkcs12|jks|keystore|kdbx|agekey|pvk)"
     r"|(?:.*[-_.])?(?:key|privkey|private|privatekey|private[-_]key)(?:[-_.].*)?\.(?:pem|der|asc|gpg)"
     r"|ssh_host_.*_key|secring\.gpg|.*\.tfstate(?:\.backup)?",
     re.IGNORECASE,
 )
 # Keys that everybody may have: of package archives, and the public half of any other.
-_PUBLIC = re.compile(
+_PUBLIC = pattern(
     r"(?:.*[-_.])?(?:pub|public|gpg|pgp|apt|deb|rpm|repo|repository|archive|archive-keyring|release|asc)(?:[-_.].*)?\.(?:key|pem|asc|gpg|der)"
     r"|.*\.pub|RPM-GPG-KEY.*|(?:ca|cert|chain|fullchain)\.(?:pem|crt)",
     re.IGNORECASE,
 )
-_PUBLIC_PLACE = re.compile(r"(?:^|/)(?:etc/apt|apt|keyrings|trusted\.gpg\.d|rpm-gpg|pki/rpm-gpg|apk/keys)/")
-_CREDENTIALS = re.compile(
+_PUBLIC_PLACE = pattern(r"(?:^|/)(?:etc/apt|apt|keyrings|trusted\.gpg\.d|rpm-gpg|pki/rpm-gpg|apk/keys)/")
+_CREDENTIALS = pattern(
     r"\.netrc|_netrc|\.npmrc|\.pypirc|\.git-credentials|\.dockercfg|\.pgpass|\.my\.cnf|\.s3cfg|\.boto|\.vault-token"
     r"|\.htpasswd|\.kubeconfig|kubeconfig|.*\.kubeconfig|\.terraformrc|\.bash_history|\.zsh_history|\.psql_history"
     r"|\.mysql_history|\.python_history|application_default_credentials\.json|client_secrets?.*\.json"
@@ -33,14 +35,14 @@ _CREDENTIALS = re.compile(
     re.IGNORECASE,
 )
 # Files that are credentials by the folder they lie in.
-_PLACES = re.compile(
+_PLACES = pattern(
     r"(?:^|/)(?:\.docker/config\.json|\.aws/(?:credentials|config)|\.kube/config|\.ssh/(?!known_hosts|authorized_keys"
     r"|config$|.*\.pub$).+|\.gnupg/(?:private-keys-v1\.d/.+|secring\.gpg)|\.azure/.+\.json|\.config/gcloud/.+"
     r"|\.config/gh/hosts\.yml|\.cargo/credentials(?:\.toml)?|\.gem/credentials|\.composer/auth\.json)$"
 )
 # Folders that hold nothing else.
-_FOLDERS = re.compile(r"(?:^|/)(?:\.ssh|\.aws|\.gnupg|\.azure|\.kube|\.docker|\.config/gcloud)/?$")
-_TEMPLATE = re.compile(r"[-_.](?:example|sample|template|dist|tmpl|tpl|defaults?)(?:\.\w+)?$", re.IGNORECASE)
+_FOLDERS = pattern(r"(?:^|/)(?:\.ssh|\.aws|\.gnupg|\.azure|\.kube|\.docker|\.config/gcloud)/?$")
+_TEMPLATE = pattern(r"[-_.](?:example|sample|template|dist|tmpl|tpl|defaults?)(?:\.\w+)?$", re.IGNORECASE)
 
 POINTERS = frozenset(
     (

@@ -19,6 +19,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from dockproof.patterns import pattern
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -90,8 +92,8 @@ def _token(kind: str, prefixes: str, body: str, shown: int | None = None, end: b
     """Build the rule of a token that starts with one of the prefixes (blank-separated) and goes on with a body."""
     needles = tuple(prefix.encode() for prefix in prefixes.split())
     head = b"|".join(re.escape(needle) for needle in needles)
-    pattern = re.compile(_START + b"(?:" + head + b")" + body.encode() + end)
-    return Rule(kind, TOKEN, needles, pattern, len(needles[0]) if shown is None else shown)
+    text = _START + b"(?:" + head + b")" + body.encode() + end
+    return Rule(kind, TOKEN, needles, pattern(text), len(needles[0]) if shown is None else shown)
 
 
 def _decoded(data: bytes) -> bytes:
@@ -129,7 +131,7 @@ def _has_key_body(_secret: bytes, match: re.Match[bytes]) -> bool:
     return any(_KEY_LINE.fullmatch(line.strip(b" \t\"'+,")) for line in lines[:12])
 
 
-_KEY_LINE = re.compile(rb"[A-Za-z0-9+/]{40,}={0,2}")
+_KEY_LINE = pattern(rb"[A-Za-z0-9+/]{40,}={0,2}")
 
 _B64 = "[A-Za-z0-9+/]"
 _ANY = "[A-Za-z0-9_-]"
@@ -202,21 +204,19 @@ _TOKENS: tuple[Rule, ...] = (
         "Azure storage key",
         TOKEN,
         (b"AccountKey=", b"SharedAccessKey="),
-        re.compile(rb"(?:AccountKey|SharedAccessKey)=(?P<secret>[A-Za-z0-9+/]{42,86}={1,2})"),
+        pattern(rb"(?:AccountKey|SharedAccessKey)=(?P<secret>[A-Za-z0-9+/]{42,86}={1,2})"),
     ),
     Rule(
         "Azure client secret",
         TOKEN,
         (b"Q~",),
-        re.compile(
-            _START + rb"(?P<secret>[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34})(?![A-Za-z0-9_~.-])"
-        ),
+        pattern(_START + rb"(?P<secret>[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34})(?![A-Za-z0-9_~.-])"),
     ),
     Rule(
         "JSON web token",
         TOKEN,
         (b"eyJ",),
-        re.compile(_START + rf"eyJ{_ANY}{{10,}}\.eyJ{_ANY}{{10,}}\.{_ANY}{{20,}}".encode()),
+        pattern(_START + rf"eyJ{_ANY}{{10,}}\.eyJ{_ANY}{{10,}}\.{_ANY}{{20,}}".encode()),
         3,
         _is_jwt,
     ),
@@ -224,19 +224,19 @@ _TOKENS: tuple[Rule, ...] = (
         "Mailchimp key",
         TOKEN,
         (b"-us",),
-        re.compile(_START + rb"[0-9a-f]{32}-us[0-9]{1,2}" + _END),
+        pattern(_START + rb"[0-9a-f]{32}-us[0-9]{1,2}" + _END),
     ),
     Rule(
         "Discord bot token",
         TOKEN,
         tuple(bytes((a, b)) for a in b"MNO" for b in b"TDjzgkwQA"),
-        re.compile(_START + rf"[MNO]{_ANY}{{23,25}}\.{_ANY}{{6}}\.{_ANY}{{27,38}}".encode() + _END),
+        pattern(_START + rf"[MNO]{_ANY}{{23,25}}\.{_ANY}{{6}}\.{_ANY}{{27,38}}".encode() + _END),
     ),
     Rule(
         "private key in base64",
         PRIVATE_KEY,
         (b"LS0tLS1CRUdJTi",),
-        re.compile(rb"LS0tLS1CRUdJTi[A-Za-z0-9+/=_-]{80,}"),
+        pattern(rb"LS0tLS1CRUdJTi[A-Za-z0-9+/=_-]{80,}"),
         0,
         _is_key_in_base64,
     ),
@@ -248,7 +248,7 @@ _STRUCTURES: tuple[Rule, ...] = (
         "private key",
         PRIVATE_KEY,
         (b"PRIVATE KEY",),
-        re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
+        pattern(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
         0,
         _has_key_body,
     ),
@@ -256,13 +256,13 @@ _STRUCTURES: tuple[Rule, ...] = (
         "PuTTY private key",
         PRIVATE_KEY,
         (b"PuTTY-User-Key-File-",),
-        re.compile(rb"PuTTY-User-Key-File-[23]: [^\0]{20,2000}?Private-Lines: [0-9]+"),
+        pattern(rb"PuTTY-User-Key-File-[23]: [^\0]{20,2000}?Private-Lines: [0-9]+"),
     ),
     Rule(
         "AWS secret access key",
         TOKEN,
         (b"ecret_access_key", b"ecretAccessKey", b"ECRET_ACCESS_KEY", b"aws_secret"),
-        re.compile(
+        pattern(
             rb"(?:ecret_?[aA]ccess_?[kK]ey|ECRET_ACCESS_KEY|aws_secret\w*)"
             rb"[\"']?\s*(?:=>|[:=,])?\s*[\"']?(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"
         ),
@@ -271,25 +271,25 @@ _STRUCTURES: tuple[Rule, ...] = (
         "password in a netrc line",
         CREDENTIAL,
         (b"machine ", b"machine\t"),
-        re.compile(rb"machine\s+\S+\s+login\s+\S+\s+(?:account\s+\S+\s+)?password\s+(?P<secret>[^\s\"'\\]+)"),
+        pattern(rb"machine\s+\S+\s+login\s+\S+\s+(?:account\s+\S+\s+)?password\s+(?P<secret>[^\s\"'\\]+)"),
     ),
     Rule(
         "npm registry credential",
         CREDENTIAL,
         (b"_authToken", b"_auth", b"_password"),
-        re.compile(rb"//[^\s:=\"']+/:(?:_authToken|_auth|_password)[\s=]+[\"']?(?P<secret>[^\s\"'\\]{6,})"),
+        pattern(rb"//[^\s:=\"']+/:(?:_authToken|_auth|_password)[\s=]+[\"']?(?P<secret>[^\s\"'\\]{6,})"),
     ),
     Rule(
         "password in a URL",
         URL,
         (b"://",),
-        re.compile(rb"://[^\s:/@\"'`<>()\\,;#?]{0,80}:(?P<secret>[^\s/@\"'`<>\\]{2,200})@[A-Za-z0-9$\[_{]"),
+        pattern(rb"://[^\s:/@\"'`<>()\\,;#?]{0,80}:(?P<secret>[^\s/@\"'`<>\\]{2,200})@[A-Za-z0-9$\[_{]"),
     ),
     Rule(
         "credential in a URL",
         URL,
         (b"://",),
-        re.compile(rb"://(?P<secret>[A-Za-z0-9_~-]{20,255})@[A-Za-z0-9$\[_{]"),
+        pattern(rb"://(?P<secret>[A-Za-z0-9_~-]{20,255})@[A-Za-z0-9$\[_{]"),
         0,
         lambda secret, _match: is_random(secret),
     ),
@@ -297,7 +297,7 @@ _STRUCTURES: tuple[Rule, ...] = (
         "Authorization header",
         CREDENTIAL,
         (b"uthorization", b"UTHORIZATION"),
-        re.compile(
+        pattern(
             rb"(?i:authorization)[\"']?\s*[:=]\s*[\"']?(?i:bearer|token)\s+(?P<secret>[A-Za-z0-9._~+/=-]{8,})"
         ),
     ),
@@ -305,7 +305,7 @@ _STRUCTURES: tuple[Rule, ...] = (
         "Authorization header (basic)",
         CREDENTIAL,
         (b"uthorization", b"UTHORIZATION"),
-        re.compile(rb"(?i:authorization)[\"']?\s*[:=]\s*[\"']?(?i:basic)\s+(?P<secret>[A-Za-z0-9+/=_-]{6,})"),
+        pattern(rb"(?i:authorization)[\"']?\s*[:=]\s*[\"']?(?i:basic)\s+(?P<secret>[A-Za-z0-9+/=_-]{6,})"),
         0,
         _has_user,
     ),
@@ -313,7 +313,7 @@ _STRUCTURES: tuple[Rule, ...] = (
         "private token header",
         CREDENTIAL,
         (b"-Token:", b"-TOKEN:", b"-token:", b"pi-Key:", b"PI-Key:", b"PI-KEY:", b"pi-key:"),
-        re.compile(
+        pattern(
             rb"(?i:private-token|job-token|x-vault-token|x-auth-token|x-api-key)\s*:\s*"
             rb"(?P<secret>[A-Za-z0-9._~+/=-]{8,})"
         ),
@@ -322,7 +322,7 @@ _STRUCTURES: tuple[Rule, ...] = (
         "registry credential",
         CREDENTIAL,
         (b'"auth"',),
-        re.compile(rb"\"auth\"\s*:\s*\"(?P<secret>[A-Za-z0-9+/=]{6,})\""),
+        pattern(rb"\"auth\"\s*:\s*\"(?P<secret>[A-Za-z0-9+/=]{6,})\""),
         0,
         _has_user,
     ),
@@ -330,29 +330,29 @@ _STRUCTURES: tuple[Rule, ...] = (
         "registry identity token",
         CREDENTIAL,
         (b'"identitytoken"', b'"registrytoken"'),
-        re.compile(rb"\"(?:identitytoken|registrytoken)\"\s*:\s*\"(?P<secret>[^\"]{16,})\""),
+        pattern(rb"\"(?:identitytoken|registrytoken)\"\s*:\s*\"(?P<secret>[^\"]{16,})\""),
     ),
     Rule(
         "Telegram bot token",
         TOKEN,
         (b":AA",),
-        re.compile(_START + rf"[0-9]{{8,10}}:AA{_ANY}{{32,34}}".encode() + _END),
+        pattern(_START + rf"[0-9]{{8,10}}:AA{_ANY}{{32,34}}".encode() + _END),
     ),
     Rule(
         "Kubernetes client key",
         PRIVATE_KEY,
         (b"client-key-data",),
-        re.compile(rb"client-key-data[\"']?\s*:\s*[\"']?(?P<secret>[A-Za-z0-9+/=]{40,})"),
+        pattern(rb"client-key-data[\"']?\s*:\s*[\"']?(?P<secret>[A-Za-z0-9+/=]{40,})"),
     ),
     Rule(
         "password preset for debconf",
         CREDENTIAL,
         (b" password ", b"\tpassword\t", b"\tpassword ", b" password\t"),
-        re.compile(rb"password[\w./-]*[ \t]+password[ \t]+(?P<secret>[^\s\"'\\|]{2,})"),
+        pattern(rb"password[\w./-]*[ \t]+password[ \t]+(?P<secret>[^\s\"'\\|]{2,})"),
     ),
 )
 
-_RUN = re.compile(rb"[A-Za-z0-9_+/=.~\\-]{20,}")
+_RUN = pattern(rb"[A-Za-z0-9_+/=.~\\-]{20,}")
 
 
 def find(text: str | bytes, *, used: bool = True, tokens_only: bool = False) -> Iterator[Hit]:
@@ -392,7 +392,7 @@ def _hits(data: bytes, *, used: bool, tokens_only: bool) -> Iterator[Hit]:
 
 
 def _hit(rule: Rule, match: re.Match[bytes], *, used: bool) -> Hit | None:
-    name: str | int = "secret" if "secret" in rule.pattern.groupindex else 0
+    name: str | int = "secret" if "secret" in match.re.groupindex else 0
     secret = match[name]
     if rule.holds is not None and not rule.holds(secret, match):
         return None
@@ -427,11 +427,11 @@ def entropy(data: str | bytes) -> float:
     return -sum(n / len(data) * math.log2(n / len(data)) for n in counts.values()) if data else 0.0
 
 
-_REFERENCE = re.compile(
+_REFERENCE = pattern(
     rb"\$|\{\{|%\(|%[sd]|^<.*>$|^\{.*\}$|^\[.*\]$|^@|process\.env|os\.(?:environ|getenv)|getenv\(|secrets\.|^env\.|^ENV\["
 )
 
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = pattern(
     r"""(?x)
     [x*.\-_#?]+ | .*(?:example|sample|placeholder|redacted|xxxx|\*\*\*|\.\.\.|1234567890|0123456789).*
     | (?:change|replace|insert|enter|fill|put|set|todo|fixme).*
@@ -446,7 +446,7 @@ _PLACEHOLDER = re.compile(
 )
 
 
-_STAND_IN = re.compile(
+_STAND_IN = pattern(
     r"(?i:dummy|fake|mock|placeholder|unused|ignored?|none|null|nil|x+|build|build-?time|temp|temporary|tmp|unset|notset|"
     r"not[-_ ]?(?:a[-_ ]?)?(?:secret|used|needed|set|real))(?:[-_ ].*)?|true|false|-|\*+|"
 )
@@ -484,9 +484,9 @@ def _bytes(value: str | bytes) -> bytes:
     return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
 
 
-_HEX = re.compile(r"(?:0x)?[0-9a-fA-F-]+")
-_DIGEST = re.compile(r"(?:sha(?:1|256|384|512)|md5)[-:=].*", re.IGNORECASE)
-_PATH_OR_HOST = re.compile(r".*[/.@:].*")
+_HEX = pattern(r"(?:0x)?[0-9a-fA-F-]+")
+_DIGEST = pattern(r"(?:sha(?:1|256|384|512)|md5)[-:=].*", re.IGNORECASE)
+_PATH_OR_HOST = pattern(r".*[/.@:].*")
 
 
 def is_random(value: str | bytes) -> bool:
@@ -520,10 +520,10 @@ def _is_jumbled(text: str) -> bool:
 
 # --------------------------------------------------------------------------------------------------- names
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_WORD = pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 # Words that say "secret" wherever they stand in a name.
-_SECRET_WORD = re.compile(
+_SECRET_WORD = pattern(
     r".*(?:password|passwd|passphrase|apikey|secretkey|privatekey|accesskey)s?|.*(?:secret|token|credential)s?"
     r"|pword|creds|authtok"
 )
@@ -534,7 +534,7 @@ _KEY_OF = frozenset(
     {"api", "access", "secret", "private", "priv", "ssh", "signing", "encryption", "master", "deploy"}
 )
 # Last words that say that the variable holds something about a secret, not the secret.
-_ABOUT = re.compile(
+_ABOUT = pattern(
     r"files?|filename|paths?|dir|directory|folder|mount|location|store|ur[il]|endpoint|host|port|server|service|provider"
     r"|names?|alias|label|description|prompt|hint|ids?|arn|ref|reference|env|var|variable|module|class|backend|manager"
     r"|version|length|len|size|count|limit|min|max|bits|bytes|ttl|age|expir(?:e|es|y|ation)|timeout|lifetime|duration"
@@ -545,6 +545,16 @@ _PUBLIC = frozenset({"public", "pub", "publishable", "anon", "fingerprint"})
 # Names that the rules above would get wrong; from the makers' own documentation.
 _NAMED = frozenset({"AWS_ACCESS_KEY_ID", "AZURE_CLIENT_ID", "MYSQL_PWD", "SSHPASS"})
 _BUNDLER_PREFIXES = ("VITE_", "REACT_APP_")
+
+
+# One of these stands in every name that says "secret"; asked first, because most names hold none.
+_HINTS = ("pass", "pw", "secret", "token", "cred", "key", "auth")
+
+
+def may_name_secret(text: str) -> bool:
+    """Tell quickly whether a name, or a text with names in it, can speak of a secret at all."""
+    lower = text.lower()
+    return any(hint in lower for hint in _HINTS)
 
 
 class Name(NamedTuple):
@@ -562,6 +572,8 @@ def judge_name(name: str) -> Name:
     """
     if _unbundled(name).upper() in _NAMED:
         return Name(secret=True)
+    if not may_name_secret(name):
+        return Name(secret=False)
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or _ABOUT.fullmatch(words[-1]) or _PUBLIC.intersection(words):
         return Name(secret=False)
@@ -589,11 +601,11 @@ def _unbundled(name: str) -> str:
     return name
 
 
-_HARMLESS = re.compile(
+_HARMLESS = pattern(
     r"(?i:true|false|yes|no|on|off|none|null|enabled|disabled|basic|bearer|oauth2?|oidc|saml|ldap)?|[0-9]{1,6}"
 )
-_FINGERPRINT = re.compile(r"(?:0x)?(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{16}|[0-9A-Fa-f ]{40,50})(?:\s.*)?")
-_PATH = re.compile(
+_FINGERPRINT = pattern(r"(?:0x)?(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{16}|[0-9A-Fa-f ]{40,50})(?:\s.*)?")
+_PATH = pattern(
     r"(?:~|\.{1,2}|/(?:app|dev|etc|home|keys?|mnt|opt|private|proc|root|run|secrets?|srv|tmp|usr|var|vault|work|data))"
     r"(?:/[\w.@+-]+)+/?|[\w.-]+\.(?:json|pem|key|txt|ya?ml|crt|p12|pfx|jks)"
 )
@@ -648,27 +660,27 @@ _KEY_BITS = 3.0
 
 # --------------------------------------------------------------------------------------------------- files
 
-_VENDORED = re.compile(
+_VENDORED = pattern(
     r"^/(?:usr/(?:local/)?(?:lib|lib32|lib64|libexec|include|share|src/linux)|lib|lib64|var/lib/(?:dpkg|apt))/"
     r"|/(?:site-packages|dist-packages|node_modules|gems|vendor|lib(?:64)?/(?:python|ruby|node|jvm|go)[0-9.]*)/"
 )
-_TRIAL = re.compile(
+_TRIAL = pattern(
     r"/(?:tests?|testing|test[-_]?data|test[-_]?suite|certdata|examples?|samples?|docs?|fixtures|mocks?|demos?|dummy[^/]*|man|info)/"
     r"|/(?:test_|conftest)[^/]*$|_test\.[a-z]+$|/(?:METADATA|PKG-INFO)$|\.(?:md|rst|html|mo|po|1|3|5|7|8)(?:\.gz)?$",
     re.IGNORECASE,
 )
-CREDENTIAL_FILE = re.compile(
+CREDENTIAL_FILE = pattern(
     r"/(?:\.netrc|_netrc|\.npmrc|\.yarnrc(?:\.yml)?|\.pypirc|pip\.conf|\.git-credentials|\.dockercfg|\.pgpass|\.my\.cnf"
     r"|\.docker/config\.json|\.aws/(?:credentials|config)|\.kube/config|kubeconfig|\.env(?:\.[\w-]+)?|[\w-]+\.env"
     r"|secrets?\.(?:ya?ml|json|toml|ini|env|properties)|\.git/config|auth\.json|\.composer/auth\.json|\.cargo/credentials(?:\.toml)?"
     r"|\.gem/credentials|\.m2/settings\.xml|gradle\.properties|nuget\.config|\.htpasswd|\.vault-token|\.bash_history)$",
     re.IGNORECASE,
 )
-_TEMPLATE = re.compile(r"\.(?:example|sample|template|dist|tmpl|tpl|default)$", re.IGNORECASE)
-_SETTINGS = re.compile(
+_TEMPLATE = pattern(r"\.(?:example|sample|template|dist|tmpl|tpl|default)$", re.IGNORECASE)
+_SETTINGS = pattern(
     r"\.(?:env|ini|cfg|conf|cnf|toml|ya?ml|json|properties|xml|sh|py|rb|js|ts|php|go|java|tf|tfvars)$|/\.[a-z]+rc$|/\.env"
 )
-_ASSIGNMENT = re.compile(
+_ASSIGNMENT = pattern(
     r"""(?imx)
     (?<![A-Za-z0-9_.]) (?P<name>[A-Za-z_][A-Za-z0-9_.-]{0,60}) (?:"|'|\])?
     [ \t]* (?: := | => | = | :(?=[ \t"']) | ,(?=[ \t]*["']) ) [ \t]*
@@ -718,6 +730,8 @@ def assignments(text: str, *, bare: bool = True, used: bool = False) -> Iterator
         bare: whether values without quotes count.
         used: as for `find`.
     """
+    if not may_name_secret(text):
+        return
     position = 0
     while match := _ASSIGNMENT.search(text, position):
         group = match.lastgroup or "bare"
@@ -748,6 +762,6 @@ def _could_be_password(value: str) -> bool:
 _SHORTEST_PASSWORD = 8
 _PASSWORD_BITS = 2.75
 # A dotted or joined name, as of a module, a host or a constant.
-_IDENTIFIER = re.compile(
+_IDENTIFIER = pattern(
     r"[a-z]+(?:[._:-][a-z]+)+|[A-Z][a-z]+(?:[A-Z][a-z]+)*|[A-Z]+(?:_[A-Z]+)+|[a-z]+(?:[A-Z][a-z]+)+"
 )

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, ClassVar
 from dockproof import secret_files, secrets
 from dockproof.facts.context import BuildContext
 from dockproof.finding import NotApplicable, Place, Probe, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
 if TYPE_CHECKING:
@@ -46,24 +47,24 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
-_URL = re.compile(r"[a-z][a-z0-9+]*://|git@", re.IGNORECASE)
-_WILD = re.compile(r"[*?\[\\]")
+_URL = pattern(r"[a-z][a-z0-9+]*://|git@", re.IGNORECASE)
+_WILD = pattern(r"[*?\[\\]")
 # Wanted in no context, there today or not.
 _ALWAYS = (".git", ".env")
 # By what they are, for the sentence; a path's part that matches says it.
 _UNWANTED = (
-    ("version control", re.compile(r"\.(?:git|hg|svn|bzr)")),
-    ("a virtual environment", re.compile(r"\.?v?env|\.virtualenv|virtualenv", re.IGNORECASE)),
-    ("installed modules", re.compile(r"node_modules|bower_components")),
+    ("version control", pattern(r"\.(?:git|hg|svn|bzr)")),
+    ("a virtual environment", pattern(r"\.?v?env|\.virtualenv|virtualenv", re.IGNORECASE)),
+    ("installed modules", pattern(r"node_modules|bower_components")),
     (
         "a cache",
-        re.compile(
+        pattern(
             r"__pycache__|\.(?:pytest|mypy|ruff|npm|yarn|parcel)[-_]?cache|\.(?:cache|tox|nox|hypothesis|gradle|terraform)"
         ),
     ),
-    ("an editor's folder", re.compile(r"\.(?:idea|vscode|vs|DS_Store)")),
+    ("an editor's folder", pattern(r"\.(?:idea|vscode|vs|DS_Store)")),
 )
-_IN_IMAGE = re.compile(
+_IN_IMAGE = pattern(
     r"/(?P<part>\.(?:git|hg|svn|bzr|idea|vscode|DS_Store|tox|nox|hypothesis|(?:pytest|mypy|ruff)_cache))(?:/|$)"
 )
 

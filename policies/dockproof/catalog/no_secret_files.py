@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dockproof import secret_files, secrets
 from dockproof.finding import Place, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
-_URL = re.compile(r"[a-z][a-z0-9+]*://|git@", re.IGNORECASE)
+_URL = pattern(r"[a-z][a-z0-9+]*://|git@", re.IGNORECASE)
 _SHOWN = 3
 _WORDS = {
     secret_files.ENVIRONMENT: "an environment file",

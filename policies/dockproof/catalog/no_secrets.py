@@ -43,6 +43,7 @@ from dockproof.errors import NotLookedError
 from dockproof.facts.dockerfile import parse
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 if TYPE_CHECKING:
@@ -145,9 +146,9 @@ class NoSecrets(Policy):
                 seen.add((at, given.value))
                 yield self._found(instruction, stage, message, at)
         if not any("type=secret" in (flag.value or "") for flag in instruction.flags):
-            for command, name in secret_commands.set_up(commands):
+            for command in secret_commands.set_up(commands):
                 if not any(at[0] == command.span.line for at, _ in seen):
-                    message = f"`{name}` leaves the credentials in the layer"
+                    message = f"`{command.name}` leaves the credentials that it sets up in the layer"
                     yield self._found(instruction, stage, message, command.span[:2])
 
     def _found(
@@ -391,10 +392,10 @@ def _in_layer(image: ImageFacts, layer: Layer) -> tuple[tuple[str, Hit], ...]:
     return _SEARCHED[key]
 
 
-_ARGUMENTS = re.compile(r"^(?:RUN )?\|(?P<count>[0-9]+) ")
-_ASSIGNED = re.compile(r"(?:^| )(?P<name>[A-Za-z_]\w*)=(?P<value>.*?)(?= [A-Za-z_]\w*=| /|$)", re.DOTALL)
-_DECLARED = re.compile(r"^(?:/bin/sh -c #\(nop\) +)?(?:ARG|ENV|LABEL) ")
-_SHELL = re.compile(r"^(?:RUN )?(?:\|[0-9]+ .*? )?/bin/(?:ba)?sh(?: -[a-z]+)* -c ", re.DOTALL)
+_ARGUMENTS = pattern(r"^(?:RUN )?\|(?P<count>[0-9]+) ")
+_ASSIGNED = pattern(r"(?:^| )(?P<name>[A-Za-z_]\w*)=(?P<value>.*?)(?= [A-Za-z_]\w*=| /|$)", re.DOTALL)
+_DECLARED = pattern(r"^(?:/bin/sh -c #\(nop\) +)?(?:ARG|ENV|LABEL) ")
+_SHELL = pattern(r"^(?:RUN )?(?:\|[0-9]+ .*? )?/bin/(?:ba)?sh(?: -[a-z]+)* -c ", re.DOTALL)
 
 
 def _step(step: HistoryEntry, known: set[str]) -> Iterator[tuple[str, str]]:
