@@ -252,8 +252,8 @@ def destroy(ours: PrivateEngine) -> None:
     stop(ours)
     _kill_left_over(ours)
     network.restore(ours.before, ours.own_environment())
-    _unmount(ours.folder)
-    _unmount(ours.state)
+    host.unmount_below(ours.folder)
+    host.unmount_below(ours.state)
     shutil.rmtree(ours.state, ignore_errors=True)
     shutil.rmtree(ours.folder)
 
@@ -294,11 +294,3 @@ def _descendants(roots: set[int]) -> set[int]:
     while found := {pid for pid, parent in parents.items() if parent in family} - family:
         family |= found
     return family
-
-
-def _unmount(folder: Path) -> None:
-    """Unmount everything below a folder, the deepest first."""
-    mounts = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
-    points = [line.split()[1] for line in mounts]
-    for point in sorted((point for point in points if point.startswith(f"{folder}{os.sep}")), reverse=True):
-        subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)

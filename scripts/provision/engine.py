@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +168,7 @@ def clean(environ: Mapping[str, str] = os.environ) -> bool:
         if found:
             daemon.destroy(ours)
         for name in WORK_FOLDERS:
-            shutil.rmtree(cache / name, ignore_errors=True)
+            host.remove(cache / name)
         for name in WORK_FILES:
             (cache / name).unlink(missing_ok=True)
         return found

@@ -7,6 +7,7 @@ import fcntl
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 UPDATE_URI = re.compile(r"'(?P<mirror>[^']+)/dists/(?P<suite>[^']+)/InRelease'")
+GRACE_SECONDS = 20.0
 POCKETS = ("", "-updates", "-security")
 
 
@@ -110,25 +112,34 @@ def run(
         ProvisionError: it is missing, failed, or took longer than `timeout` seconds; carries its last lines.
     """
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout,
+            errors="replace",
             env=env,
             cwd=cwd,
-            check=False,
-            stdin=subprocess.DEVNULL,
         )
     except FileNotFoundError as error:
         raise ProvisionError(f"cannot {purpose}: there is no program {error.filename}") from error
+    with process:
+        out, err = _finish(process, purpose, timeout)
+    if process.returncode != 0:
+        raise ProvisionError(f"cannot {purpose}: {command[0]} ended with {process.returncode}", tail(err))
+    return out
+
+
+def _finish(process: subprocess.Popen[str], purpose: str, timeout: float) -> tuple[str, str]:
+    try:
+        return process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired as error:
-        raise ProvisionError(f"cannot {purpose}: no end within {timeout:.0f} s: {command[0]}") from error
-    if done.returncode != 0:
-        raise ProvisionError(
-            f"cannot {purpose}: {command[0]} ended with {done.returncode}", tail(done.stderr)
-        )
-    return done.stdout
+        process.terminate()  # a build takes its mounts away when it is asked to end, and cannot when it is killed
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=GRACE_SECONDS)
+        process.kill()
+        raise ProvisionError(f"cannot {purpose}: no end within {timeout:.1f} s") from error
 
 
 @contextlib.contextmanager
@@ -165,3 +176,18 @@ def megabytes(folder: Path) -> float:
                 status = os.lstat(os.path.join(root, name))  # noqa: PTH118 - a Path per file is slow
                 seen[status.st_dev, status.st_ino] = status.st_size
     return sum(seen.values()) / 1e6
+
+
+def unmount_below(folder: Path) -> None:
+    """Unmount everything below a folder, the deepest first: a removal may not reach into /proc or /dev."""
+    mounts = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+    points = [line.split()[1] for line in mounts]
+    for point in sorted((point for point in points if point.startswith(f"{folder}{os.sep}")), reverse=True):
+        run(["umount", "--lazy", point], f"unmount {point}")
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder of ours, whatever an interrupted build left in it; none is fine."""
+    if folder.is_dir():
+        unmount_below(folder)
+        shutil.rmtree(folder)

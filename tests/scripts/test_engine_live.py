@@ -123,7 +123,7 @@ def own_cache(images: dict[str, str], docker: Callable[..., str]) -> Iterator[Pa
     if os.geteuid() != 0 or not ours.dockerd.is_file():
         pytest.skip("this machine uses the user's own engine: there is no private one to live through")
     # On the same file system as the links' targets, and short enough for sockets.
-    cache = ours.folder.parent / "scratch" / f"life-{os.getpid()}"
+    cache = ours.folder.parent / f"life-{os.getpid()}"
     shutil.copytree(ours.root, cache / "dockproof/engine/root", copy_function=os.link, symlinks=True)
     docker("save", "--output", str(cache / "image.tar"), images["python"])
     yield cache

@@ -115,7 +115,8 @@ def open_workshop(cache: Path, suite: str) -> Workshop:
     if not (tools / "usr/bin/mmdebstrap").is_file():
         packages.unpack(["mmdebstrap"], tools)
     scratch = cache / "scratch"
-    scratch.mkdir(parents=True, exist_ok=True)
+    host.remove(scratch)  # an interrupted run's; the lock is ours
+    scratch.mkdir(parents=True)
     return Workshop(packages, tools, scratch, _perl(cache, release, own))
 
 
