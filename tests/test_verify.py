@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree as ET
 
 import pytest
+
+from dockproof.collect.engine import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,11 +84,27 @@ def _runs(engine: Engine) -> set[str]:
     return {run for listing in listings for run in engine.docker(*listing, *flags).stdout.split()}
 
 
+def _is_live(run: str) -> bool:
+    """Whether a living process holds the run's lock: another test run beside this one."""
+    with (cache_folder("runs") / f"{run}.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
 @pytest.fixture
-def leftovers(engine: Engine) -> Callable[[], set[str]]:
-    """Return a function that tells which runs left something since the test began."""
+def started(engine: Engine) -> Callable[[], set[str]]:
+    """Return a function that tells which runs have something on the engine that had not when the test began."""
     before = _runs(engine)
     return lambda: _runs(engine) - before
+
+
+@pytest.fixture
+def leftovers(started: Callable[[], set[str]]) -> Callable[[], set[str]]:
+    """Return a function that tells which runs ended since the test began and left something."""
+    return lambda: {run for run in started() if not _is_live(run)}
 
 
 def test_without_an_engine_exit_is_4_with_what_to_do(verify: Callable[..., Answer]) -> None:
@@ -199,6 +218,7 @@ def test_root_at_run_time_contradicts_a_good_dockerfile(
 def test_interrupted_run_leaves_nothing(
     verify: Callable[..., Answer],
     leftovers: Callable[[], set[str]],
+    started: Callable[[], set[str]],
     tmp_path: Path,
     number: signal.Signals,
 ) -> None:
@@ -209,7 +229,7 @@ def test_interrupted_run_leaves_nothing(
         argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 120
-    while not leftovers() and process.poll() is None and time.monotonic() < deadline:
+    while not started() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     assert process.poll() is None
     process.send_signal(number)
@@ -221,11 +241,15 @@ def test_interrupted_run_leaves_nothing(
 
 @pytest.mark.engine
 def test_engine_that_goes_away_midway_is_exit_4(
-    engine: Engine, verify: Callable[..., Answer], leftovers: Callable[[], set[str]], tmp_path: Path
+    engine: Engine,
+    verify: Callable[..., Answer],
+    leftovers: Callable[[], set[str]],
+    started: Callable[[], set[str]],
+    tmp_path: Path,
 ) -> None:
     """What was found is reported, what was not is said, and the next run removes what was left."""
     proxy = _Proxy(engine.host.removeprefix("unix://"), tmp_path / "engine.sock")
-    watch = threading.Thread(target=proxy.close_when, args=(lambda: bool(leftovers()),), daemon=True)
+    watch = threading.Thread(target=proxy.close_when, args=(lambda: bool(started()),), daemon=True)
     watch.start()
     answer = verify(env={"DOCKER_HOST": f"unix://{tmp_path / 'engine.sock'}"})
     assert answer.code == 4, answer.out + answer.err

@@ -91,6 +91,10 @@ class Policies:
         self.all: Mapping[str, Policy] = catalog.load()
         path = configuration.find(config.rootpath)
         self.config: Config = configuration.load(path, self.all) if path else configuration.Config()
+        if self.config.policies:
+            from dockproof import own  # noqa: PLC0415 - few projects have policies of their own
+
+            self.all = own.with_own(self.all, self.config)
         self.require_engine = bool(config.getoption("--require-engine"))
         self.sessions: dict[Path, Session] = {}
 

@@ -136,9 +136,10 @@ class Session:
     def _rules(self) -> Mapping[str, ServiceRule]:
         from dockproof.config import x_dockproof  # noqa: PLC0415 - see `open`
 
-        known = frozenset(self.policies)
         path = self.manifest.path
-        return {n: x_dockproof(s.x_dockproof, f"{path}: {n}", known) for n, s in self.services.items()}
+        return {
+            n: x_dockproof(s.x_dockproof, f"{path}: {n}", self.policies) for n, s in self.services.items()
+        }
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -216,15 +217,11 @@ class Session:
 
         with self._timed(f"source {service}"):
             target = self.source_target(service)
-            extra: Sequence[Finding] = ()
-            missed: Sequence[NotLooked] = ()
-            if self.config.hadolint:
-                found = hadolint.run([self.dockerfile(service)])
-                extra, missed = found.findings.get(self.dockerfile(service), ()), found.not_looked
-            answers = gate.check_source(
-                target, self.policies, self.config, self.rules[service].waivers, extra
-            )
-            return answers._replace(not_looked=(*answers.not_looked, *missed))
+            path = self.dockerfile(service)
+            found = hadolint.run([path]) if self.config.hadolint else hadolint.Found({}, {})
+            config, waivers = self._config(service), self.rules[service].waivers
+            answers = gate.check_source(target, self.policies, config, waivers, found.findings.get(path))
+            return answers._replace(not_looked=(*answers.not_looked, *found.not_looked))
 
     def _image(self, service: str) -> Answers:
         target = ImageTarget(
@@ -235,7 +232,7 @@ class Session:
         )
         with self._timed(f"image probes {service}"):
             return self._waived(
-                service, gate.ask(self.asks(service, Probe.IMAGE), Probe.IMAGE, target, self.config)
+                service, gate.ask(self.asks(service, Probe.IMAGE), Probe.IMAGE, target, self._config(service))
             )
 
     def _runtime(self, service: str) -> Answers:
@@ -245,8 +242,24 @@ class Session:
             self._source_or_none(service),
             profile=self.profile(service),
         )
-        answers = gate.ask(self.asks(service, Probe.RUNTIME), Probe.RUNTIME, target, self.config)
+        answers = gate.ask(self.asks(service, Probe.RUNTIME), Probe.RUNTIME, target, self._config(service))
         return self._waived(service, answers)
+
+    def _config(self, service: str) -> Config:
+        """Return the configuration with the options that the service has of its own."""
+        options = dict(self.config.options)
+        for name, own in self.rules[service].options.items():
+            options[name] = {**options.get(name, {}), **own}
+        return self.config._replace(options=options)
+
+    def unused_waivers(self, service: str) -> list[Finding]:
+        """Return a finding for each waiver of the service that waived nothing at any level."""
+        answers = [self.answers(service, probe) for probe in Probe]
+        if any(one.not_looked for one in answers):
+            return []  # what was not looked at might have needed it
+        findings = [finding for one in answers for finding in one.findings]
+        asked = {policy.id for probe in Probe for policy in self.asks(service, probe)}
+        return waiver.unused(self.rules[service].waivers, findings, asked)
 
     def _waived(self, service: str, answers: Answers) -> Answers:
         return answers._replace(findings=tuple(waiver.stamp(answers.findings, self.rules[service].waivers)))

@@ -39,7 +39,7 @@ class Service(NamedTuple):
         cells: every policy at every level.
         answers: by level, everything that was said.
         structure: results of the structure tests that the service names.
-        contradictions: where levels disagree.
+        contradictions: where levels disagree, and waivers that waived nothing at any level.
         not_looked: what could not be looked at, of no policy's own.
     """
 
@@ -161,7 +161,7 @@ def _service(session: Session, name: str) -> Service:
         session.cells(name),
         answers,
         structure,
-        session.contradictions(name),
+        [*session.contradictions(name), *session.unused_waivers(name)],
         tuple(dict.fromkeys(missed)),
     )
 
@@ -225,11 +225,12 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     path = Path(options.compose) if options.compose else compose.find(Path())
     policies = catalog.load()
+    config = cli.configuration(options, policies, path.resolve().parent)
     return command(
         options.services,
         compose=path,
         folder=Path(options.output),
-        policies=policies,
-        config=cli.configuration(options, policies, path.resolve().parent),
+        policies=cli.with_own(policies, config),
+        config=config,
         quiet=options.quiet,
     )

@@ -43,7 +43,9 @@ def goods(folder: Path, config: Config) -> dict[str, Good]:
             root = next((rule.context for rule in rules if rule.context), folder)
             found[name] = Good(name, path.read_text(encoding="utf-8"), profile, BuildContext.open(root, path))
     if not found:
-        raise NothingToCheckError(f"{folder}: no Dockerfile to mutate; name the folder that holds {SHIPPED[0]}")
+        raise NothingToCheckError(
+            f"{folder}: no Dockerfile to mutate; name the folder that holds {SHIPPED[0]}"
+        )
     return found
 
 
@@ -105,7 +107,9 @@ def _matrix(rows: Sequence[Row]) -> Iterator[str]:
     width = max((len(row.policy) for row in rows), default=0)
     for policy in dict.fromkeys(row.policy for row in rows):
         own = [row for row in rows if row.policy == policy]
-        marks = "  ".join(f"{'killed' if row.killed else 'SURVIVED'} {row.mutant}[{row.probe}]" for row in own)
+        marks = "  ".join(
+            f"{'killed' if row.killed else 'SURVIVED'} {row.mutant}[{row.probe}]" for row in own
+        )
         yield f"{policy:<{width}}  {sum(row.killed for row in own)}/{len(own)}  {marks}"
 
 
@@ -121,16 +125,23 @@ def main(arguments: list[str]) -> int:
 
     parser = cli.parser_for("prove")
     parser.add_argument(
-        "folder", nargs="?", default="dockerfiles/backend", help="the Dockerfiles to mutate (default: %(default)s)"
+        "folder",
+        nargs="?",
+        default="dockerfiles/backend",
+        help="the Dockerfiles to mutate (default: %(default)s)",
     )
     cli.add_common(parser)
-    parser.add_argument("--engine", action="store_true", help="make image and runtime mutants too, with compose.yaml")
+    parser.add_argument(
+        "--engine", action="store_true", help="make image and runtime mutants too, with compose.yaml"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     options = parser.parse_args(arguments)
     policies = catalog.load()
     config = cli.configuration(options, policies, Path.cwd())
+    policies = cli.with_own(policies, config)
     wrong, rows = _prove(Path(options.folder), policies, config, engine=options.engine)
-    print(to_json(wrong, rows) if options.format == "json" else text(wrong, rows, engine=options.engine), end="")  # noqa: T201 - the report
+    report = to_json(wrong, rows) if options.format == "json" else text(wrong, rows, engine=options.engine)
+    print(report, end="")  # noqa: T201 - the report
     return result(wrong, rows)
 
 

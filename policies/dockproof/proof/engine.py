@@ -12,13 +12,13 @@ from dockproof import gate
 from dockproof.collect import build, image, process
 from dockproof.errors import DockproofError
 from dockproof.finding import Probe
-from dockproof.gate import Answers
 from dockproof.policy import ImageMutant, ImageTarget, RuntimeMutant, RuntimeTarget
 from dockproof.proof.matrix import failed, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dockproof.gate import Answers
     from dockproof.policy import Policy
     from dockproof.proof.matrix import Row
     from dockproof.session import Session
@@ -71,7 +71,9 @@ def runtime_rows(session: Session) -> list[Row]:
 def _runtime_row(session: Session, policy: Policy, mutant: RuntimeMutant) -> Row:
     service = mutant.service
     try:
-        facts = session.mutant_facts(service, f"{policy.id}-{mutant.name}", mutant.override, policy.experiments)
+        facts = session.mutant_facts(
+            service, f"{policy.id}-{mutant.name}", mutant.override, policy.experiments
+        )
         target = RuntimeTarget(facts, session.image_facts(service), profile=session.profile(service))
     except DockproofError as error:
         return failed(policy, mutant, f"could not be run: {error}")
