@@ -103,6 +103,23 @@ _SHORT = {
 }
 # Options that are whole words behind one dash.
 _WORDS = frozenset({"-storepass", "-keypass", "-srcstorepass", "-deststorepass", "-password", "-Password"})
+# Options that take no value though their names end in a secret's.
+_SWITCHES = tuple(
+    f"--{word}-"
+    for word in (
+        "no",
+        "disable",
+        "disabled",
+        "without",
+        "with",
+        "skip",
+        "ask",
+        "allow",
+        "generate",
+        "random",
+        "require",
+    )
+)
 # Programs whose -p is glued to the password; apart from it, -p asks for one.
 _GLUED = ("mysql", "mariadb", "7z", "rar", "unrar")
 
@@ -129,7 +146,7 @@ def _long(command: Command) -> Iterator[Given]:
             continue
         if equals:
             yield Given(f"{name} of {command.name}", value, word)
-        elif following is not None and not following.text.startswith("-"):
+        elif following is not None and not following.text.startswith("-") and not name.startswith(_SWITCHES):
             yield Given(f"{name} of {command.name}", following.text, following)
 
 

@@ -449,7 +449,7 @@ _PLACEHOLDER = pattern(
 
 _STAND_IN = pattern(
     r"(?i:dummy|fake|mock|placeholder|unused|ignored?|none|null|nil|x+|build|build-?time|temp|temporary|tmp|unset|notset|"
-    r"not[-_ ]?(?:a[-_ ]?)?(?:secret|used|needed|set|real))(?:[-_ ].*)?|true|false|-|\*+|"
+    r"not[-_ ]?(?:a[-_ ]?)?(?:secret|used|needed|set|real))(?:[-_ ].*)?|true|false|-|[*!]+|"
 )
 
 
@@ -585,7 +585,7 @@ def judge_name(name: str) -> Name:
     pairs = itertools.pairwise(words)
     if any(first in _KEY_OF and second in {"key", "keys"} for first, second in pairs):
         return Name(secret=True)
-    weak = bool(_WEAK_WORDS.intersection(words)) or words == ["pass"]
+    weak = bool(_WEAK_WORDS.intersection((words[0], words[-1]))) or words == ["pass"]
     return Name(secret=weak, weak=weak)
 
 
@@ -602,6 +602,7 @@ def _unbundled(name: str) -> str:
     return name
 
 
+_SWITCH = pattern(r"(?i:true|false|yes|no|on|off)")
 _HARMLESS = pattern(
     r"(?i:true|false|yes|no|on|off|none|null|enabled|disabled|basic|bearer|oauth2?|oidc|saml|ldap)?|[0-9]{1,6}"
 )
@@ -626,7 +627,7 @@ def names_secret(name: str, value: str | None = None) -> bool:
     judged = judge_name(name)
     if not judged.secret or value is None:
         return judged.secret
-    if is_path(value) or (judged.weak and value and _HARMLESS.fullmatch(value)):
+    if is_path(value) or _SWITCH.fullmatch(value) or (judged.weak and value and _HARMLESS.fullmatch(value)):
         return False
     return not (_is_of_gpg(name) and _FINGERPRINT.fullmatch(value))
 

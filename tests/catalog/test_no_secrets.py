@@ -65,6 +65,11 @@ def test_flags_secrets_of_every_stage() -> None:
         "ENV GOOGLE_APPLICATION_CREDENTIALS=/run/secrets/gcp.json",
         'LABEL app.password-policy="long"',
         "ENV PATH=/opt/venv/bin:$PATH",
+        "ENV APT_KEY_DONT_WARN_ON_DANGEROUS_USAGE=DontWarn",
+        "ENV MYSQL_ALLOW_EMPTY_PASSWORD=yes",
+        "ENV SSH_AUTH_SOCK=/ssh-agent",
+        "ENV ACCESS_TOKEN_EXPIRE_MINUTES=30",
+        "ENV GPG_KEYS 7169605F62C751356D054A26A821E680E5FA6305 A035C8C19219BA821ECEA86B64E628F8D684696D",
     ],
 )
 def test_passes_names_that_tell_where_a_secret_lies(line: str) -> None:
@@ -149,6 +154,10 @@ def test_flags_secrets_handed_to_commands(command: str) -> None:
         "git clone https://x:$(cat /run/secrets/t)@example.com/x",
         "SECRET_KEY=dummy python manage.py collectstatic",
         "adduser --disabled-password --gecos '' app",
+        "adduser --disabled-password app && createuser --no-password app",
+        "useradd --password '!' app && usermod -p '*' app",
+        "curl --negotiate -u : https://example.com",
+        "google-chrome --password-store=basic",
         "apt-get install -y libsecret-1-0 passwd",
         "mysql -uroot -p -e 'select 1'",
         "az login --identity",
