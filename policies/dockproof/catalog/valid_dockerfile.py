@@ -1,0 +1,121 @@
+"""BuildKit accepts the file.
+
+What it holds
+-------------
+Everything that BuildKit refuses before it builds anything is a finding with its line and the reason: a file without
+an instruction or without FROM, an instruction before the first FROM other than ARG (`from-first`), an unknown
+instruction, a flag or mount option that there is not, a missing or surplus argument, JSON that is none, a here-document
+without its end, a directive that stands twice, a trigger that ONBUILD may not hold (`onbuild`), a stage name or base
+that is none, a value that cannot be expanded or is out of its range. Each line is told its first mistake, as BuildKit
+stops there; the file is told all of them. References from one stage to another are the question of `resolved-stages`.
+
+Why it matters
+--------------
+A file that does not parse does not build, and a linter that skips it passes it. A build tells one mistake at a time,
+after a queue and a download.
+
+How to fix it
+-------------
+The message says what is wrong and, for a misspelt word, the nearest one that there is.
+
+References
+----------
+- https://docs.docker.com/reference/dockerfile/
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from dockproof.facts.span import Span
+from dockproof.facts.words import KEYWORDS
+from dockproof.finding import Severity
+from dockproof.policy import Clause, Family, Policy, SourceMutant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dockproof.facts.dockerfile import Dockerfile
+    from dockproof.facts.span import Problem
+    from dockproof.finding import Finding
+    from dockproof.policy import Mutant, SourceTarget
+
+_ELSEWHERE = "reference"  # the kind of problem that is resolved-stages' own
+
+
+class ValidDockerfile(Policy):
+    """Nothing in the file is refused."""
+
+    title = "BuildKit accepts the file"
+    family = Family.SOUND
+    production = Severity.ERROR
+    development = Severity.ERROR
+    builder = Severity.ERROR
+    clauses = (
+        Clause("syntax", "the text is one that can be split into instructions"),
+        Clause("directive", "parser directives are right and stand once"),
+        Clause("from-first", "nothing but ARG stands before FROM", same_as=("hadolint:DL3061",)),
+        Clause("instruction", "every instruction is one that there is"),
+        Clause("flag", "every flag and mount option is one that there is"),
+        Clause("arguments", "every instruction has as many arguments as it takes"),
+        Clause("json", "JSON is an array of strings, and SHELL is JSON"),
+        Clause("heredoc", "every here-document ends"),
+        Clause("onbuild", "ONBUILD triggers what it may trigger", same_as=("hadolint:DL3043",)),
+        Clause("stage", "stage names and base images are well formed"),
+        Clause("value", "values can be expanded and are in their range"),
+    )
+    references = ("https://docs.docker.com/reference/dockerfile/",)
+
+    def source(self, target: SourceTarget) -> Iterator[Finding]:
+        """Tell what BuildKit would."""
+        file = target.dockerfile
+        for problem in file.problems:
+            if problem.clause != _ELSEWHERE:
+                yield self._told(problem, file)
+
+    def _told(self, problem: Problem, file: Dockerfile) -> Finding:
+        stages = [stage for stage in file.stages if stage.instruction.span.line <= problem.line]
+        place = _Place(Span(problem.line, problem.column, problem.end_line, 0))
+        stage = stages[-1] if stages else None
+        return self.at(place, problem.message, stage=stage, clause=_clause(problem, file))
+
+    mutants: ClassVar[tuple[Mutant, ...]] = (
+        SourceMutant(
+            "directive", "# The reading app's API.", "# escape=x\n#", clause="directive", at="escape"
+        ),
+        SourceMutant(
+            "run-before-from",
+            "# one set of layers, built and stored once.\n",
+            "# one set of layers, built and stored once.\nRUN id\n",
+            clause="from-first",
+            at="RUN id",
+        ),
+        SourceMutant("misspelt", "STOPSIGNAL SIGTERM", "STOPSINGAL SIGTERM", clause="instruction"),
+        SourceMutant(
+            "unknown-flag", "--start-interval=1s", "--start-intervall=1s", clause="flag", at="HEALTHCHECK"
+        ),
+        SourceMutant("bad-mount", "type=cache,target=", "type=cache,traget=", clause="flag", at="traget"),
+        SourceMutant("two-folders", "WORKDIR /app", "WORKDIR", clause="arguments"),
+        SourceMutant("shell-form", "STOPSIGNAL SIGTERM", "STOPSIGNAL SIGTERM\nSHELL bash -c", clause="json"),
+        SourceMutant(
+            "open-heredoc", 'CMD ["python", "-m", "app"]', "RUN <<end\nid", clause="heredoc", at="RUN <<"
+        ),
+        SourceMutant(
+            "trigger", "STOPSIGNAL SIGTERM", "STOPSIGNAL SIGTERM\nONBUILD FROM scratch", clause="onbuild"
+        ),
+        SourceMutant("stage-name", "FROM base AS runtime", "FROM base AS 1runtime", clause="stage"),
+        SourceMutant("no-signal", "STOPSIGNAL SIGTERM", "STOPSIGNAL SIGTREM", clause="value"),
+        SourceMutant("endless-line", "STOPSIGNAL SIGTERM", f"LABEL long={'x' * 65_536}", clause="syntax"),
+    )
+
+
+class _Place(NamedTuple):
+    span: Span
+
+
+def _clause(problem: Problem, file: Dockerfile) -> str:
+    """The problem's kind; a known instruction that is refused as such stands before FROM, or FROM is missing."""
+    if problem.clause != "instruction":
+        return problem.clause
+    at = next((one for one in file.instructions if one.span.line == problem.line), None)
+    return "from-first" if at is not None and at.keyword in KEYWORDS else "instruction"
