@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockproof.collect import archive, image
+from dockproof.collect import build, image
 from dockproof.collect.engine import Engine
 from dockproof.errors import NotLookedError
 from dockproof.facts.image import ImageFacts
@@ -126,7 +126,13 @@ def test_cut_off_archive_is_refused(part: float, tmp_path: Path) -> None:
         ({"manifest.json": b"{"}, "is no JSON"),
         ({"manifest.json": b"[{}]"}, "no image archive: its manifest has no 'Config'"),
         ({"manifest.json": b'[{"Config": "c", "Layers": []}]'}, "lacks a blob"),
-        ({"manifest.json": b'[{"Config": "c"}, {"Config": "d"}]'}, "several images"),
+        (
+            {
+                "manifest.json": b'[{"Config": "index.json", "Layers": []}, {"Config": "index.json", "Layers": []}]',
+                "index.json": b"{}",
+            },
+            "holds 2 images",
+        ),
         ({"index.json": b'{"manifests": []}'}, "no image for any platform"),
         ({"x": b"\x28\xb5\x2f\xfd1234"}, "zstd"),
     ],
@@ -234,6 +240,31 @@ def test_missing_image_is_an_error_that_says_what_to_do(engine: Engine) -> None:
         image.facts(engine, "no-such-image")
 
 
-def test_text_limit_is_the_documented_one() -> None:
-    """Facts keep texts up to a megabyte."""
-    assert archive.TEXT_LIMIT == 1024 * 1024
+@pytest.mark.engine
+def test_several_images_are_got_from_one_stream(
+    engine: Engine, web: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Facts of images that were fetched together are those of images that were fetched alone."""
+    other = build.build_on(engine, web, "RUN echo new > /tmp/new\nUSER 7", name="other")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "alone"))
+    alone = [image.facts(engine, each) for each in (web, other)]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "together"))
+    image.prefetch(engine, [web, other])
+    monkeypatch.setattr(image, "_save", None)
+    together = [image.facts(engine, each) for each in (web, other)]
+    for one, two in zip(alone, together, strict=True):
+        assert (one.id, one.config, one.history, one.layers) == (two.id, two.config, two.history, two.layers)
+        assert dict(one.texts) == dict(two.texts)
+    assert together[1].read("/tmp/new") == b"new\n"
+    assert together[0].read("/tmp/new") is None
+
+
+def test_cache_drops_what_was_not_used_for_longest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache keeps to its size; files that share their content count once."""
+    monkeypatch.setattr(image, "CACHE_LIMIT", 250)
+    for number in range(4):
+        (tmp_path / f"{number}.v2").write_bytes(bytes(100))
+        os.utime(tmp_path / f"{number}.v2", (number, number))
+    os.link(tmp_path / "3.v2", tmp_path / "twin.v2")
+    image.evict(tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["2.v2", "3.v2", "twin.v2"]

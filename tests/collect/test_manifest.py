@@ -184,6 +184,14 @@ def test_built_and_stand_in_images_are_run_and_never_pulled() -> None:
     }
 
 
+def test_image_that_was_not_built_is_told_from_one_that_is_pulled() -> None:
+    """A service with `build:` whose build failed has no image, though it has a name for one."""
+    found = manifest(SHOP)
+    assert model.image(found, "api", {}) == ""
+    assert model.image(found, "api", {"api": "sha256:9"}) == "sha256:9"
+    assert model.image(found, "db", {}) == "postgres:17@sha256:1"
+
+
 def test_override_merges_mappings_and_replaces_the_rest() -> None:
     """None removes; the service itself is left as it was."""
     service = {"user": "1", "environment": {"A": "1", "B": "2"}, "cap_drop": ["ALL"], "read_only": True}

@@ -192,6 +192,21 @@ def test_good_service_runs_beside_broken_ones(broken: Project) -> None:
     assert broken.facts("web").health.status == "healthy"
 
 
+def test_service_whose_image_was_not_built_fails_alone(broken: Project) -> None:
+    """A failed build is told at the service, and stops no other."""
+    broken.start(["broken-build", "web"])
+    with pytest.raises(NotLookedError, match="broken-build did not start: its image was not built"):
+        broken.facts("broken-build")
+
+
+def test_service_without_a_health_check_is_looked_at_once_it_listens(broken: Project) -> None:
+    """It gets a moment to open its socket."""
+    name = broken.run("web", {"healthcheck": {"disable": True}})
+    facts = broken.facts(name)
+    assert facts.health.status == "none"
+    assert [socket.port for socket in facts.listening] == [8000]
+
+
 def test_unknown_service_is_a_usage_error(broken: Project) -> None:
     """A name that was mistyped starts nothing."""
     with pytest.raises(UsageError, match="no service 'wep'"):

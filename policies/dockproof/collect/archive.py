@@ -7,6 +7,7 @@ like: JSON, or a layer. Memory holds the list of files; their texts go to a file
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import itertools
 import json
@@ -33,6 +34,7 @@ JSON_LIMIT = 16 * 1024 * 1024
 BLOCK = 512 * 1024
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
+IGNORED = frozenset({"VERSION", "oci-layout", "repositories"})
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 Row = tuple[str, str, int, int, int, int, int, str]
@@ -52,8 +54,9 @@ class LayerDraft(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """What an archive holds: the image's own JSON, and its layers from the lowest."""
+    """One image of an archive: its id, its own JSON, and its layers from the lowest; images may share layers."""
 
+    id: str
     config: Mapping[str, Any]
     layers: tuple[LayerDraft, ...]
 
@@ -121,8 +124,17 @@ class Texts(Mapping[tuple[int, str], bytes]):
         return self._cache[offset]
 
 
-def read(stream: IO[bytes], pack: Pack, platform: str = "") -> Draft:
-    """Read an image archive to its end.
+class _Blobs(NamedTuple):
+    """What an archive's members turned out to be, by name."""
+
+    documents: dict[str, Any]
+    digests: dict[str, str]
+    layers: dict[str, LayerDraft]
+    aliases: dict[str, str]
+
+
+def read(stream: IO[bytes], pack: Pack, platform: str = "") -> list[Draft]:
+    """Read an image archive to its end and return its images.
 
     Args:
         stream: the archive; its `read` gives all bytes that are asked for.
@@ -132,44 +144,42 @@ def read(stream: IO[bytes], pack: Pack, platform: str = "") -> Draft:
     Raises:
         ArchiveError: it is no image archive, is cut off, or holds what images do not hold.
     """
-    documents: dict[str, Any] = {}
-    layers: dict[str, LayerDraft] = {}
-    aliases: dict[str, str] = {}
+    blobs = _Blobs({}, {}, {}, {})
     for member, body in tar.members(stream):
         name = posixpath.normpath(member.name).lstrip("/")
         if member.type in {"link", "hardlink"}:
             folder = posixpath.dirname(name) if member.type == "link" else ""
-            aliases[name] = posixpath.normpath(posixpath.join(folder, member.link))
-        elif member.type == "file" and posixpath.basename(name) not in {"VERSION", "oci-layout"}:
-            _blob(name, member.size, body, documents, layers, pack)
+            blobs.aliases[name] = posixpath.normpath(posixpath.join(folder, member.link))
+        elif member.type == "file" and posixpath.basename(name) not in IGNORED:
+            _blob(name, member.size, body, blobs, pack)
     pack.flush()
-    config, names = _manifest(documents, platform)
-    return Draft(_lookup(documents, aliases, config), tuple(_lookup(layers, aliases, name) for name in names))
+    return [_draft(blobs, config, names) for config, names in _manifest(blobs.documents, platform)]
 
 
-def _blob(
-    name: str,
-    size: int,
-    body: tar.Body,
-    documents: dict[str, Any],
-    layers: dict[str, LayerDraft],
-    pack: Pack,
-) -> None:
-    """Read one blob as what it looks like; what is neither JSON nor a layer is left out."""
+def _draft(blobs: _Blobs, config: str, names: list[str]) -> Draft:
+    return Draft(
+        id=_lookup(blobs.digests, blobs.aliases, config),
+        config=_lookup(blobs.documents, blobs.aliases, config),
+        layers=tuple(_lookup(blobs.layers, blobs.aliases, name) for name in names),
+    )
+
+
+def _blob(name: str, size: int, body: tar.Body, blobs: _Blobs, pack: Pack) -> None:
+    """Read one blob as what it looks like: JSON, or a layer."""
     stream = io.BufferedReader(body, 256 * 1024)
     head = stream.peek(4)[:4]
     if head[:1] in {b"{", b"["}:
         if size <= JSON_LIMIT:
-            documents[name] = _json(name, stream.read())
+            text = stream.read()
+            blobs.documents[name] = _json(name, text)
+            blobs.digests[name] = "sha256:" + hashlib.sha256(text).hexdigest()
     elif head == ZSTD:
         raise ArchiveError(f"layer {name} is compressed with zstd; `docker save` of the classic store is not")
     elif head[:2] == GZIP:
         with gzip.GzipFile(fileobj=stream) as plain:
-            layers[name] = layer(io.BufferedReader(plain, 256 * 1024), pack)
-    elif name == "repositories":
-        pass
+            blobs.layers[name] = layer(io.BufferedReader(plain, 256 * 1024), pack)
     else:
-        layers[name] = layer(stream, pack)
+        blobs.layers[name] = layer(stream, pack)
     stream.detach()
 
 
@@ -227,16 +237,13 @@ def absolute(name: str) -> str:
     return f"/{name.strip('/')}"
 
 
-def _manifest(documents: Mapping[str, Any], platform: str) -> tuple[str, list[str]]:
-    """Return the names of the config and of the layers."""
-    manifest = documents.get("manifest.json")
+def _manifest(documents: Mapping[str, Any], platform: str) -> list[tuple[str, list[str]]]:
+    """Return the names of the config and of the layers, image by image."""
     try:
-        if manifest:
-            if len(manifest) > 1:
-                raise ArchiveError("the archive holds several images; save one")
-            return manifest[0]["Config"], list(manifest[0]["Layers"] or ())
-        return _oci(documents, documents["index.json"], platform)
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        if manifest := documents.get("manifest.json"):
+            return [(entry["Config"], list(entry["Layers"] or ())) for entry in manifest]
+        return [_oci(documents, documents["index.json"], platform)]
+    except (KeyError, TypeError, AttributeError) as error:
         raise ArchiveError(f"this is no image archive: its manifest has no {error}") from error
 
 

@@ -32,6 +32,9 @@ OLDEST = (23, 0)
 START_INTERVAL = (25, 0)
 """The first engine that honours a health check's start interval."""
 
+ROUNDS = 4
+"""How often a clean-up looks whether something is left."""
+
 LABEL_RUN = "dockproof.run"
 LABEL_HOST = "dockproof.host"
 LABEL_PROJECT = "dockproof.project"
@@ -340,18 +343,34 @@ def remove(engine: Engine, run: str, project: str = "") -> None:
     Raises:
         NotLookedError: something is still there, with its name and the engine's words.
     """
-    filters = ["--filter", f"label={LABEL_RUN}={run}"]
-    if project:
-        filters += ["--filter", f"label={LABEL_PROJECT}={project}"]
-    containers = engine.docker("ps", "--all", "--quiet", "--no-trunc", *filters, timeout=30).stdout.split()
-    problems = _remove(engine, containers, ["rm", "--force", "--volumes"])
-    for kind in ("network", "volume"):
-        found = engine.docker(kind, "ls", "--quiet", *filters, timeout=30).stdout.split()
-        problems += _remove(engine, found, [kind, "rm", "--force"])
-    if not project:
-        problems += _remove(engine, _images(engine, run), ["image", "rm", "--force"])
+    for _ in range(ROUNDS):
+        problems, found = _remove_round(engine, run, project)
+        if not found:
+            return
+        # What the engine was still creating when its client was stopped shows up a moment later.
     if problems:
         raise NotLookedError(f"could not remove everything that run {run} created", "\n".join(problems))
+
+
+def _remove_round(engine: Engine, run: str, project: str) -> tuple[list[str], bool]:
+    """Remove what is there; return what went wrong, and whether anything was there."""
+    filters = ["--filter", f"label={LABEL_RUN}={run}"]
+    filters += ["--filter", f"label={LABEL_PROJECT}={project}"] if project else []
+    problems: list[str] = []
+    seen = False
+    for listing, removal in (
+        (["ps", "--all", "--quiet", "--no-trunc", *filters], ["rm", "--force", "--volumes"]),
+        (["network", "ls", "--quiet", *filters], ["network", "rm", "--force"]),
+        (["volume", "ls", "--quiet", *filters], ["volume", "rm", "--force"]),
+    ):
+        found = engine.docker(*listing, timeout=30).stdout.split()
+        seen = seen or bool(found)
+        problems += _remove(engine, found, removal)
+    if not project:
+        found = _images(engine, run)
+        seen = seen or bool(found)
+        problems += _remove(engine, found, ["image", "rm", "--force"])
+    return problems, seen
 
 
 def _images(engine: Engine, run: str) -> list[str]:

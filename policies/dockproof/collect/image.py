@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import struct
 import tempfile
 import time
@@ -24,21 +25,21 @@ from dockproof.errors import NotLookedError
 from dockproof.facts.image import FileEntry, ImageFacts, Layer, parse_config, parse_history
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from dockproof.collect.engine import Engine
 
 TIMEOUT = 300.0
-FORMAT = 1
+FORMAT = 2
 """Grows whenever the content of a cache file changes its meaning."""
 
 MAGIC = b"dockproof image facts\n"
 FOOTER = struct.Struct(">QQ32s")
 """Offset and length of the file list, and its SHA-256."""
 
-KEEP = 40
-"""Images that the cache holds; the ones that were not used for longest go."""
+CACHE_LIMIT = 1024**3
+"""Bytes of cache files; those that were not used for longest go."""
 
 
 def facts(engine: Engine, reference: str, *, timeout: float = TIMEOUT) -> ImageFacts:
@@ -51,33 +52,43 @@ def facts(engine: Engine, reference: str, *, timeout: float = TIMEOUT) -> ImageF
     path = _path(document["Id"])
     header = _load(path)
     if header is None:
-        _save(document["Id"], path, timeout)
+        _save([document["Id"]], timeout)
         header = _load(path)
     if header is None:
-        raise NotLookedError(
-            f"image facts of {reference} could not be kept in {path.parent}: is the disk full?"
-        )
+        raise NotLookedError(f"image facts of {reference} were not kept in {path.parent}: is the disk full?")
     return _build(header, path, document, reference)
+
+
+def prefetch(engine: Engine, references: Sequence[str], *, timeout: float = TIMEOUT) -> None:
+    """Get ready to answer `facts` for several images from one stream, in which layers that they share stand once.
+
+    Raises:
+        NotLookedError: the engine has no such image, or the archive could not be read.
+    """
+    ids = dict.fromkeys(engine.inspect_image(reference)["Id"] for reference in references)
+    missing = [identity for identity in ids if _load(_path(identity)) is None]
+    if missing:
+        _save(missing, timeout)
 
 
 def from_archive(path: Path) -> ImageFacts:
     """Return the facts of an image archive on disk, without any engine.
 
     Raises:
-        NotLookedError: it cannot be read, or is no image archive.
+        NotLookedError: it cannot be read, or is no archive of one image.
     """
     texts = io.BytesIO()
     try:
         with path.open("rb") as stream:
-            draft = archive.read(stream, archive.Pack(texts))
+            drafts = archive.read(stream, archive.Pack(texts))
     except OSError as error:
         raise NotLookedError(f"{path} cannot be read: {error.strerror}") from error
+    if len(drafts) != 1:
+        raise NotLookedError(f"{path} holds {len(drafts)} images; save one")
     buffer = texts.getbuffer()
-    kept = archive.Texts(
-        lambda offset, length: bytes(buffer[offset : offset + length]), _spans(_header(draft))
-    )
-    identity = "sha256:" + hashlib.sha256(json.dumps(draft.config, sort_keys=True).encode()).hexdigest()
-    return _assemble(_header(draft), kept, reference=str(path), identity=identity)
+    header = _pick(_header(drafts), drafts[0].id)
+    kept = archive.Texts(lambda offset, length: bytes(buffer[offset : offset + length]), _spans(header))
+    return _assemble(header, kept, reference=str(path), identity=drafts[0].id)
 
 
 def _path(identity: str) -> Path:
@@ -87,26 +98,36 @@ def _path(identity: str) -> Path:
 # ---------------------------------------------------------------------------------------------- cache files
 
 
-def _save(identity: str, path: Path, timeout: float) -> None:
-    """Stream the image once and write its cache file; nobody ever sees half of one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+def _save(ids: Sequence[str], timeout: float) -> None:
+    """Stream images once and write one cache file under each of their names; nobody ever sees half of one."""
+    folder = cache_folder("images")
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(MAGIC)
-            command = ["docker", "save", identity]
-            with process.stream(command, timeout=timeout, what=f"docker save of {identity[:19]}") as stream:
-                draft = archive.read(stream, archive.Pack(file))
+            what = f"docker save of {', '.join(identity[:19] for identity in ids)}"
+            with process.stream(["docker", "save", *ids], timeout=timeout, what=what) as stream:
+                drafts = archive.read(stream, archive.Pack(file))
                 _drain(stream)
-            _finish(file, _header(draft))
-        os.replace(name, path)  # noqa: PTH105 - a handle's name, no path object at hand
+            if len(ids) == len(drafts) == 1:
+                # Some image stores name an image by its manifest; a single one is known all the same.
+                drafts = [drafts[0]._replace(id=ids[0])]
+            _finish(file, _header(drafts))
+        for draft in drafts:
+            _publish(name, _path(draft.id))
     except OSError as error:
-        raise NotLookedError(
-            f"image facts could not be written to {path.parent}: {error.strerror}"
-        ) from error
+        raise NotLookedError(f"image facts could not be written to {folder}: {error.strerror}") from error
     finally:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)  # noqa: PTH108 - as above
-    _evict(path.parent)
+            os.unlink(name)  # noqa: PTH108 - a handle's name, no path object at hand
+    evict(folder)
+
+
+def _publish(name: str, path: Path) -> None:
+    """Give a finished file a name of its own, in place of what stood there."""
+    fresh = path.with_name(f".new-{secrets.token_hex(6)}")
+    os.link(name, fresh)
+    fresh.replace(path)
 
 
 def _drain(stream: IO[bytes]) -> None:
@@ -115,11 +136,24 @@ def _drain(stream: IO[bytes]) -> None:
         pass
 
 
-def _header(draft: archive.Draft) -> dict[str, Any]:
-    return {
-        "config": draft.config,
-        "layers": [layer._asdict() for layer in draft.layers],
+def _header(drafts: Sequence[archive.Draft]) -> dict[str, Any]:
+    """Return the file list: every layer once, and the images by id with the numbers of their layers."""
+    numbers: dict[int, int] = {}
+    layers: list[dict[str, Any]] = []
+    for layer in (layer for draft in drafts for layer in draft.layers):
+        if numbers.setdefault(id(layer), len(layers)) == len(layers):
+            layers.append(layer._asdict())
+    images = {
+        draft.id: {"config": draft.config, "layers": [numbers[id(layer)] for layer in draft.layers]}
+        for draft in drafts
     }
+    return {"images": images, "layers": layers}
+
+
+def _pick(header: Mapping[str, Any], identity: str) -> dict[str, Any]:
+    """Return one image of a file list with its own layers."""
+    image = header["images"][identity]
+    return {"config": image["config"], "layers": [header["layers"][number] for number in image["layers"]]}
 
 
 def _finish(file: IO[bytes], header: Mapping[str, Any]) -> None:
@@ -130,7 +164,7 @@ def _finish(file: IO[bytes], header: Mapping[str, Any]) -> None:
 
 
 def _load(path: Path) -> dict[str, Any] | None:
-    """Return the file list of a cache file; None where there is none, or not a whole one."""
+    """Return config and layers of the image that a cache file is named for; None where there is no whole one."""
     try:
         with path.open("rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
@@ -141,21 +175,26 @@ def _load(path: Path) -> dict[str, Any] | None:
             data = file.read(length)
         if hashlib.sha256(data).digest() != digest:
             return None
-        header: dict[str, Any] = json.loads(zlib.decompress(data))
-    except (OSError, ValueError, zlib.error, struct.error):
+        header = _pick(json.loads(zlib.decompress(data)), "sha256:" + path.name.partition(".")[0])
+    except (OSError, ValueError, KeyError, zlib.error, struct.error):
         return None
     with contextlib.suppress(OSError):
         os.utime(path)
     return header
 
 
-def _evict(folder: Path) -> None:
+def evict(folder: Path) -> None:
     """Keep the cache bounded: drop the files that were not used for longest, and leftovers of killed runs."""
     with contextlib.suppress(OSError):
-        files = sorted(folder.glob("*.v*"), key=lambda file: file.stat().st_mtime, reverse=True)
-        stale = [file for file in folder.glob(".new-*") if file.stat().st_mtime < time.time() - TIMEOUT]
-        for file in (*files[KEEP:], *stale):
-            file.unlink(missing_ok=True)
+        seen: dict[int, int] = {}
+        for file in sorted(folder.glob("*.v*"), key=lambda file: file.stat().st_mtime, reverse=True):
+            state = file.stat()
+            seen[state.st_ino] = state.st_size  # images of one stream share their file
+            if sum(seen.values()) > CACHE_LIMIT:
+                file.unlink(missing_ok=True)
+        for file in folder.glob(".new-*"):
+            if file.stat().st_mtime < time.time() - TIMEOUT:
+                file.unlink(missing_ok=True)
 
 
 # -------------------------------------------------------------------------------------------------- values

@@ -75,6 +75,13 @@ def _local_images(
     return local
 
 
+def image(manifest: Manifest, name: str, images: Mapping[str, str], stand_ins: StandIns | None = None) -> str:
+    """Return the image that a service runs, "" where it would have to be built and was not."""
+    service = manifest.services[name]
+    named = "" if service.build else service.image
+    return _local_images(manifest, images, stand_ins).get(name) or named
+
+
 def _service(
     manifest: Manifest, name: str, labels: Mapping[str, str], local: Mapping[str, str]
 ) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from dockproof.collect import engine as engines
 from dockproof.collect import model, process
 from dockproof.collect.experiment import SLACK, Laboratory
-from dockproof.collect.sidecar import Sidecar, died, image_for
+from dockproof.collect.sidecar import Sidecar, Snapshot, died, image_for
 from dockproof.collect.watch import Watch
 from dockproof.errors import NotLookedError, UsageError
 from dockproof.facts.container import ContainerFacts, Experiment, Health, Outcome, parse_inspect
@@ -112,6 +112,9 @@ class Project:
             UsageError: the manifest has no such service.
         """
         self.manifest.pick(names)
+        names = self._startable(names)
+        if not names:
+            return
         labels = {**self.engine.lease.labels, engines.LABEL_PROJECT: self.name}
         document = model.runnable(
             self.manifest,
@@ -129,6 +132,18 @@ class Project:
         with self._timed("up"):
             self._up_all(names)
         self._find(names)
+
+    def _startable(self, names: Sequence[str]) -> list[str]:
+        """Return the services that have an image, as all have that they depend on; the others fail."""
+        for name in names:
+            for needed in (name, *self.manifest.dependencies([name])):
+                if not model.image(self.manifest, needed, self.images, self.stand_ins):
+                    own = needed == name
+                    words = (
+                        "its image was not built" if own else f"it needs {needed}, whose image was not built"
+                    )
+                    self._failed[name] = NotLookedError(f"service {name} did not start: {words}")
+        return [name for name in names if name not in self._failed]
 
     def run(self, service: str, override: Mapping[str, Any], *, name: str = "") -> str:
         """Start one more container of a service, run differently, beside the running dependencies.
