@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
 import subprocess
 import time
+from collections import Counter
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -395,6 +398,42 @@ def test_accepts_constructs(text: str) -> None:
     options = ["-O", "extglob"] if "@(" in text else []
     if bash(*options, "-n", "-c", text).returncode == 0:
         assert [error.message for error in read(text).errors] == []
+
+
+# ---- scripts that people wrote
+
+
+def _scripts() -> Iterator[Path]:
+    """The shell scripts among this machine's programs; every system with a shell has some."""
+    for folder in ("/usr/bin", "/usr/sbin", "/etc/init.d", "/usr/lib/git-core"):
+        for path in sorted(Path(folder).glob("*")):
+            if path.is_file():
+                with path.open("rb") as file:
+                    head = file.read(32)
+                if re.match(rb"#! ?/(?:usr/)?bin/(?:ba|da)?sh\b", head):
+                    yield path
+
+
+def test_reads_real_scripts_as_bash_does() -> None:
+    """Scripts of the system have the commands that bash prints of them; where bash accepts one, so do we."""
+    texts = [path.read_text("utf-8", "replace") for path in itertools.islice(_scripts(), 40)]
+    assert texts
+    for text in texts:
+        wrapped = f"g() {{\n{text}\n}}\n"
+        if "\0" in text or bash("-n", "-c", wrapped).returncode or bash("-n", "-c", text).returncode:
+            continue
+        ours, theirs = (
+            read(wrapped),
+            read(bash("-r", "-c", f"{wrapped}declare -f g").stdout.decode("utf-8", "replace")),
+        )
+        assert ours.errors == []
+        assert Counter(map(_outline, ours.commands)) == Counter(map(_outline, theirs.commands))
+
+
+def _outline(command: Command) -> tuple[str, ...]:
+    """The words but for layout, and the surroundings; bash prints elif as an if within else, `[[ x ]]` with -n."""
+    words = [re.sub(r"[\s;(\\]+", "", word.text) for word in command.words if word.text != "-n"]
+    return (*words, *(label for label in command.inside if label != "if"))
 
 
 # ---- any text, in linear time

@@ -154,7 +154,7 @@ def _json_pieces(found: re.Match[str], text: str) -> list[Piece]:
 
 def _shell_form(instruction: Instruction, shell: Sequence[str]) -> tuple[Source, str, frozenset[str]]:
     """Put together what the shell gets, why it is no POSIX shell, and the options that it is called with."""
-    reason, options = _judge(shell, "SHELL")
+    reason, options = _judge(tuple(shell), "SHELL")
     if instruction.heredocs and _is_heredoc(instruction.value):
         # BuildKit hands the first body alone to the shell, or runs it as a program when it names its interpreter.
         body = instruction.heredocs[0]
@@ -206,7 +206,8 @@ def _body_place(heredoc: Heredoc) -> Callable[[int], tuple[int, int]]:
     return place
 
 
-def _judge(words: Sequence[str], what: str) -> tuple[str, frozenset[str]]:
+@lru_cache(maxsize=64)
+def _judge(words: tuple[str, ...], what: str) -> tuple[str, frozenset[str]]:
     """Find the POSIX shell among the words of SHELL or a shebang: why there is none, and the options it gets."""
     names = [re.split(r"[/\\]", word)[-1].lower().removesuffix(".exe") for word in words]
     for at, name in enumerate(names):
@@ -220,4 +221,4 @@ def _judge_shebang(text: str) -> tuple[str, frozenset[str]]:
     words = text[2:].partition("\n")[0].split()
     if words and words[0].endswith("/env"):
         words = [word for word in words[1:] if not word.startswith("-") and "=" not in word] or words
-    return _judge(words, "the heredoc's interpreter")
+    return _judge(tuple(words), "the heredoc's interpreter")

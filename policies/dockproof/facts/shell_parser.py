@@ -515,6 +515,9 @@ class _Parser:
             if word is not None and word.raw == "esac" and word.start == start:
                 return self.close(("case",), "esac", start, position)
             here = self.text[position : position + 1]
+            if here == "(" and self.text[position - 1] in _EXTGLOB:
+                position = self.text.find(")", position) + 1 or len(self.text)
+                continue
             if here == ")":
                 return position + 1
             if here not in ("|", "(") and word is None:
