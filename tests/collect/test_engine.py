@@ -121,7 +121,7 @@ KILLED = """
 
 @pytest.mark.engine
 def test_next_run_removes_what_a_killed_one_left(engine: Engine, web: str, tmp_path: Path) -> None:
-    """After kill -9 containers, networks, volumes, tags and a sidecar are there; the next start removes them all."""
+    """After kill -9 the next start removes containers, networks, volumes, tags and tools that were left."""
     lease = tmp_path / "lease"
     stack = str(Path(__file__).parent / "stack" / "compose.yaml")
     program = textwrap.dedent(KILLED).format(image=web, stack=stack, lease=str(lease))
@@ -134,6 +134,16 @@ def test_next_run_removes_what_a_killed_one_left(engine: Engine, web: str, tmp_p
     with Engine.connect() as following:
         assert following.lease.id != run
     assert not any(left(engine, run).values())
+    deadline = time.monotonic() + 10
+    while tools(run):
+        assert time.monotonic() < deadline, tools(run)
+        time.sleep(0.2)
+
+
+def tools(run: str) -> list[str]:
+    """Return the processes that a run started and that are still there."""
+    listing = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listing.splitlines() if run in line and line.startswith("docker")]
 
 
 @pytest.mark.engine

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dockproof.collect import process
+from dockproof.collect.build import build_on
 from dockproof.collect.compose import Manifest
 from dockproof.collect.engine import Engine
 from dockproof.collect.run import Project
@@ -84,6 +85,33 @@ def test_sidecar_looks_into_a_container_with_nothing_allowed(
         assert not main.cap_eff | main.cap_bnd
         assert main.exe
         assert main.environ is not None
+
+
+BARE = """
+FROM {image} AS base
+USER 0
+RUN mkdir /bare && cp --parents --dereference $(ldd /usr/bin/sleep | grep --only-matching '/[^ ]*') /usr/bin/sleep /bare
+FROM scratch
+COPY --from=base /bare /
+USER 4711
+CMD ["/usr/bin/sleep", "600"]
+"""
+
+
+def test_sidecar_looks_into_an_image_without_shell_and_passwd(
+    engine: Engine, stand_ins: StandIns, web: str
+) -> None:
+    """Nothing is needed of the image: one program and its libraries are probed like any other."""
+    bare = build_on(engine, web, BARE, name="bare")
+    with (
+        _container(engine, bare) as container,
+        _beside(engine, container, stand_ins) as beside,
+        beside.alive(),
+    ):
+        (main,) = beside.snapshot().processes
+        assert (main.argv, main.uid, main.gid) == (("/usr/bin/sleep", "600"), 4711, 0)
+        assert not beside.file("/bin/sh").exists
+        assert beside.file("/usr/bin/sleep").exists
 
 
 def test_runtime_mutant_runs_beside_the_dependencies(project: Project) -> None:
