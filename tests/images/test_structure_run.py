@@ -1,0 +1,53 @@
+"""structure-tests/run: what a user runs by hand on an image."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests.images.conftest import REPOSITORY
+
+
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [str(REPOSITORY / "structure-tests" / "run"), *arguments]
+    settings = {**os.environ, **environment}
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, env=settings)
+
+
+def test_says_how_it_is_used() -> None:
+    """Help is an answer; no argument is a mistake."""
+    assert "IMAGE [SERVICE]" in _run("--help").stdout
+    assert _run().returncode == 2
+
+
+def test_fails_closed_without_an_engine() -> None:
+    """What could not be looked at is never passed."""
+    done = _run("any-image", "api", DOCKER_HOST="unix:///nonexistent.sock")
+    assert done.returncode == 4
+    assert "no container engine answers" in done.stderr
+
+
+@pytest.mark.engine
+def test_wants_a_service_where_the_name_tells_none(images: dict[str, str]) -> None:
+    """A wrong guess would run the wrong tests."""
+    done = _run(images["api"])
+    assert done.returncode == 2
+    assert "say which of api, dev, worker it is" in done.stderr
+
+
+@pytest.mark.engine
+def test_passes_the_development_image(images: dict[str, str]) -> None:
+    """Every test of both files has a result."""
+    done = _run(images["dev"], "dev")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("passed  common.yaml: ") > 10
+    assert done.stdout.splitlines()[-1].endswith(" passed, 0 failed")
+
+
+@pytest.mark.engine
+def test_fails_the_development_image_as_a_worker(images: dict[str, str]) -> None:
+    """It can be told from a shipped image, by what it holds and by what it starts."""
+    done = _run(images["dev"], "worker")
+    assert done.returncode == 1
+    assert "FAILED  production.yaml: Command Test: nothing that installs" in done.stdout
+    assert "FAILED  worker.yaml: Metadata Test" in done.stdout
