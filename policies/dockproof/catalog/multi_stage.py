@@ -149,7 +149,7 @@ class MultiStage(Policy):
         SourceMutant("compiles", _USER, f"RUN make -C /app\n{_USER}", clause="built-in-place"),
         SourceMutant(
             "single-stage",
-            "COPY --link --from=packages /rootfs/ /\nCOPY --link --from=code /rootfs/ /",
+            "COPY --link --from=builder /rootfs/ /\nCOPY --link --from=code /rootfs/ /",
             "COPY requirements/runtime.txt /app/\nRUN pip install --require-hashes -r /app/runtime.txt",
             clause="single-stage",
             also=frozenset({"used-stages"}),

@@ -146,20 +146,20 @@ class NoSecretFiles(Policy):
         SourceMutant(
             "env-file-of-stage",
             "COPY --link --from=code /rootfs/ /",
-            "COPY --link --from=code /rootfs/ /\nCOPY --from=packages /build/.env /app/",
+            "COPY --link --from=code /rootfs/ /\nCOPY --from=builder /build/.env /app/",
             clause="env-file",
         ),
         SourceMutant(
             "ssh-key",
             "COPY --link --from=code /rootfs/ /",
-            "COPY --link --from=code /rootfs/ /\nCOPY --from=packages /root/.ssh/id_ed25519 /app/",
+            "COPY --link --from=code /rootfs/ /\nCOPY --from=builder /root/.ssh/id_ed25519 /app/",
             "Dockerfile.worker",
             clause="credentials",
         ),
         SourceMutant(
             "tls-key",
             "COPY --link --from=code /rootfs/ /",
-            'COPY --link --from=code /rootfs/ /\nCOPY --from=packages ["/build/server.key", "/app/"]',
+            'COPY --link --from=code /rootfs/ /\nCOPY --from=builder ["/build/server.key", "/app/"]',
             clause="key",
         ),
         SourceMutant(
