@@ -171,6 +171,22 @@ def left(engine: Engine, run: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.engine
+def test_last_image_goes_with_its_folder(engine: Engine, web: str, tmp_path: Path) -> None:
+    """An image is kept for its folder's next build, and dropped by a start that finds the folder gone."""
+    folder = tmp_path / f"project-{time.time_ns()}"
+    folder.mkdir()
+    tag = engines.last_tag(folder, "web")
+    engine.docker("tag", web, tag)
+    with Engine.connect() as first:
+        assert first.lease.id
+    assert engine.has_image(tag)
+    folder.rmdir()
+    with Engine.connect() as second:
+        assert second.lease.id
+    assert not engine.has_image(tag)
+
+
 def test_address_of_the_engine_is_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tools that know no contexts get DOCKER_HOST."""
     monkeypatch.setenv("DOCKER_HOST", "tcp://elsewhere:2375")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockproof.collect import build, image
+from dockproof.collect import build, image, process
 from dockproof.collect.engine import Engine
 from dockproof.errors import NotLookedError
 from dockproof.facts.image import ImageFacts
@@ -257,6 +257,30 @@ def test_several_images_are_got_from_one_stream(
         assert dict(one.texts) == dict(two.texts)
     assert together[1].read("/tmp/new") == b"new\n"
     assert together[0].read("/tmp/new") is None
+
+
+@pytest.mark.engine
+def test_threads_that_ask_at_once_share_streams(
+    engine: Engine, web: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for a stream goes along with the next; every thread gets its own image."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    ids = [
+        web,
+        *(build.build_on(engine, web, f"USER {number}", name=f"user-{number}") for number in range(4)),
+    ]
+    streams: list[list[str]] = []
+    save = image._save  # noqa: SLF001 - what is counted is the product's own step
+
+    def counted(ids: list[str], timeout: float) -> None:
+        streams.append(ids)
+        save(ids, timeout)
+
+    monkeypatch.setattr(image, "_save", counted)
+    found = process.parallel(lambda identity: image.facts(engine, identity), ids, len(ids))
+    assert [facts.id for facts in found] == ids
+    assert [facts.config.user for facts in found] == ["1000:1000", "0", "1", "2", "3"]
+    assert len(streams) < len(ids)
 
 
 def test_cache_drops_what_was_not_used_for_longest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ def build(
     if service.build is None:
         raise UsageError(f"service {service.name} has no `build:`")
     flags = [*_common(stand_ins, no_cache=no_cache), "--tag", engines.tag(engine.lease, service.name)]
-    flags += ["--tag", engines.last_tag(f"{service.build.context.name}-{service.name}")]
+    flags += ["--tag", engines.last_tag(service.build.context, service.name)]
     flags += arguments(service.build, stand_ins)
     file, inline = str(service.build.dockerfile), service.build.inline
     return _buildx(

@@ -8,6 +8,7 @@ killed one left.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -300,6 +301,7 @@ def sweep(engine: Engine, lease: Lease) -> list[str]:
             _path(run).unlink(missing_ok=True)
             file.close()
             dead.append(run)
+    _forget(engine)
     return dead
 
 
@@ -325,9 +327,22 @@ def tag(lease: Lease, name: str) -> str:
     return f"{_name(name)}:{lease.id}"
 
 
-def last_tag(name: str) -> str:
-    """Name an image until its next build."""
-    return f"{_name(name)}:last"
+def last_tag(folder: Path, name: str) -> str:
+    """Name an image until its next build, or until the folder that it was built from is gone."""
+    found = f"{_name(f'{folder.name}-{name}')}:last"
+    note = cache_folder("last") / hashlib.sha256(found.encode()).hexdigest()[:16]
+    note.write_text(json.dumps({"tag": found, "folder": str(folder)}), encoding="utf-8")
+    return found
+
+
+def _forget(engine: Engine) -> None:
+    """Drop the last images of folders that are gone."""
+    for note in cache_folder("last").iterdir():
+        with contextlib.suppress(OSError, ValueError, KeyError, NotLookedError):
+            known = json.loads(note.read_text(encoding="utf-8"))
+            if not Path(known["folder"]).exists():
+                engine.docker("image", "rm", known["tag"], check=False)
+                note.unlink(missing_ok=True)
 
 
 def _name(name: str) -> str:

@@ -14,6 +14,7 @@ import os
 import secrets
 import struct
 import tempfile
+import threading
 import time
 import weakref
 import zlib
@@ -38,6 +39,9 @@ MAGIC = b"dockproof image facts\n"
 FOOTER = struct.Struct(">QQ32s")
 """Offset and length of the file list, and its SHA-256."""
 
+_guard, _saving = threading.Lock(), threading.Lock()
+_pending: dict[str, None] = {}
+
 CACHE_LIMIT = 1024**3
 """Bytes of cache files; those that were not used for longest go."""
 
@@ -52,7 +56,7 @@ def facts(engine: Engine, reference: str, *, timeout: float = TIMEOUT) -> ImageF
     path = _path(document["Id"])
     header = _load(path)
     if header is None:
-        _save([document["Id"]], timeout)
+        _fetch(document["Id"], timeout)
         header = _load(path)
     if header is None:
         raise NotLookedError(f"image facts of {reference} were not kept in {path.parent}: is the disk full?")
@@ -96,6 +100,28 @@ def _path(identity: str) -> Path:
 
 
 # ---------------------------------------------------------------------------------------------- cache files
+
+
+def _fetch(identity: str, timeout: float) -> None:
+    """Stream an image, together with those that other threads asked for while the last stream ran.
+
+    One stream at a time: two would halve each other's speed, and write shared layers twice.
+    """
+    with _guard:
+        _pending[identity] = None
+    with _saving:
+        with _guard:
+            _pending.pop(identity, None)
+        if _load(_path(identity)) is not None:
+            return
+        with _guard:
+            others = list(_pending)
+            _pending.clear()
+        if others:
+            with contextlib.suppress(NotLookedError):  # one of the others may be gone; then each is alone
+                _save([identity, *others], timeout)
+        if _load(_path(identity)) is None:
+            _save([identity], timeout)
 
 
 def _save(ids: Sequence[str], timeout: float) -> None:
