@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dockproof import catalog, config
-
 from dockproof.proof import command
 from dockproof.session import Session
 
 if TYPE_CHECKING:
     from dockproof.collect.engine import Engine
+    from dockproof.proof.matrix import Row
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "dockerfiles" / "backend"
@@ -25,7 +25,7 @@ def settings() -> config.Config:
     return config.load(ROOT / "pyproject.toml", catalog.load())
 
 
-def survivors(wrong: list[str], rows: list[command.Row]) -> str:
+def survivors(wrong: list[str], rows: list[Row]) -> str:
     """Return what is wrong, a sentence a line; "" when everything is proven."""
     return "\n".join([*wrong, *(f"{r.policy} {r.mutant}: {fault}" for r in rows for fault in r.faults)])
 
