@@ -22,10 +22,17 @@ NOWHERE = {
     "RABBITMQ_URL": "amqp://127.0.0.1:9/%2F",
     "REDIS_URL": "redis://127.0.0.1:9/0",
 }
-# Run in the api's image: serve for a moment, then tell what was loaded from source although it could be compiled.
+# Run in the api's image: serve until it answers, then tell what was loaded from source although it could be compiled.
 WHAT_LACKS_BYTECODE = """
-import importlib.util, os, signal, sys, threading
-threading.Timer(3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+import importlib.util, os, signal, socket, sys, threading, time
+def stop_when_served():
+    for _ in range(200):
+        time.sleep(0.2)
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", 8000)) == 0:
+                return os.kill(os.getpid(), signal.SIGTERM)
+    os._exit(1)
+threading.Thread(target=stop_when_served, daemon=True).start()
 import app.__main__, app.migrate, app.workers.tasks, dramatiq.cli
 app.__main__.main()
 specs = [module.__spec__ for module in list(sys.modules.values()) if getattr(module, "__spec__", None)]
@@ -38,10 +45,11 @@ def _config(engine: Engine, image: str) -> dict[str, Any]:
     return engine.inspect_image(image)
 
 
-def _run(image: str, *command: str) -> str:
+def _run(engine: Engine, image: str, *command: str) -> str:
+    labels = [word for name, value in engine.lease.labels.items() for word in ("--label", f"{name}={value}")]
     settings = [word for name, value in NOWHERE.items() for word in ("--env", f"{name}={value}")]
-    argv = ["docker", "run", "--rm", "--read-only", "--tmpfs", "/tmp", *settings, image, *command]
-    return subprocess.run(argv, check=True, timeout=60, capture_output=True, text=True).stdout
+    flags = ["--rm", "--read-only", "--tmpfs", "/tmp", *labels, *settings]
+    return engine.docker("run", *flags, image, *command, timeout=90).stdout
 
 
 def test_builds_with_the_ticket_s_three_commands(images: dict[str, str], engine: Engine) -> None:
@@ -59,9 +67,9 @@ def test_api_and_worker_are_one_set_of_layers(images: dict[str, str], engine: En
     assert api == worker
 
 
-def test_compiles_nothing_when_it_starts(images: dict[str, str]) -> None:
+def test_compiles_nothing_when_it_starts(images: dict[str, str], engine: Engine) -> None:
     """Every module that the api and the workers load comes with its bytecode."""
-    last = _run(images["api"], "python", "-c", WHAT_LACKS_BYTECODE).splitlines()[-1]
+    last = _run(engine, images["api"], "python", "-c", WHAT_LACKS_BYTECODE).splitlines()[-1]
     count, _, missing = last.partition(" ")
     assert int(count) > 500
     assert missing == "[]"
