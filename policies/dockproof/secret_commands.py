@@ -1,4 +1,4 @@
-"""Where commands are handed secrets: options, operands, assignments, pipes and the credentials they set up.
+"""Where commands are handed secrets (options, operands, assignments, pipes), and where they leave them behind.
 
 Pure functions over the commands of `dockproof.facts.shell`. What a command reads from a file or from a variable of
 its own shell is no secret in the text; what stands in the text, or comes from ARG or ENV, stays in the image.
@@ -15,7 +15,7 @@ from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dockproof.facts.shell import Command, Redirect, Script, Word
 
@@ -283,3 +283,65 @@ def set_up(script: Script) -> Iterator[Command]:
     for command in script.commands:
         if command.name in _SETUPS and _SETUPS[command.name].match(_line(command)):
             yield command
+
+
+# --------------------------------------------------------------------------------------------- left behind
+
+_COPIERS = frozenset({"cp", "install", "mv", "ln", "rsync"})
+_WRITERS = frozenset({"echo", "printf", "cat", "tee", "sed", "envsubst", "base64", "head", "tail"})
+_REMOVERS = frozenset({"rm", "shred", "unlink"})
+
+
+def left_behind(script: Script, mounted: Sequence[str]) -> Iterator[tuple[Command, str]]:
+    """Yield the commands that write a mounted secret to a file which the same RUN does not remove.
+
+    Args:
+        script: the commands of the RUN.
+        mounted: how commands name its secrets: paths (`/run/secrets/npm`) and variables (`$TOKEN`).
+
+    Yields:
+        The command and the file that it writes, as written.
+    """
+    for index, command in enumerate(script.commands):
+        for target in _written_to(command, mounted):
+            later = script.commands[index + 1 :]
+            if not any(_removes(other, target) for other in later) and not target.startswith("/dev/"):
+                yield command, target
+
+
+def _written_to(command: Command, mounted: Sequence[str]) -> Iterator[str]:
+    if command.name in _COPIERS:
+        operands = [word.text for word in command.arguments]
+        if any(_names(text, mounted) for text in operands[:-1]):
+            yield operands[-1]
+    elif command.name in _WRITERS:
+        inputs = [word.text for word in list(command.words)[1:]]
+        inputs += [r.target.text for r in command.redirects if r.operator.startswith("<")]
+        inputs += [body.text for r in command.redirects for body in r.body]
+        if any(_names(text, mounted) for text in inputs):
+            yield from _outputs(command)
+
+
+def _outputs(command: Command) -> Iterator[str]:
+    """Yield the files that a command's output goes to, by redirection or through tee."""
+    yield from (
+        r.target.text
+        for r in command.redirects
+        if r.operator in {">", ">>", ">|", "&>"} and r.fd in {None, 1}
+    )
+    into = command if command.name == "tee" else command.piped_into
+    if into is not None and into.name == "tee":
+        yield from (word.text for word in into.arguments)
+
+
+def _names(text: str, mounted: Sequence[str]) -> bool:
+    return any(re.search(rf"{re.escape(name)}(?![\w-])", text) for name in mounted)
+
+
+def _removes(command: Command, target: str) -> bool:
+    """Whether a command removes a file, or a folder above it."""
+    if command.name not in _REMOVERS:
+        return False
+    return any(
+        target == word.text or target.startswith(f"{word.text.rstrip('/*')}/") for word in command.arguments
+    )

@@ -174,6 +174,38 @@ def test_passes_secrets_that_come_from_a_mount(command: str) -> None:
     assert clauses(f"RUN --mount=type=secret,id=t {command}") == []
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cp /run/secrets/t /root/.npmrc && npm ci",
+        "cat /run/secrets/t > /root/.npmrc; npm ci",
+        "cat </run/secrets/t | tee /root/.npmrc",
+        'echo "//example.com/:_authToken=$(cat /run/secrets/t)" > .npmrc && npm ci',
+        'echo "//example.com/:_authToken=${TOKEN}" >> .npmrc && npm ci && rm other',
+        'printf "machine a login b password %s" "$TOKEN" >/root/.netrc',
+    ],
+)
+def test_flags_a_mounted_secret_that_stays_in_the_layer(command: str) -> None:
+    """The mount is gone after the RUN, a copy of it is not."""
+    assert clauses(f"RUN --mount=type=secret,id=t,env=TOKEN {command}") == ["left-behind"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cp /run/secrets/t /root/.npmrc && npm ci && rm -f /root/.npmrc",
+        "cat /run/secrets/t > /tmp/x/t && make && rm -rf /tmp/x",
+        "--mount=type=tmpfs,target=/scratch cp /run/secrets/t /scratch/t && make",
+        "cat /run/secrets/t >/dev/null",
+        'curl -H "Authorization: Bearer $TOKEN" https://example.com > out.json',
+        "cp /run/secrets/other /x",
+    ],
+)
+def test_passes_a_mounted_secret_that_is_removed_or_kept_out(command: str) -> None:
+    """Removed in the same RUN, written to a mount, or never written."""
+    assert clauses(f"RUN --mount=type=secret,id=t --mount=type=secret,id=u,env=TOKEN {command}") == []
+
+
 def test_finds_the_line_in_a_long_run() -> None:
     """The finding sits on the line of the secret, in continuations and heredocs too."""
     text = "FROM a:1\nRUN true \\\n # why\n && curl -u ci:Heron77 https://a.b\nRUN <<E\nid\nTOKEN=Heron77 make\nE\n"

@@ -5,10 +5,11 @@ What it holds
 Source: no ARG or ENV is declared for a secret (by its name, whatever the value: a build argument is kept in the
 image's history), and no secret stands in any instruction of any stage: tokens of known formats, private keys, URLs
 with a password, passwords handed to commands (options, `user:password`, headers, assignments, pipes), values that
-look drawn from a generator. `RUN --mount=type=secret` is the right way and is no finding; nor is a name that
-tells where the secret lies (`PASSWORD_FILE`, `TOKEN_URL`), a public key, or a fingerprint. Image: the same in the
-config, in the history with its build arguments, and in the text files of every layer, deleted ones too. Runtime: the
-environment and the command line of every process.
+look drawn from a generator. `RUN --mount=type=secret` is the right way and is no finding, unless a command writes the
+secret to a file that stays in the layer; nor is a name that tells where the secret lies (`PASSWORD_FILE`,
+`TOKEN_URL`), a public key, or a fingerprint. Image: the same in the config, in the history with its build arguments,
+and in the text files (up to 1 MB) of every layer, deleted ones too. Runtime: the environment and the command line of
+every process.
 
 Messages show the public prefix of a secret and its length, never the secret. Files of installed packages are searched
 for tokens and private keys alone, and their tests and manuals not at all: they are full of both, made up.
@@ -41,6 +42,7 @@ from typing import TYPE_CHECKING, ClassVar
 from dockproof import secret_commands, secrets
 from dockproof.errors import NotLookedError
 from dockproof.facts.dockerfile import parse
+from dockproof.facts.mounts import keeps_out, mounts
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
@@ -95,6 +97,7 @@ class NoSecrets(Policy):
         Clause("private-key", "no private key"),
         Clause("url", "no URL with a password"),
         Clause("command", "no password handed to a command or written to a file", covers=("trivy:DS-0031",)),
+        Clause("left-behind", "no secret that a build mounts is written to its layer"),
         Clause("random-value", "no value that looks drawn from a generator"),
     )
     references = (
@@ -145,11 +148,24 @@ class NoSecrets(Policy):
             if given.value not in known and (at, given.value) not in seen:
                 seen.add((at, given.value))
                 yield self._found(instruction, stage, message, at)
-        if not any("type=secret" in (flag.value or "") for flag in instruction.flags):
+        yield from self._left_behind(instruction, stage, commands)
+        if not any(mount.type == "secret" for mount in mounts(instruction)):
             for command in secret_commands.set_up(commands):
                 if not any(at[0] == command.span.line for at, _ in seen):
                     message = f"`{command.name}` leaves the credentials that it sets up in the layer"
                     yield self._found(instruction, stage, message, command.span[:2])
+
+    def _left_behind(self, instruction: Instruction, stage: Stage, commands: Script) -> Iterator[Finding]:
+        """Judge what becomes of the secrets that a RUN mounts."""
+        secret = [mount for mount in mounts(instruction) if mount.type == "secret"]
+        names = [mount.target or f"/run/secrets/{mount.id}" for mount in secret]
+        names += [text for mount in secret if mount.env for text in (f"${mount.env}", f"${{{mount.env}}}")]
+        for command, target in secret_commands.left_behind(commands, names):
+            if not keeps_out(
+                instruction, target, (stage.workdir.value.text if stage.workdir else None) or "/"
+            ):
+                message = f"`{command.name}` writes a mounted secret to {target}, which stays in the layer"
+                yield self._found(instruction, stage, message, command.span[:2], "left-behind")
 
     def _found(
         self,
@@ -272,6 +288,12 @@ class NoSecrets(Policy):
             "apt-get update \\",
             f"echo 'machine example.com login ci password {_PASSWORD}' >/root/.netrc \\",
             clause="command",
+        ),
+        SourceMutant(
+            "mounted-secret-kept",
+            "pip --python /opt/venv/bin/python install",
+            "cp /etc/pip.conf /rootfs/pip.conf && pip --python /opt/venv/bin/python install",
+            clause="left-behind",
         ),
         SourceMutant("random", "HOME=/tmp", f"HANDLE={_RANDOM}", clause="random-value"),
         ImageMutant("env", f"ENV DB_PASSWORD={_PASSWORD}", clause="named-secret"),
