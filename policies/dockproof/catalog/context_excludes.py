@@ -153,6 +153,7 @@ class ContextExcludes(Policy):
             "Dockerfile.worker",
             clause="kept-out",
             ignore=".git\n",
+            also=frozenset({"copy-not-add"}),
         ),
         SourceMutant(
             "ignored-file",
