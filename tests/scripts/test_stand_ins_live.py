@@ -82,7 +82,7 @@ def test_nothing_of_the_building_machine_stays(
 ) -> None:
     """No pip configuration, hostname, machine id, log or CA of the machine is in the image."""
     script = r"""
-        ls /etc/pip.conf /root/.config /root/.pip /root/.cache /etc/machine-id 2>/dev/null
+        ls /etc/pip.conf ~/.config ~/.pip ~/.cache /etc/machine-id 2>/dev/null
         find /var/log /var/lib/apt/lists /var/cache/apt -type f ! -name lock ! -empty
         find /usr/local/share/ca-certificates -type f 2>/dev/null
         true

@@ -65,7 +65,8 @@ class Recipe:
     def fingerprint(self) -> str:
         """Return a hash of all that decides the image's content but the packages' versions."""
         digest = hashlib.sha256(repr(self).encode())
-        for path in (*self.programs, HERE / "build.py", HERE / "python_layout.py"):
+        layout = [HERE / "python_layout.py"] if self.arrange else []
+        for path in (*self.programs, HERE / "build.py", *layout):
             digest.update(path.read_bytes())
         return digest.hexdigest()[:16]
 
