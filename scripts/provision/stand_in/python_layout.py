@@ -31,7 +31,7 @@ SETUP = r"""
     PIP_ROOT_USER_ACTION=ignore python3 -m ensurepip --default-pip
     find /usr/local -depth -type d -name __pycache__ -exec rm -r {} +
     ldconfig
-    rm -rf "$HOME/.cache"
+    rm -rf ~/.cache
     pip --version
 """
 
