@@ -75,7 +75,8 @@ def test_asks_later_rules_of_a_folder_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "line"), [("a\n!", 2), ("[", 1), ("[a-]", 1), ("[]", 1), ("\\", 1), ("a\nb[", 2)]
+    ("rules", "line"),
+    [("a\n!", 2), ("!/", 1), ("\\c", 1), ("[", 1), ("[a-]", 1), ("[]", 1), ("\\", 1), ("a\nb[", 2)],
 )
 def test_notes_what_docker_refuses(rules: str, line: int) -> None:
     """A bad pattern is a problem of its line, and the other lines still hold."""

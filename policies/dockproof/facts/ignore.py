@@ -23,6 +23,19 @@ _FEW_STARS = 2
 """Wildcards of unbounded length up to which a regular expression stays fast."""
 
 _CLASS = re.compile(r"\[\^?(?:(?:\\.|[^\]\\\-])(?:-(?:\\.|[^\]\\\-]))?)+\]", re.DOTALL)
+_CONTROLS = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_CLASSES = {
+    "d": "[0-9]",
+    "D": "[^0-9]",
+    "w": "[0-9A-Za-z_]",
+    "W": "[^0-9A-Za-z_]",
+    "s": "[\t\n\f\r ]",
+    "S": "[^\t\n\f\r ]",
+    "b": r"\b",
+    "B": r"\B",
+    "A": r"\A",
+    "z": r"\Z",
+}
 _RANGE = re.compile(r"(\\.|[^\\])(?:-(\\.|[^\\]))?", re.DOTALL)
 _WILD = re.compile(r"[*?\[\\]")
 
@@ -131,9 +144,9 @@ def _rule(line: str, number: int) -> Rule | None:
         return None
     negated = pattern.startswith("!")
     pattern = pattern[1:].strip(SPACE) if negated else pattern
-    if not pattern:
+    pattern = clean(pattern) if pattern else ""
+    if negated and pattern in ("", "/"):
         raise PatternError("'!' without a pattern")
-    pattern = clean(pattern)
     pattern = pattern[1:] if len(pattern) > 1 and pattern.startswith("/") else pattern
     matches = compile_pattern(pattern)
     wild = _WILD.search(pattern)
@@ -223,7 +236,7 @@ def _tokens(pattern: str) -> Iterator[str]:
             continue
         if here == "\\":
             at += 1
-            here = re.escape(pattern[at])
+            here = _escaped(pattern[at])
         elif here == "*":
             here = _NAME
         elif here == "?":
@@ -236,12 +249,31 @@ def _tokens(pattern: str) -> Iterator[str]:
         yield here
 
 
+def _literal(text: str) -> str:
+    """Give the character that a class's member stands for."""
+    return _CONTROLS.get(text[1:], text[-1])
+
+
+def _escaped(char: str) -> str:
+    """Translate an escaped character: Docker hands letters on to its regular expressions, where some mean classes.
+
+    Raises:
+        PatternError: a letter or digit that no regular expression knows behind a backslash.
+    """
+    if char.isascii() and not char.isalnum():
+        return re.escape(char)
+    meaning = _CONTROLS.get(char) or _CLASSES.get(char)
+    if meaning is None:
+        raise PatternError(f"'\\{char}' means nothing in a pattern")
+    return meaning
+
+
 def _class(text: str) -> str:
     """Translate a class; one that no character can be in matches nothing."""
     negated = text.startswith("[^")
     parts = []
     for low, high in _RANGE.findall(text[2 if negated else 1 : -1]):
-        first, last = low[-1], (high or low)[-1]
+        first, last = _literal(low), _literal(high or low)
         if first <= last:
             parts.append(f"{re.escape(first)}-{re.escape(last)}")
     if not parts:
