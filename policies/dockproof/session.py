@@ -162,6 +162,28 @@ class Session:
             except DockproofError as error:
                 self.left.append(NotLooked("clean-up", f"{error}; the next run removes what is left"))
 
+    def select(self, names: Sequence[str]) -> None:
+        """Leave only these services to be built, run and asked about; what they depend on is run all the same.
+
+        Raises:
+            UsageError: a name is no service that is built here.
+        """
+        for name in names:
+            if name not in self.services:
+                known = ", ".join(self.services)
+                raise UsageError(
+                    f"{self.manifest.path}: no service {name!r} is built here; there are: {known}"
+                )
+        self.services = {name: service for name, service in self.services.items() if name in names}
+
+    def start(self) -> None:
+        """Build the images and start the containers, which the first question to one of them would do as well.
+
+        Raises:
+            NotLookedError: nothing could be started.
+        """
+        self._once.get("project", self._start)
+
     # ------------------------------------------------------------------------------------------- questions
 
     def profile(self, service: str) -> Profile:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import dockproof
 from dockproof.collect import process
-from dockproof.errors import DockproofError, Exit, UsageError
+from dockproof.errors import DockproofError, Exit
 from dockproof.finding import Probe
 from dockproof.gate import NotLooked, is_red
 from dockproof.session import Session
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from dockproof.session import Phase
     from dockproof.verdict import Cell
 
-WORKERS = 8
-"""Questions asked side by side; most of their time is waiting for containers."""
+WORKERS = 5
+"""Questions asked side by side: some wait for containers most of the time, the others share the processors."""
 
 
 class Service(NamedTuple):
@@ -98,13 +98,9 @@ def run(session: Session, names: Sequence[str] = ()) -> Report:
         UsageError: a name is no service that is built here.
     """
     start = time.monotonic()
-    unknown = [name for name in names if name not in session.services]
-    if unknown:
-        known = ", ".join(session.services)
-        raise UsageError(
-            f"{session.manifest.path}: no service {unknown[0]!r} is built here; there are: {known}"
-        )
-    chosen = list(names) or list(session.services)
+    if names:
+        session.select(names)
+    chosen = list(session.services)
     _look_at_all(session, chosen)
     services = [_service(session, name) for name in chosen]
     return Report(
@@ -118,18 +114,28 @@ def run(session: Session, names: Sequence[str] = ()) -> Report:
 
 
 def _look_at_all(session: Session, names: Sequence[str]) -> None:
-    """Ask everything once, side by side; answers and errors are kept by the session."""
-    jobs: list[Callable[[], object]] = [
-        lambda name=name, probe=probe: session.answers(name, probe)  # type: ignore[misc]
-        for probe in (Probe.SOURCE, Probe.RUNTIME, Probe.IMAGE)
-        for name in names
-    ]
-    jobs += [
-        lambda name=name, path=path: session.structure(name, path)  # type: ignore[misc]
-        for name in names
-        for path in session.structure_files(name)
-    ]
-    process.parallel(_quietly, jobs, WORKERS)
+    """Ask everything once, side by side; answers and errors are kept by the session.
+
+    The containers are started first and alone: what is looked at while they run has their waiting time for nothing,
+    and what would be looked at while they start would slow the start, on which all else waits.
+    """
+
+    def ask(*probes: Probe) -> list[Callable[[], object]]:
+        return [
+            lambda name=name, probe=probe: session.answers(name, probe)  # type: ignore[misc]
+            for probe in probes
+            for name in names
+        ]
+
+    def test_structures() -> list[Callable[[], object]]:
+        return [
+            lambda name=name, path=path: session.structure(name, path)  # type: ignore[misc]
+            for name in names
+            for path in session.structure_files(name)
+        ]
+
+    process.parallel(_quietly, [session.start, *ask(Probe.SOURCE)], WORKERS)
+    process.parallel(_quietly, [*ask(Probe.RUNTIME, Probe.IMAGE), *test_structures()], WORKERS)
 
 
 def _quietly(job: Callable[[], object]) -> None:
@@ -195,7 +201,7 @@ def command(
 
     def say(text: str) -> None:
         if not quiet:
-            print(f"{time.monotonic() - start:6.1f} s  {text}", file=sys.stderr, flush=True)  # noqa: T201 - progress
+            sys.stderr.write(f"{time.monotonic() - start:6.1f} s  {text}\n")  # one write: threads report too
 
     with process.interruptible(), Session.open(compose, policies, config, say) as session:
         report = run(session, names)
