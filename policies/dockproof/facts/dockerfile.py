@@ -34,6 +34,7 @@ from dockproof.facts.words import (
     split_once,
     split_plain,
     split_quoted,
+    split_texts,
 )
 
 if TYPE_CHECKING:
@@ -62,8 +63,11 @@ _PAIRS = frozenset(["ARG", "ENV", "LABEL"])
 _KEYWORDS_BY_FOLD = {keyword.lower(): keyword for keyword in KEYWORDS}
 
 
-def _unknown_keyword(keyword: str) -> str:
-    """Upper case, unless Python's upper case makes a known keyword of it that BuildKit does not know."""
+def _upper(keyword: str) -> str:
+    """The known keyword, or upper case, unless Python makes one of it that BuildKit does not know."""
+    known = _KEYWORDS_BY_FOLD.get(fold(keyword))
+    if known:
+        return known
     upper = keyword.upper()
     return keyword if upper in KEYWORDS else upper
 
@@ -97,81 +101,69 @@ class Instruction:
         value: the arguments behind the flags, lines joined as BuildKit joins them, comments inside removed.
         json: the strings of the exec form (of HEALTHCHECK: of its command), None for the shell form.
         json_refused: the arguments are a JSON array of more than strings, which BuildKit refuses.
-        heredocs: its here-documents.
         span: from the keyword to the last character, here-documents included.
-        comments: the comment lines directly above it, without a blank line between.
-        inner_comments: the comment lines between its lines.
-        blank_lines: numbers of the blank lines between its lines.
         trigger: the inner instruction of ONBUILD, None elsewhere.
         index: its place among the file's instructions, 0-based; an inner one has its outer one's.
         escape: the escape character of the file.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_at",
-        "_flags",
-        "_pairs",
-        "_pieces",
-        "_raw_at",
-        "_raw_flags",
-        "_words",
-        "blank_lines",
-        "comments",
-        "escape",
-        "heredocs",
-        "index",
-        "inner_comments",
-        "json",
-        "json_refused",
-        "keyword",
-        "keyword_text",
-        "span",
-        "trigger",
-        "value",
-    )
+    # What most instructions have not, so that making one costs little.
+    json: tuple[str, ...] | None = None
+    json_refused = False
+    trigger: Instruction | None = None
+    _raw_flags: Sequence[RawFlag] = ()
+    _flags: tuple[Flag, ...] | None = ()
+    _words: tuple[RawWord, ...] | None = None
+    _texts: tuple[str, ...] | None = None
+    _pairs: tuple[Pair, ...] | None = None
 
     def __init__(self, line: JoinedLine, keyword: str, raw: str, raw_at: int, place: Place) -> None:
         """Made by `parse`: `raw` is what follows the keyword and `raw_at` its offset in the joined line."""
         self.keyword_text = keyword
-        self.keyword = _KEYWORDS_BY_FOLD.get(fold(keyword)) or _unknown_keyword(keyword)
+        self.keyword = keyword if keyword in KEYWORDS else _upper(keyword)
         self.index, self.escape, self.span = place
-        self.heredocs = line.heredocs
-        self.comments = line.comments
-        self.inner_comments = line.inner_comments
-        self.blank_lines = line.blank_lines
+        self._line = line
         self._pieces = line.pieces
-        self._read_arguments(raw, raw_at)
-        self._read_json()
-        self.trigger: Instruction | None = None
-        if self.keyword == "ONBUILD" and self.value:
-            self.trigger = self._read_trigger(line)
-
-    def _read_arguments(self, raw: str, raw_at: int) -> None:
-        self._words: tuple[RawWord, ...] | None = None
-        self._pairs: tuple[Pair, ...] | None = None
-        self._flags: tuple[Flag, ...] | None = ()
-        self._raw_flags: list[RawFlag] = []
         self._raw_at = raw_at
-        rest = 0
         if raw.startswith("--"):
             self._raw_flags, rest = split_flags(raw)
             self._flags = None
-        arguments = raw[rest:].lstrip(SPACE)
-        self._at = raw_at + len(raw) - len(arguments)
-        self.value = arguments.rstrip(SPACE)
+            raw, raw_at = raw[rest:], raw_at + rest
+        self.value = raw.strip(SPACE)
+        self._at = raw_at if raw.startswith(self.value) else raw_at + len(raw) - len(raw.lstrip(SPACE))
+        if "[" in self.value and self.keyword in _MAYBE_JSON:
+            self._read_json()
+        if self.keyword == "ONBUILD" and self.value:
+            self.trigger = self._read_trigger(line)
 
     def _read_json(self) -> None:
-        self.json: tuple[str, ...] | None = None
-        self.json_refused = False
         text = self.value
         if self.keyword == "HEALTHCHECK":
             text = text[split_health(text) :]
-        if text[:1] == "[" and self.keyword in _MAYBE_JSON:
-            try:
-                self.json = parse_json(text)
-            except NotStringsError:
-                self.json_refused = True
+        try:
+            self.json = parse_json(text)
+        except NotStringsError:
+            self.json_refused = True
+
+    @property
+    def heredocs(self) -> tuple[Heredoc, ...]:
+        """Its here-documents."""
+        return self._line.heredocs
+
+    @property
+    def comments(self) -> tuple[Comment, ...]:
+        """The comment lines directly above it, without a blank line between."""
+        return self._line.comments
+
+    @property
+    def inner_comments(self) -> tuple[Comment, ...]:
+        """The comment lines between its lines."""
+        return self._line.inner_comments
+
+    @property
+    def blank_lines(self) -> tuple[int, ...]:
+        """Numbers of the blank lines between its lines."""
+        return self._line.blank_lines
 
     def _read_trigger(self, line: JoinedLine) -> Instruction | None:
         """Read ONBUILD's inner instruction; a chained one stays closed, because BuildKit refuses the chain."""
@@ -185,6 +177,11 @@ class Instruction:
 
     def __repr__(self) -> str:
         return f"<Instruction {self.keyword} line {self.span.line}>"
+
+    @property
+    def has_flags(self) -> bool:
+        """Whether there is any flag."""
+        return self._flags != ()
 
     @property
     def flags(self) -> tuple[Flag, ...]:
@@ -213,14 +210,21 @@ class Instruction:
         quotes, quotes kept. HEALTHCHECK: the type, then its command. ONBUILD: the inner keyword, then its words.
         All others: the whole text as one.
         """
+        if self._texts is None:
+            self._texts = self._read_words()
+        return self._texts
+
+    def _read_words(self) -> tuple[str, ...]:
         if self.json is not None:
-            prefix = (
-                (self.value[: self.value.find("[")].strip(SPACE),) if self.keyword == "HEALTHCHECK" else ()
-            )
-            return prefix + self.json
+            return (*self._health_type(), *self.json)
         if self.trigger:
             return (self.trigger.keyword_text, *self.trigger.words)
-        return tuple(word.text for word in self._plain_words())
+        if self.keyword in _LISTS:
+            return split_texts(self.value)
+        return tuple([word.text for word in self._plain_words()])
+
+    def _health_type(self) -> tuple[str, ...]:
+        return (self.value[: self.value.find("[")].strip(SPACE),) if self.keyword == "HEALTHCHECK" else ()
 
     @property
     def word_spans(self) -> tuple[Span, ...]:
@@ -272,12 +276,16 @@ class Instruction:
         """The line and column of the file where the character at `offset` of `value` stands."""
         at = self._at + offset
         pieces = self._pieces
-        piece = pieces[bisect_right(pieces, at, key=_offset_of) - 1] if len(pieces) > 1 else pieces[0]
-        return piece.line, piece.column + at - piece.offset
+        offset, line, column = (
+            pieces[bisect_right(pieces, at, key=_offset_of) - 1] if len(pieces) > 1 else pieces[0]
+        )
+        return line, column + at - offset
 
     def span_of(self, start: int, end: int) -> Span:
         """The span of `value[start:end]`."""
         line, column = self.locate(start)
+        if len(self._pieces) == 1:
+            return Span(line, column, line, column + max(end - start, 0))
         if end <= start:
             return Span(line, column, line, column)
         end_line, end_column = self.locate(end - 1)
@@ -454,14 +462,14 @@ _PYTHON_CONTROLS = re.compile("[\x1c-\x1f]")
 
 def _instructions(reader: Reader, lines: Sequence[str]) -> Iterator[Instruction]:
     """Let dockerfile-parse split each joined line, and put its answer beside the true places."""
-    texts = [line.text.strip(SPACE) for line in reader.joined]
+    texts = [line.text.lstrip(SPACE) for line in reader.joined]
     answers = iter(_split_keywords([text for text in texts if text]))
     for index, (line, text) in enumerate(zip(reader.joined, texts, strict=True)):
         span = Span(line.start, line.column, line.end, len(lines[line.end - 1]) + 1)
-        place = Place(index, reader.escape, span)
         at = next(answers) if text else 0
-        lead = len(line.text) - len(line.text.lstrip(SPACE))
-        yield Instruction(line, text[:at].rstrip("\t\v\f\r "), text[at:], lead + at, place)
+        lead = len(line.text) - len(text)
+        keyword = text[:at].rstrip("\t\v\f\r ")
+        yield Instruction(line, keyword, text[at:], lead + at, Place(index, reader.escape, span))
 
 
 def _split_keywords(texts: list[str]) -> list[int]:
@@ -476,7 +484,4 @@ def _split_keywords(texts: list[str]) -> list[int]:
         feed = feed.translate(_PYTHON_SPACE)
     parser = DockerfileParser(fileobj=BytesIO(feed.encode("utf-8")))
     values = [entry["value"] for entry in parser.structure]
-    return [
-        min(len(text), len(text) + len(_SENTINEL) - len(value))
-        for text, value in zip(texts, values, strict=True)
-    ]
+    return [len(text) + len(_SENTINEL) - len(value) for text, value in zip(texts, values, strict=True)]

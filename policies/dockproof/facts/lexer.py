@@ -20,6 +20,9 @@ LENGTH_LIMIT = 1 << 16
 """Characters of an expanded text; what grows longer (`ENV A=$A$A` over and over) is refused."""
 
 
+TOO_LONG = f"longer than {LENGTH_LIMIT} characters when expanded"
+
+
 class Found(NamedTuple):
     """What a lookup knows of a name.
 
@@ -175,10 +178,18 @@ class Lexer:
         quote = '"' if self._options.raw_quotes else ""
         self._at += 1
         pieces: list[_Piece] = [_Piece(quote, splits=False)]
-        while (char := self._next()) != '"':
+        plain = _run_of_plain(f'$"{self._escape}')
+        while (char := self._peek()) != '"':
             if not char:
                 raise ExpansionError("the end comes before the closing double quote")
-            pieces.append(_Piece(self._inside_double(char), splits=False))
+            match = plain.match(self._text, self._at)
+            if match:
+                self._at = match.end()
+                pieces.append(_Piece(match.group(), splits=False))
+            else:
+                self._at += 1
+                pieces.append(_Piece(self._inside_double(char), splits=False))
+        self._at += 1
         pieces.append(_Piece(quote, splits=False))
         return _join(pieces)
 
@@ -186,8 +197,6 @@ class Lexer:
         if char == "$":
             self._at -= 1
             return self._dollar()
-        if char != self._escape:
-            return char
         raw = char if self._raw_escapes else ""
         following = self._peek()
         if not following:
@@ -236,7 +245,7 @@ class Lexer:
     def _measured(self, text: str | None) -> str | None:
         self._length += len(text or "")
         if self._length > LENGTH_LIMIT:
-            raise ExpansionError(f"longer than {LENGTH_LIMIT} characters when expanded")
+            raise ExpansionError(TOO_LONG)
         return text
 
     def _braced(self, name: str) -> str | None:
@@ -270,7 +279,7 @@ class Lexer:
             return _trim(found.text, word, char)
         if char not in {"+", "-", "?"}:
             raise ExpansionError(f"unsupported modifier {':' if colon else ''}{char} in a substitution")
-        return self._measured(_choose(name, found, word, char, colon=colon))
+        return self._measured(choose(name, found, word, char, colon=colon))
 
     def _replace(self, name: str) -> str | None:
         everywhere = self._peek() == "/"
@@ -288,8 +297,12 @@ class Lexer:
             raise ExpansionError(str(error)) from None
 
 
-def _choose(name: str, found: Found, word: str | None, char: str, *, colon: bool) -> str | None:
-    """Decide `-`, `+` and `?`; None where it cannot be decided."""
+def choose(name: str, found: Found, word: str | None, char: str, *, colon: bool) -> str | None:
+    """Decide what `-`, `+` and `?` give; None where it cannot be decided.
+
+    Raises:
+        ExpansionError: `?` of a name that is not set.
+    """
     present = _presence(found, colon=colon)
     if char == "-":
         return None if present is None else found.text if present else word

@@ -8,6 +8,7 @@ blank lines between and inside instructions, here-document bodies, and where eve
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from dockproof.facts.heredoc import Opening, openings
 from dockproof.facts.lexer import ExpansionError
@@ -22,22 +23,19 @@ _DIRECTIVE_NAMES = frozenset({"syntax", "escape", "check"})
 _HEREDOC_KEYWORDS = frozenset({"run", "copy", "add"})
 
 
-class Piece:
+class Piece(NamedTuple):
     """A part of a joined line: its offset there, and the line and column it came from."""
 
-    __slots__ = ("column", "line", "offset")
-
-    def __init__(self, offset: int, line: int, column: int) -> None:
-        self.offset = offset
-        self.line = line
-        self.column = column
+    offset: int
+    line: int
+    column: int
 
 
 class JoinedLine:
     """One instruction before it is split.
 
     Attributes:
-        text: its lines joined, escapes at line ends and comments between them gone.
+        text: its lines joined, escapes at line ends, comments between them and white space around it gone.
         start: its first physical line, 1-based.
         end: its last one, here-document bodies included.
         column: 1-based column of its first character.
@@ -49,30 +47,19 @@ class JoinedLine:
         inner: an ONBUILD of it has been opened.
     """
 
-    __slots__ = (
-        "blank_lines",
-        "column",
-        "comments",
-        "end",
-        "heredocs",
-        "inner",
-        "inner_comments",
-        "pieces",
-        "start",
-        "text",
-    )
+    # Most lines are one piece with nothing special about them: these stand for what is not set.
+    heredocs: tuple[Heredoc, ...] = ()
+    comments: tuple[Comment, ...] = ()
+    inner_comments: tuple[Comment, ...] = ()
+    blank_lines: tuple[int, ...] = ()
+    inner = False
 
-    def __init__(self, text: str, start: int, column: int, comments: tuple[Comment, ...]) -> None:
+    def __init__(self, text: str, start: int, column: int) -> None:
         self.text = text
         self.start = start
         self.end = start
         self.column = column
-        self.pieces: list[Piece] = [Piece(0, start, column)]
-        self.heredocs: tuple[Heredoc, ...] = ()
-        self.comments = comments
-        self.inner_comments: tuple[Comment, ...] = ()
-        self.blank_lines: tuple[int, ...] = ()
-        self.inner = False
+        self.pieces = [Piece(0, start, column)]
 
 
 class Reader:
@@ -107,10 +94,11 @@ class Reader:
         lines = self.lines
         if lines and max(map(len, lines)) > LINE_LIMIT // 4:
             self._refuse_long_lines()
-        while self._at < len(lines):
+        total = len(lines)
+        while self._at < total:
             line = lines[self._at]
             skip = self._at == 0 and line[:1] == "\ufeff"  # one byte order mark, on the first line alone
-            rest = line[skip:].lstrip(SPACE)
+            rest = line[1:].lstrip(SPACE) if skip else line.lstrip(SPACE)
             if not rest:
                 self._above.clear()
                 self._directives_open = False
@@ -163,19 +151,24 @@ class Reader:
 
     def _cut_escape(self, line: str) -> str | None:
         """The line without the escape at its end, None where it does not continue."""
+        if self.escape not in line[-4:] and not line[-1:].isspace():
+            return None
         line = line.rstrip("\r").rstrip(" \t")
         if line.endswith(self.escape) and not line.endswith(self.escape * 2):
             return line[:-1]
         return None
 
     def _read_instruction(self, rest: str, column: int) -> None:
-        joined = JoinedLine(rest.rstrip("\r"), self._at + 1, column, tuple(self._above))
-        self._above.clear()
         self._at += 1
+        joined = JoinedLine(rest, self._at, column)
+        if self._above:
+            joined.comments = tuple(self._above)
+            self._above.clear()
         cut = self._cut_escape(rest)
         if cut is not None:
             self._join(joined, cut)
-        joined.end = self._at
+            joined.end = self._at
+        joined.text = joined.text.rstrip(SPACE)
         self.joined.append(joined)
         if "<<" in joined.text:
             self._read_heredocs(joined)
@@ -203,9 +196,11 @@ class Reader:
                 if cut is None:
                     break
         joined.text = "".join(texts)
-        joined.inner_comments = tuple(comments)
-        joined.blank_lines = tuple(blanks)
-        self.comments += comments
+        if comments:
+            joined.inner_comments = tuple(comments)
+            self.comments += comments
+        if blanks:
+            joined.blank_lines = tuple(blanks)
 
     def _read_heredocs(self, joined: JoinedLine) -> None:
         if not _takes_heredocs(joined.text):

@@ -233,6 +233,8 @@ class Stage:
         return self._seen_from_here(self._state.stop_signal)
 
     def _gather(self, pick: Callable[[_State], Mapping[str, Setting[T]]]) -> Mapping[str, Setting[T]]:
+        if self.base.stage is None:
+            return MappingProxyType(pick(self._state))
         merged: dict[str, Setting[T]] = {}
         for stage in reversed(self.lineage):
             inherited = stage is not self
@@ -275,13 +277,14 @@ class Stage:
         """Every image or stage it takes from: FROM, COPY --from, RUN --mount from=; `scratch` is none."""
         found = [] if self.base.kind == "scratch" else [self._from()]
         for one in self.sequence:
-            inner = one.trigger if one.trigger and one.keyword == "ONBUILD" else one
-            found += _taken_by(inner, self._settings)
+            inner = one.effective
+            if inner.has_flags and inner.keyword in _TAKING:
+                found += _taken_by(inner, self._settings)
         return tuple(found)
 
     def _from(self) -> External:
-        spans = self.instruction.word_spans
-        span = spans[0] if spans else self.instruction.span
+        words = self.instruction.words
+        span = self.instruction.span_of(0, len(words[0])) if words else self.instruction.span
         return External(self.instruction, "from", self.base.value, self.base.ref, self.base.stage, span)
 
     @cached_property
@@ -331,6 +334,9 @@ class _FileSettings(NamedTuple):
 
 
 _INDEX = re.compile(r"[+-]?[0-9]{1,9}")
+
+
+_TAKING = frozenset({"COPY", "RUN"})
 
 
 class _State:
@@ -514,8 +520,11 @@ def _from_outside(name: str, globals_: Scope, table: Table) -> Variable | None:
     return standing if standing.is_set else None
 
 
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+
+
 def _is_absolute(path: str) -> bool:
-    return path.startswith("/") or re.match(r"[A-Za-z]:[\\/]", path) is not None
+    return path.startswith("/") or _DRIVE.match(path) is not None
 
 
 _PLAIN_PATH = re.compile(r"(?!\.\.?(?:/|\Z))[^/]++(?:/(?!\.\.?(?:/|\Z))[^/]++)*+")
@@ -532,6 +541,9 @@ def _clean(path: str) -> str:
     return "/" + posixpath.normpath(path).lstrip("/") if path.startswith("/") else path
 
 
+_RETRIES = re.compile(r"\+?[0-9]{1,9}")
+
+
 def read_health(instruction: Instruction) -> Health:
     """The parts of a HEALTHCHECK; what is no duration or number counts as not given."""
     words = instruction.words
@@ -541,7 +553,7 @@ def read_health(instruction: Instruction) -> Health:
         parse_duration(instruction.flag(name) or "") or None for name in _HEALTH_TIMES
     )
     retries = instruction.flag("retries") or ""
-    number = int(retries) or None if re.fullmatch(r"\+?[0-9]{1,9}", retries) else None
+    number = int(retries) or None if _RETRIES.fullmatch(retries) else None
     return Health(
         instruction,
         kind == "NONE",
@@ -575,7 +587,10 @@ def image_ref(value: Value) -> ImageRef | None:
 
 def global_scope(file: Dockerfile) -> Scope:
     """The names that FROM lines see: BuildKit's own and the ARG before the first FROM."""
-    table = Table(predefined={name: _predefined(name, file.build_arguments) for name in PLATFORM_ARGUMENTS})
+    given = {
+        name: _predefined(name, file.build_arguments) for name in file.build_arguments if name in _PREDEFINED
+    }
+    table = Table(predefined={**_PREDEFINED, **given})
     for position, instruction in enumerate(file.arguments):
         for pair in instruction.pairs:
             line = instruction.span.line
@@ -591,6 +606,9 @@ def _predefined(name: str, given: Mapping[str, str]) -> Variable:
     if name in given:
         return Variable(Value(given[name], (), (Origin("build-arg", None),)), is_set=True)
     return Variable(Value(None, (name,), (Origin("predefined", None),)), is_set=True)
+
+
+_PREDEFINED = {name: _predefined(name, {}) for name in PLATFORM_ARGUMENTS}
 
 
 def build_stages(file: Dockerfile) -> tuple[Stage, ...]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dockproof.facts.dockerfile import Dockerfile, Flag, Instruction
-    from dockproof.facts.stages import External, Stage
+    from dockproof.facts.stages import Base, External, Stage
     from dockproof.facts.values import Value
 
 
@@ -132,14 +132,12 @@ def judge(instruction: Instruction) -> Refusal | None:
         return Refusal(f"there is no instruction {instruction.keyword_text!r}{hint}", "instruction")
     if instruction.json_refused:
         return Refusal("a JSON array here may hold strings only", "json")
-    if keyword == "HEALTHCHECK" and instruction.words and instruction.words[0].upper() == "NONE":
+    if keyword == "HEALTHCHECK" and instruction.value[:4].upper() == "NONE" and _is_none(instruction):
         return _health_none(instruction)
-    return _count(instruction) or _judge_flags(instruction) or _own_rules(instruction)
-
-
-def _own_rules(instruction: Instruction) -> Refusal | None:
-    rule = _RULES.get(instruction.keyword)
-    return rule(instruction) if rule else None
+    rule = _RULES.get(keyword)
+    if not instruction.has_flags:
+        return _count(instruction) or (rule(instruction) if rule else None)
+    return _count(instruction) or _judge_flags(instruction) or (rule(instruction) if rule else None)
 
 
 _ONE = frozenset({"MAINTAINER", "STOPSIGNAL", "USER", "WORKDIR"})
@@ -147,12 +145,12 @@ _SOME = frozenset({"ARG", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "S
 
 
 def _count(instruction: Instruction) -> Refusal | None:
-    keyword, count = instruction.keyword, len(instruction.words)
-    if keyword in _ONE and count != 1:
+    keyword, empty = instruction.keyword, not instruction.value
+    if keyword in _ONE and empty:
         return Refusal(f"{keyword} takes exactly one argument", "arguments")
-    if keyword in _SOME and not count and not (keyword == "ONBUILD" and instruction.value):
+    if keyword in _SOME and (empty or instruction.json == ()):
         return Refusal(f"{keyword} takes at least one argument", "arguments")
-    if keyword in {"ADD", "COPY"} and count < 2:  # noqa: PLR2004  # a source and a destination
+    if keyword in {"ADD", "COPY"} and len(instruction.words) < 2:  # noqa: PLR2004  # a source and a destination
         return Refusal(f"{keyword} takes at least a source and a destination", "arguments")
     return None
 
@@ -269,6 +267,10 @@ def _run(instruction: Instruction) -> Refusal | None:
     return None
 
 
+def _is_none(instruction: Instruction) -> bool:
+    return instruction.words[0].upper() == "NONE"
+
+
 def _health_none(instruction: Instruction) -> Refusal | None:
     if len(instruction.words) > 1:
         return Refusal("HEALTHCHECK NONE takes no argument", "arguments")
@@ -291,6 +293,7 @@ def _health(instruction: Instruction) -> Refusal | None:
 
 
 _SHORTEST = 0.001
+_RETRIES = re.compile(r"\+?[0-9]{1,10}|-0+")
 
 
 def _interval(name: str, text: str) -> str:
@@ -305,7 +308,7 @@ def _interval(name: str, text: str) -> str:
 
 
 def _retries(text: str) -> str:
-    if not text or (re.fullmatch(r"\+?[0-9]{1,10}|-0+", text) and int(text) < 1 << 31):
+    if not text or (_RETRIES.fullmatch(text) and int(text) < 1 << 31):
         return ""
     return f"--retries takes a whole number of at least 0, not {text!r}"
 
@@ -325,6 +328,9 @@ _RULES: dict[str, Callable[[Instruction], Refusal | None]] = {
 }
 
 
+_JUDGED_LATE = frozenset({"ADD", "COPY", "STOPSIGNAL"})
+
+
 def _judge_stage(stage: Stage, file: Dockerfile) -> Iterator[tuple[Instruction, Refusal]]:
     """What shows only with the values and the other stages at hand."""
     refusal = _base(stage)
@@ -338,25 +344,34 @@ def _judge_stage(stage: Stage, file: Dockerfile) -> Iterator[tuple[Instruction, 
     taken: dict[int, list[External]] = {}
     for external in stage.externals:
         taken.setdefault(id(external.instruction), []).append(external)
+    failed = stage.failed
     for instruction in stage.instructions:
-        externals = taken.get(id(instruction), [])
+        key = id(instruction)
+        if key not in taken and key not in failed and instruction.keyword not in _JUDGED_LATE:
+            continue
+        externals = taken.get(key, [])
         refusal = _reference(stage, instruction, externals, file) or _expansion(stage, instruction)
         if refusal:
             yield instruction, refusal
 
 
 def _base(stage: Stage) -> Refusal | None:
-    value, words = stage.base.value, stage.instruction.words
-    if not words:
-        return None  # the argument count says so already
-    span = stage.instruction.word_spans[0]
-    if value.error:
-        return Refusal(f"the base {words[0]!r} cannot be expanded: {value.error}", "value", span)
-    if value.text == "":
-        return Refusal(f"the base {words[0]!r} is empty when expanded", "stage", span)
-    if stage.base.kind == "invalid":
-        return Refusal(f"the base {value.text!r} is no image: {_image_refusal(value)}", "stage", span)
+    words = stage.instruction.words
+    message, clause = _base_message(stage.base, words[0]) if words else ("", "")
+    if message:
+        return Refusal(message, clause, stage.instruction.word_spans[0])
     return _platform(stage)
+
+
+def _base_message(base: Base, written: str) -> tuple[str, str]:
+    value = base.value
+    if value.error:
+        return f"the base {written!r} cannot be expanded: {value.error}", "value"
+    if value.text == "":
+        return f"the base {written!r} is empty when expanded", "stage"
+    if base.kind == "invalid":
+        return f"the base {value.text!r} is no image: {_image_refusal(value)}", "stage"
+    return "", ""
 
 
 def _image_refusal(value: Value) -> str:
@@ -385,7 +400,7 @@ def _reference(
     stage: Stage, instruction: Instruction, externals: list[External], file: Dockerfile
 ) -> Refusal | None:
     """COPY --from and mounts: an earlier stage or an image."""
-    if instruction.keyword == "COPY":
+    if instruction.keyword == "COPY" and instruction.has_flags:
         refusal = _copy_source(instruction, file)
         if refusal:
             return refusal
@@ -399,16 +414,20 @@ def _reference(
     return None
 
 
+_VARIABLE = re.compile(r"\$.")
+_NUMBER = re.compile("[+-]?[0-9]+")
+
+
 def _copy_source(instruction: Instruction, file: Dockerfile) -> Refusal | None:
     flag = next((flag for flag in instruction.flags if flag.name == "from"), None)
     text = flag.value if flag else None
     if flag is None or not text:
         return None
-    if re.search(r"\$.", text):
+    if _VARIABLE.search(text):
         return Refusal(
             "COPY --from takes no variable; name a stage built FROM it instead", "reference", flag.span
         )
-    if re.fullmatch(r"[+-]?[0-9]+", text) and not (len(text) < 10 and 0 <= int(text) < len(file.stages)):  # noqa: PLR2004  # no int of any length
+    if _NUMBER.fullmatch(text) and not (len(text) < 10 and 0 <= int(text) < len(file.stages)):  # noqa: PLR2004  # no int of any length
         return Refusal(f"there is no stage number {text}", "reference", flag.span)
     return None
 

@@ -11,7 +11,7 @@ import re
 from bisect import bisect_left
 from typing import NamedTuple
 
-from dockproof.facts.lexer import ExpansionError, Found, Lexer
+from dockproof.facts.lexer import LENGTH_LIMIT, TOO_LONG, ExpansionError, Found, Lexer, choose
 
 PLATFORM_ARGUMENTS = frozenset(
     f"{side}{part}"
@@ -214,6 +214,13 @@ class _Notes:
 
 
 _SPECIAL = {"\\": re.compile(r"[$'\"\\]"), "`": re.compile(r"[$'\"`]")}
+_NAME = "[A-Za-z_][A-Za-z0-9_]*+"
+_VARIABLE = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})(?:(:?)([-+])([A-Za-z0-9_./:,@ -]*+))?\}})")
+_PLAIN = r"[^$\"'\\`]++"
+_SIMPLE = re.compile(
+    rf"\"((?:{_PLAIN}|{_VARIABLE.pattern})*+)\"|((?:{_PLAIN}|{_VARIABLE.pattern})*+)", re.ASCII
+)
+_INSIDE_QUOTES, _BARE = 1, 7
 
 
 def expand(text: str, scope: Scope, escape: str = "\\") -> Value:
@@ -221,10 +228,35 @@ def expand(text: str, scope: Scope, escape: str = "\\") -> Value:
     if not _SPECIAL[escape].search(text):
         return Value(text)
     notes = _Notes(scope)
+    simple = _SIMPLE.fullmatch(text) if text.isascii() else None
     try:
+        if simple:
+            return _expand_simple(simple[_INSIDE_QUOTES] or simple[_BARE] or "", notes)
         return notes.value(Lexer(text, notes.look, escape).run().text)
     except ExpansionError as error:
         return notes.value(None, str(error))
+
+
+def _expand_simple(text: str, notes: _Notes) -> Value:
+    """What nearly all texts hold: `$NAME`, `${NAME}`, `${NAME:-text}`; with the results of the lexer, but faster."""
+    if "$" not in text:
+        return Value(text)
+    parts: list[str | None] = []
+    end = 0
+    for match in _VARIABLE.finditer(text):
+        bare, braced, colon, modifier, word = match.groups()
+        name = bare or braced
+        found = notes.look(name, modifier or "")
+        parts += (
+            text[end : match.start()],
+            choose(name, found, word, modifier, colon=bool(colon)) if modifier else found.text,
+        )
+        end = match.end()
+    parts.append(text[end:])
+    known = [part for part in parts if part is not None]
+    if sum(map(len, known)) > LENGTH_LIMIT:
+        raise ExpansionError(TOO_LONG)
+    return notes.value("".join(known) if len(known) == len(parts) else None)
 
 
 def expand_words(text: str, scope: Scope, escape: str = "\\") -> tuple[Value, ...]:

@@ -127,6 +127,11 @@ def split_health(text: str) -> int:
     return match.end() if match else 0
 
 
+def split_texts(text: str) -> tuple[str, ...]:
+    """The words of `split_plain` without their places."""
+    return tuple(_SEPARATORS.split(text)) if text else ()
+
+
 def split_once(text: str) -> tuple[str, str, int] | None:
     """Cut at the first ASCII white space: both sides and the offset of the second; None without any."""
     gap = _SEPARATORS.search(text)

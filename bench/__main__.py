@@ -1,0 +1,34 @@
+"""`python -m bench` runs every measurement of this folder, `python -m bench facts` those that are named."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+
+def names() -> list[str]:
+    """The modules here that have a `main`."""
+    found = [
+        module.name for module in iter_modules([str(Path(__file__).parent)]) if module.name != "__main__"
+    ]
+    return [name for name in sorted(found) if hasattr(import_module(f"bench.{name}"), "main")]
+
+
+def main(wanted: list[str]) -> int:
+    """Run them in turn; the worst exit code counts, 2 for a name that is none."""
+    known = names()
+    unknown = sorted(set(wanted) - set(known))
+    if unknown:
+        print(f"no measurement {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)  # noqa: T201
+        return 2
+    worst = 0
+    for name in wanted or known:
+        print(f"== {name}", flush=True)  # noqa: T201  # a command's output
+        worst = max(worst, import_module(f"bench.{name}").main())
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
