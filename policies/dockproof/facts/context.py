@@ -27,6 +27,7 @@ from dockproof.facts.ignore import (
     compile_pattern,
     parse,
 )
+from dockproof.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,7 +39,7 @@ MAX_ENTRIES = 200_000
 """Names that one context reads before it stops; `truncated` says that it did."""
 MAX_LINKS = 40
 """Links that are followed for one source, as the kernel does."""
-_WILD = re.compile(r"[*?\[\\]")
+_WILD = pattern(r"[*?\[\\]")
 _NO_RULES = IgnoreFile((), ())
 
 

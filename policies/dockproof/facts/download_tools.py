@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dockproof.facts.options import Arguments, read_arguments, table
 from dockproof.facts.shell_words import Word
+from dockproof.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,10 +46,10 @@ _GIT = table(
     " template config jobs separate-git-dir filter shallow-since shallow-exclude server-option revision"
     " bundle-uri strategy",
 )
-_PYTHON = re.compile(r"python[0-9.]*")
-_IN_CODE = re.compile(r"(?:https?|ftp)://[^\s'\"`)<>\\]+")
-_FETCHING_CODE = re.compile(r"urlopen|urlretrieve|requests\.|httpx\.|http\.client|urllib")
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
+_PYTHON = pattern(r"python[0-9.]*")
+_IN_CODE = pattern(r"(?:https?|ftp)://[^\s'\"`)<>\\]+")
+_FETCHING_CODE = pattern(r"urlopen|urlretrieve|requests\.|httpx\.|http\.client|urllib")
+_COMMIT = pattern(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _OFF = frozenset({"false", "0", "no", "off"})
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dockproof.facts import shell_wrappers
 from dockproof.facts.download_tools import TOOLS, Fetch, base_name
 from dockproof.facts.shell_words import Command, Source, Word
+from dockproof.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -47,10 +48,10 @@ INTERPRETERS = shell_wrappers.SHELLS | frozenset(
     }
 )
 """Programs that run what they read."""
-_LOCAL = re.compile(r"(?:localhost|127(?:\.[0-9]+){3}|0\.0\.0\.0|\[::1?\])\Z", re.IGNORECASE)
-_ADDRESS = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?(?:[^/@?#]*@)?(\[[^\]]*\]|[^/:?#]*)")
-_REVISION = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
-_SUMS = re.compile(
+_LOCAL = pattern(r"(?:localhost|127(?:\.[0-9]+){3}|0\.0\.0\.0|\[::1?\])\Z", re.IGNORECASE)
+_ADDRESS = pattern(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?(?:[^/@?#]*@)?(\[[^\]]*\]|[^/:?#]*)")
+_REVISION = pattern(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
+_SUMS = pattern(
     r"(?:.*[-_])?(?:sha[0-9]*sums?[0-9]*|md5sums?|b2sums?|checksums?|sums)(?:[-_.].*)?\Z", re.IGNORECASE
 )
 _DIGESTS = frozenset(
@@ -67,9 +68,9 @@ _DIGESTS = frozenset(
         "rhash",
     }
 )
-_SUBSTITUTES = re.compile(r"\$\(|`|<\(")
+_SUBSTITUTES = pattern(r"\$\(|`|<\(")
 _TESTS = frozenset({"[", "[[", "test"})
-_BRACES = re.compile(r"\$\{([A-Za-z_][A-Za-z_0-9]*)\}")
+_BRACES = pattern(r"\$\{([A-Za-z_][A-Za-z_0-9]*)\}")
 
 
 class Download(NamedTuple):
@@ -271,8 +272,8 @@ def _names_none(check: Command, said: str) -> bool:
 
 # ---- ADD
 
-_REMOTE = re.compile(r"(?:https?|ftp)://", re.IGNORECASE)
-_GIT = re.compile(r"(?:git@|ssh://|git://)|https?://[^#?]*\.git(?:[#?]|\Z)")
+_REMOTE = pattern(r"(?:https?|ftp)://", re.IGNORECASE)
+_GIT = pattern(r"(?:git@|ssh://|git://)|https?://[^#?]*\.git(?:[#?]|\Z)")
 
 
 def added(instruction: Instruction) -> tuple[Download, ...]:

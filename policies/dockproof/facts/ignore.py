@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from dockproof.facts.words import SPACE
+from dockproof.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ MAX_PATH = 4096
 _FEW_STARS = 2
 """Wildcards of unbounded length up to which a regular expression stays fast."""
 
-_CLASS = re.compile(r"\[\^?(?:(?:\\.|[^\]\\\-])(?:-(?:\\.|[^\]\\\-]))?)+\]", re.DOTALL)
+_CLASS = pattern(r"\[\^?(?:(?:\\.|[^\]\\\-])(?:-(?:\\.|[^\]\\\-]))?)+\]", re.DOTALL)
 _CONTROLS = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _CLASSES = {
     "d": "[0-9]",
@@ -36,8 +37,8 @@ _CLASSES = {
     "A": r"\A",
     "z": r"\Z",
 }
-_RANGE = re.compile(r"(\\.|[^\\])(?:-(\\.|[^\\]))?", re.DOTALL)
-_WILD = re.compile(r"[*?\[\\]")
+_RANGE = pattern(r"(\\.|[^\\])(?:-(\\.|[^\\]))?", re.DOTALL)
+_WILD = pattern(r"[*?\[\\]")
 
 
 class PatternError(ValueError):

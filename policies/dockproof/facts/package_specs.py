@@ -8,18 +8,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from dockproof.patterns import pattern
+
 if TYPE_CHECKING:
     from dockproof.facts.shell_words import Word
 
-_EXACT = re.compile(r"v?[0-9][^*<>=~^ |,]*\.[^*<>=~^ |,]*|[0-9][^*<>=~^ |,.]*-[^*<>=~^ |,]*|[0-9a-f]{40}")
-_APT = re.compile(r"([^=/]+)(?:=(.*)|/(.*))?")
-_APK = re.compile(r"(!?[^=<>~@]+)(?:@[^=<>~]+)?(?:=(?!=)|==)?(.*?)(?:@.*)?", re.DOTALL)
-_RPM_VERSION = re.compile(r"(.+?)-((?:[0-9]+:)?[0-9][^-]*[.*][^-]*(?:-[0-9][^-]*)?|[0-9][^-]*-[0-9][^-]*)")
-_RPM_RANGE = re.compile(r"([^<>=\s]+)\s*(<=|>=|<|>|==?)\s*(.+)")
-_REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(.*)", re.DOTALL)
-_URL = re.compile(r"(?:https?|ftp|file)://", re.IGNORECASE)
-_VCS = re.compile(r"(?:git|hg|svn|bzr)(?:\+[a-z]+)?://|git@|(?:github|gitlab|bitbucket|gist):")
-_VCS_REVISION = re.compile(r"://[^#]*?/[^#]*?@([^#/]+)|[^:]#(?:semver:)?([^&=]+)$")
+_EXACT = pattern(r"v?[0-9][^*<>=~^ |,]*\.[^*<>=~^ |,]*|[0-9][^*<>=~^ |,.]*-[^*<>=~^ |,]*|[0-9a-f]{40}")
+_APT = pattern(r"([^=/]+)(?:=(.*)|/(.*))?")
+_APK = pattern(r"(!?[^=<>~@]+)(?:@[^=<>~]+)?(?:=(?!=)|==)?(.*?)(?:@.*)?", re.DOTALL)
+_RPM_VERSION = pattern(r"(.+?)-((?:[0-9]+:)?[0-9][^-]*[.*][^-]*(?:-[0-9][^-]*)?|[0-9][^-]*-[0-9][^-]*)")
+_RPM_RANGE = pattern(r"([^<>=\s]+)\s*(<=|>=|<|>|==?)\s*(.+)")
+_REQUIREMENT = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(.*)", re.DOTALL)
+_URL = pattern(r"(?:https?|ftp|file)://", re.IGNORECASE)
+_VCS = pattern(r"(?:git|hg|svn|bzr)(?:\+[a-z]+)?://|git@|(?:github|gitlab|bitbucket|gist):")
+_VCS_REVISION = pattern(r"://[^#]*?/[^#]*?@([^#/]+)|[^:]#(?:semver:)?([^&=]+)$")
 _ARCHIVES = (
     ".deb",
     ".rpm",
@@ -33,14 +35,14 @@ _ARCHIVES = (
     ".pkg.tar.zst",
     ".crate",
 )
-_APT = re.compile(r"([^=/]+)(?:=(.*)|/(.*))?")
-_APK = re.compile(r"(!?[^=<>~@]+)(?:@[^=<>~]+)?(?:=(?!=)|==)?(.*?)(?:@.*)?", re.DOTALL)
-_RPM_VERSION = re.compile(r"(.+?)-((?:[0-9]+:)?[0-9][^-]*[.*][^-]*(?:-[0-9][^-]*)?|[0-9][^-]*-[0-9][^-]*)")
-_RPM_RANGE = re.compile(r"([^<>=\s]+)\s*(<=|>=|<|>|==?)\s*(.+)")
-_REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(.*)", re.DOTALL)
-_URL = re.compile(r"(?:https?|ftp|file)://", re.IGNORECASE)
-_VCS = re.compile(r"(?:git|hg|svn|bzr)(?:\+[a-z]+)?://|git@|(?:github|gitlab|bitbucket|gist):")
-_VCS_REVISION = re.compile(r"://[^#]*?/[^#]*?@([^#/]+)|[^:]#(?:semver:)?([^&=]+)$")
+_APT = pattern(r"([^=/]+)(?:=(.*)|/(.*))?")
+_APK = pattern(r"(!?[^=<>~@]+)(?:@[^=<>~]+)?(?:=(?!=)|==)?(.*?)(?:@.*)?", re.DOTALL)
+_RPM_VERSION = pattern(r"(.+?)-((?:[0-9]+:)?[0-9][^-]*[.*][^-]*(?:-[0-9][^-]*)?|[0-9][^-]*-[0-9][^-]*)")
+_RPM_RANGE = pattern(r"([^<>=\s]+)\s*(<=|>=|<|>|==?)\s*(.+)")
+_REQUIREMENT = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(.*)", re.DOTALL)
+_URL = pattern(r"(?:https?|ftp|file)://", re.IGNORECASE)
+_VCS = pattern(r"(?:git|hg|svn|bzr)(?:\+[a-z]+)?://|git@|(?:github|gitlab|bitbucket|gist):")
+_VCS_REVISION = pattern(r"://[^#]*?/[^#]*?@([^#/]+)|[^:]#(?:semver:)?([^&=]+)$")
 _ARCHIVES = (
     ".deb",
     ".rpm",

@@ -16,13 +16,13 @@ Example:
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from dockproof.facts.options import Arguments, read_arguments
 from dockproof.facts.package_managers import MANAGERS, Manager
 from dockproof.facts.package_specs import Package
+from dockproof.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MANAGERS", "Package", "PackageCall", "package_calls", "read_call"]
 
-_PYTHON = re.compile(r"python[0-9.]*")
-_PIP = re.compile(r"pip[0-9.]*")
+_PYTHON = pattern(r"python[0-9.]*")
+_PIP = pattern(r"pip[0-9.]*")
 _SAME = {"bundler": "bundle", "dnf5": "dnf", "bunx": "npx"}
 _NAMING = frozenset({"install", "remove", "upgrade", "download", "run", "build-dep"})
 """The actions whose operands are packages."""

@@ -23,6 +23,7 @@ from dockproof.facts.lexer import ExpansionError
 from dockproof.facts.shell_parser import Result, parse, parse_exec
 from dockproof.facts.shell_words import Command, Piece, Pipeline, Redirect, ShellError, Source, Word
 from dockproof.facts.words import split_health
+from dockproof.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,9 +36,9 @@ __all__ = ["DEFAULT_SHELL", "Command", "Pipeline", "Redirect", "Script", "ShellE
 DEFAULT_SHELL = ("/bin/sh", "-c")
 _KEYWORDS = frozenset({"RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"})
 _OTHER_SHELLS = {"powershell": "PowerShell", "pwsh": "PowerShell", "cmd": "the Windows command prompt"}
-_JSON_STRING = re.compile(r'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
-_JSON_PART = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[^\\]++", re.DOTALL)
-_HEREDOC_LINE = re.compile(r"\t*+([^\n]*+\n?)")
+_JSON_STRING = pattern(r'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+_JSON_PART = pattern(r"\\u[0-9a-fA-F]{4}|\\.|[^\\]++", re.DOTALL)
+_HEREDOC_LINE = pattern(r"\t*+([^\n]*+\n?)")
 
 
 class Script:

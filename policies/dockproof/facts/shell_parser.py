@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dockproof.facts import shell_wrappers
 from dockproof.facts.shell_words import Command, Piece, Pipeline, Redirect, ShellError, Source, Word, join
+from dockproof.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,23 +39,23 @@ _TOKEN = re.compile(
     r"|(\#[^\n]*+))?"
 )
 _PLAIN = re.compile(r"[^ \t\r\n;&|<>()$`'\"\\]++")
-_QUOTED = re.compile(r"[^\"$`\\]++")
-_NAME = re.compile(r"\$(?:[A-Za-z_][A-Za-z_0-9]*+|[0-9@*#?$!-])")
-_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z_0-9]*+)(?:\[[^\]=]*\])?\+?=")
-_BACKTICKS = re.compile(r"(?:[^`\\]++|\\.)*+", re.DOTALL)
-_ANSI_C = re.compile(r"(?:[^'\\]++|\\.)*+", re.DOTALL)
-_BRACED = re.compile(r"[^}\\'\"$`]++")
-_BLANKS = re.compile(r"[ \t]*+")
-_LINES = re.compile(r"(?:[ \t\r\n]++|\\\n|\#[^\n]*+)*+")
-_LINE = re.compile(r"\t*+([^\n]*+\n?)")
-_JOINED_LINE = re.compile(r"\\\r?\n")
-_BACKTICKS_PART = re.compile(r"\\([`$\\])|[^\\]++|\\")
-_ANSI_C_PART = re.compile(r"\\.|[^\\]++|\\", re.DOTALL)
-_EXPANDS = re.compile(r"\$\(|`|\\|\$\{")
-_TIME_OPTION = re.compile(r"[ \t]+-p(?=[ \t])")
-_PARENTHESES = re.compile(r"(?:[ \t]*\([ \t]*\))?")
-_EMPTY_PARENTHESES = re.compile(r"[ \t]*\)")
-_PARENTHESIS = re.compile(r"\\.|'[^']*'|[()]", re.DOTALL)
+_QUOTED = pattern(r"[^\"$`\\]++")
+_NAME = pattern(r"\$(?:[A-Za-z_][A-Za-z_0-9]*+|[0-9@*#?$!-])")
+_ASSIGNMENT = pattern(r"([A-Za-z_][A-Za-z_0-9]*+)(?:\[[^\]=]*\])?\+?=")
+_BACKTICKS = pattern(r"(?:[^`\\]++|\\.)*+", re.DOTALL)
+_ANSI_C = pattern(r"(?:[^'\\]++|\\.)*+", re.DOTALL)
+_BRACED = pattern(r"[^}\\'\"$`]++")
+_BLANKS = pattern(r"[ \t]*+")
+_LINES = pattern(r"(?:[ \t\r\n]++|\\\n|\#[^\n]*+)*+")
+_LINE = pattern(r"\t*+([^\n]*+\n?)")
+_JOINED_LINE = pattern(r"\\\r?\n")
+_BACKTICKS_PART = pattern(r"\\([`$\\])|[^\\]++|\\")
+_ANSI_C_PART = pattern(r"\\.|[^\\]++|\\", re.DOTALL)
+_EXPANDS = pattern(r"\$\(|`|\\|\$\{")
+_TIME_OPTION = pattern(r"[ \t]+-p(?=[ \t])")
+_PARENTHESES = pattern(r"(?:[ \t]*\([ \t]*\))?")
+_EMPTY_PARENTHESES = pattern(r"[ \t]*\)")
+_PARENTHESIS = pattern(r"\\.|'[^']*'|[()]", re.DOTALL)
 _ENDS_WORD = frozenset(" \t\r\n;&|<>()")
 _ANGLES = ("<", ">")
 _ENDS_CONDITION = frozenset({";", ";;", "&"})

@@ -6,13 +6,13 @@ only a finding asks where one stands: `span` looks it up then.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from dockproof.facts.span import Span
+from dockproof.patterns import pattern
 
-_EXPANDED = re.compile(r"[$`]")
+_EXPANDED = pattern(r"[$`]")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from dockproof.facts.shell_words import ending
+from dockproof.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ _LETTERS = {
     "verbose": "v",
     "allexport": "a",
 }
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\+?=")
+_ASSIGNMENT = pattern(r"[A-Za-z_][A-Za-z_0-9]*\+?=")
 
 
 class Wrapper(NamedTuple):
