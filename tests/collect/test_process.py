@@ -148,6 +148,17 @@ def test_parallel_returns_results_in_order() -> None:
     assert found == ["0.3", "0.1", "0.2"]
 
 
+def test_failure_of_an_action_is_raised_as_it_is() -> None:
+    """Whatever an action raises reaches the caller, also what the machinery itself could raise."""
+
+    def fail(number: int) -> None:
+        raise IndexError(number)
+
+    with pytest.raises(IndexError, match="1"):
+        process.parallel(fail, [1], workers=4)
+    assert process.parallel(str, [], workers=4) == []
+
+
 def test_first_failure_ends_the_siblings(tmp_path: Path) -> None:
     """One failed build does not let the others run to their end; it is the one that is reported."""
     file = tmp_path / "pid"

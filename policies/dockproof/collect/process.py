@@ -15,8 +15,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar
+from typing import IO, TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from dockproof.errors import NotLookedError
 
@@ -34,6 +33,9 @@ GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL for a tool that is stopped early."""
 
 CHUNK = 64 * 1024
+
+POLL = 0.02
+"""Seconds between two looks at threads or at a tool that is being ended."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -219,23 +221,58 @@ def _failure(
 def parallel(action: Callable[[Item], Result], items: Sequence[Item], workers: int) -> list[Result]:
     """Do an action for each item in threads and return the results in order.
 
-    The first failure, or Ctrl-C, ends the tools of the others and is raised.
+    The first failure, or Ctrl-C, ends the tools of the others and is raised. The waiting thread sleeps instead of
+    waiting for a lock: Ctrl-C may strike between any two steps, and must never strike a holder of what the
+    others need.
     """
-    scope = Scope(_scope.get(_everything))
-    pool = ThreadPoolExecutor(max(1, min(workers, len(items))))
+    crew = _Crew(action, items, Scope(_scope.get(_everything)))
+    threads = [threading.Thread(target=crew.work) for _ in range(max(1, min(workers, len(items))))]
     try:
-        futures = [pool.submit(_within, scope, action, item) for item in items]
-        wait(futures, return_when=FIRST_EXCEPTION)
-        # A cancelled future never ran; one that failed raises here, so look at those that are done first.
-        for future in futures:
-            if future.done():
-                future.result()
-        return [future.result() for future in futures]
-    except BaseException:
-        scope.cancel()
-        raise
+        for thread in threads:
+            thread.start()
+        while not crew.errors and any(thread.is_alive() for thread in threads):
+            time.sleep(POLL)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        crew.stop()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+    if crew.errors:
+        raise crew.errors[0]
+    return [crew.results[number] for number in range(len(items))]
+
+
+class _Crew(Generic[Item, Result]):
+    """What the threads of `parallel` share."""
+
+    def __init__(self, action: Callable[[Item], Result], items: Sequence[Item], scope: Scope) -> None:
+        self.results: dict[int, Result] = {}
+        self.errors: list[BaseException] = []
+        self._action, self._scope = action, scope
+        self._expected = len(items)
+        self._todo = deque(enumerate(items))
+
+    def work(self) -> None:
+        """Do one item after the other until none is left or somebody failed."""
+        while self._todo and not self.errors:
+            try:
+                number, item = self._todo.popleft()
+            except IndexError:  # another thread was faster
+                return
+            self._do(number, item)
+
+    def _do(self, number: int, item: Item) -> None:
+        try:
+            with within(self._scope):
+                self.results[number] = self._action(item)
+        except BaseException as error:  # noqa: BLE001 - it is raised again where it is waited for
+            self.errors.append(error)
+
+    def stop(self) -> None:
+        """Give up what is not done yet."""
+        if len(self.results) < self._expected:
+            self._todo.clear()
+            self._scope.cancel()
 
 
 @contextlib.contextmanager
@@ -246,11 +283,6 @@ def within(scope: Scope) -> Iterator[None]:
         yield
     finally:
         _scope.reset(token)
-
-
-def _within(scope: Scope, action: Callable[[Item], Result], item: Item) -> Result:
-    with within(scope):
-        return action(item)
 
 
 def pause(seconds: float) -> None:
@@ -383,7 +415,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + GRACE
     flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
     while os.waitid(os.P_PID, process.pid, flags) is None and time.monotonic() < deadline:
-        time.sleep(0.02)
+        time.sleep(POLL)
     _signal(process, signal.SIGKILL)
     process.wait()
 
