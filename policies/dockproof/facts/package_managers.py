@@ -51,7 +51,7 @@ _APT_ACTIONS = _actions(
     update="update",
     upgrade="upgrade dist-upgrade full-upgrade safe-upgrade",
     remove="remove purge autoremove autopurge",
-    clean="clean autoclean distclean",
+    clean="clean autoclean distclean dist-clean",
     download="download source",
 )
 _APT = Manager(
@@ -138,7 +138,8 @@ _DNF = Manager(
         " downloaddir destdir disableexcludes disableplugin enableplugin repofrompath sec-severity",
     ),
     _actions(
-        install="install localinstall reinstall in groupinstall group/install module/install install-n builddep",
+        install="install localinstall reinstall rei in groupinstall group/install module/install install-n install-na"
+        " install-nevra builddep",
         update="makecache check-update",
         upgrade="update upgrade up distro-sync dsync upgrade-minimal update-minimal groupupdate group/upgrade",
         remove="remove erase autoremove rm groupremove group/remove module/remove",

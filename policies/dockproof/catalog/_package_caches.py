@@ -1,0 +1,252 @@
+"""Where package managers keep what they download, what fills it, and what empties it again in the same RUN."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+from dockproof.catalog._environment import expanded, value_of
+from dockproof.facts.mounts import mounts
+from dockproof.facts.packages import package_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dockproof.catalog._runs import Run
+    from dockproof.facts.packages import PackageCall
+    from dockproof.facts.shell_words import Command
+
+
+class Cache(NamedTuple):
+    """What fills a cache and what empties it.
+
+    Attributes:
+        clause: the clause of the `main` actions; the others' is `other-caches`.
+        managers: whose cache it is.
+        main: the actions (`PackageCall.action` or `verb`) that the clause is about.
+        fills: all actions that fill it.
+        cleans: the verbs that empty it, with their first operand where one is needed.
+        folders: where it may lie; `~` is the home folder.
+        off: options that switch it off.
+        off_by: variables that do.
+        moved: options and variables that say where it lies.
+    """
+
+    clause: str
+    managers: frozenset[str]
+    main: frozenset[str]
+    fills: frozenset[str]
+    cleans: frozenset[str]
+    folders: tuple[str, ...]
+    off: tuple[str, ...] = ()
+    off_by: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
+
+
+OTHER = "other-caches"
+_INSTALL = frozenset({"install"})
+_RPM = frozenset({"install", "update", "upgrade"})
+_RPM_CLEANS = frozenset({"clean all", "clean metadata"})
+_RPM_FOLDERS = ("/var/cache/dnf", "/var/cache/libdnf5", "/var/cache/yum")
+CACHES = (
+    Cache(
+        "apt-lists",
+        frozenset({"apt-get", "apt", "aptitude"}),
+        frozenset({"update"}),
+        frozenset({"update"}),
+        frozenset({"distclean", "dist-clean"}),
+        ("/var/lib/apt/lists",),
+    ),
+    Cache(
+        "apk-cache",
+        frozenset({"apk"}),
+        _INSTALL,
+        frozenset({"install", "update", "upgrade", "fix"}),
+        frozenset({"cache purge"}),
+        ("/var/cache/apk", "/etc/apk/cache"),
+        off=("--no-cache",),
+    ),
+    Cache("yum-cache", frozenset({"yum"}), _INSTALL, _RPM, _RPM_CLEANS, _RPM_FOLDERS),
+    Cache(
+        "dnf-cache",
+        frozenset({"dnf", "microdnf", "tdnf"}),
+        _INSTALL | {"upgrade"},
+        _RPM,
+        _RPM_CLEANS,
+        _RPM_FOLDERS,
+    ),
+    Cache(
+        "zypper-cache",
+        frozenset({"zypper"}),
+        frozenset({"install", "remove", "patch"}),
+        frozenset({"install", "remove", "update", "upgrade"}),
+        frozenset({"clean", "cc"}),
+        ("/var/cache/zypp",),
+    ),
+    Cache(
+        "pip-cache",
+        frozenset({"pip"}),
+        _INSTALL,
+        frozenset({"install", "download"}),
+        frozenset({"cache purge"}),
+        ("~/.cache/pip",),
+        off=("--no-cache-dir", "--no-cache"),
+        off_by=("PIP_NO_CACHE_DIR",),
+        moved=("--cache-dir", "PIP_CACHE_DIR"),
+    ),
+    Cache(
+        "yarn-cache",
+        frozenset({"yarn"}),
+        _INSTALL,
+        _INSTALL,
+        frozenset({"cache clean", "cache clear"}),
+        ("/usr/local/share/.cache/yarn", "~/.cache/yarn", "~/.yarn/berry/cache"),
+        moved=("--cache-folder", "YARN_CACHE_FOLDER"),
+    ),
+    Cache(
+        OTHER,
+        frozenset({"npm"}),
+        _INSTALL,
+        _INSTALL,
+        frozenset({"cache clean", "cache clear", "cache rm"}),
+        ("~/.npm",),
+        moved=("--cache", "npm_config_cache", "NPM_CONFIG_CACHE"),
+    ),
+    Cache(
+        OTHER,
+        frozenset({"uv"}),
+        _INSTALL,
+        _INSTALL,
+        frozenset({"cache clean", "clean"}),
+        ("~/.cache/uv",),
+        off=("--no-cache", "-n", "--no-cache-dir"),
+        off_by=("UV_NO_CACHE",),
+        moved=("--cache-dir", "UV_CACHE_DIR"),
+    ),
+    Cache(
+        OTHER,
+        frozenset({"poetry"}),
+        _INSTALL,
+        frozenset({"install", "upgrade"}),
+        frozenset({"cache clear"}),
+        ("~/.cache/pypoetry",),
+        off=("--no-cache",),
+        moved=("POETRY_CACHE_DIR",),
+    ),
+)
+_NO = re.compile(r"0|n|no|f|false|off", re.IGNORECASE)
+_HOME = re.compile(r"(?:~[A-Za-z_][\w-]*|~|\$HOME|\$\{HOME\}|/root|/home/[^/]+)(?=/|$)")
+_ONE_PROGRAM = (frozenset({"yum", "dnf"}), frozenset({"apt", "apt-get", "aptitude"}))
+
+
+class Left(NamedTuple):
+    """A cache that a RUN leaves in its layer: the clause, the call that fills it, and a sentence."""
+
+    clause: str
+    call: PackageCall
+    message: str
+
+
+def left_by(run: Run) -> Iterator[Left]:
+    """Find the caches that a RUN leaves, one for each row of `CACHES`."""
+    calls = package_calls(run.script)
+    for cache in CACHES if calls else ():
+        found = [left for call in calls if (left := _left(run, call, cache, calls)) is not None]
+        if found:
+            yield next((one for one in found if one.clause != OTHER), found[0])
+
+
+def _left(run: Run, call: PackageCall, cache: Cache, calls: tuple[PackageCall, ...]) -> Left | None:
+    if call.manager not in cache.managers or not {call.action, call.verb} & cache.fills:
+        return None
+    if _is_off(run, call, cache) or _is_kept_out(run, call, cache):
+        return None
+    cleaning = [one for one in calls[calls.index(call) + 1 :] if _cleans(one, call, cache)]
+    if any(_is_whole(one) for one in cleaning):
+        return None
+    clause = cache.clause if {call.action, call.verb} & cache.main else OTHER
+    if cleaning:
+        return Left(
+            OTHER, cleaning[-1], "`zypper clean` alone keeps the index of the repositories: add --all"
+        )
+    if (
+        any(_NO.fullmatch(value_of(run, call.command, name) or "") for name in cache.off_by[:1])
+        and clause == "pip-cache"
+    ):
+        return Left(
+            clause,
+            call,
+            f"{cache.off_by[0]} says that pip's cache is wanted, and pip takes it for the contrary: write 1",
+        )
+    name = f"{call.manager} {call.verb}".strip()
+    return Left(clause, call, f"`{name}` leaves its cache in the layer ({cache.folders[0]})")
+
+
+def _is_off(run: Run, call: PackageCall, cache: Cache) -> bool:
+    """Whether an option or a variable switches the cache off."""
+    if any(not _NO.fullmatch(call.options[name] or "") for name in cache.off if name in call.options):
+        return True
+    value = value_of(run, call.command, *cache.off_by)
+    return bool(value) and not _NO.fullmatch(value or "")
+
+
+def _cleans(call: PackageCall, filling: PackageCall, cache: Cache) -> bool:
+    one = call.manager == filling.manager or any(
+        {call.manager, filling.manager} <= same for same in _ONE_PROGRAM
+    )
+    words = " ".join(word.text for word in call.arguments.operands[:2])
+    return one and bool({words, call.verb} & cache.cleans)
+
+
+def _is_whole(cleaning: PackageCall) -> bool:
+    """Whether it empties all of the cache: `zypper clean` alone leaves the index."""
+    return cleaning.manager != "zypper" or cleaning.has("-a", "--all", "-m", "--metadata")
+
+
+def _is_kept_out(run: Run, call: PackageCall, cache: Cache) -> bool:
+    """Whether the cache lies in a mount, is removed afterwards, or lies nobody knows where."""
+    folders = _folders(run, call, cache)
+    paths = [mount.target or "" for mount in mounts(run.instruction) if mount.type != "ssh"]
+    paths = [run.stage.expand(run.instruction, path).text or "" for path in paths]
+    paths += _removed_after(run, call.command)
+    return not folders or any(_covers(run, path, folder) for path in paths for folder in folders)
+
+
+def _folders(run: Run, call: PackageCall, cache: Cache) -> tuple[str, ...]:
+    """Return where the cache may lie; () where the file moves it to a place that cannot be known."""
+    for name in cache.moved:
+        given = call.arguments.values(name)
+        value = expanded(run, given[-1].word) if given else value_of(run, call.command, name)
+        if given or value:
+            return (_tidy(run, value),) if value else ()
+    return cache.folders
+
+
+def _removed_after(run: Run, command: Command) -> Iterator[str]:
+    """Give the paths that commands behind this one delete."""
+    commands = run.script.commands
+    for one in commands[commands.index(command) + 1 :]:
+        deletes = one.name == "find" and any(word.text in {"-delete", "rm"} for word in one.words)
+        if one.name == "rm" or deletes:
+            yield from (expanded(run, word) or word.text for word in one.arguments)
+
+
+def _covers(run: Run, path: str, folder: str) -> bool:
+    """Whether a path, which may be a pattern, holds the folder or all that is in it."""
+    path = _tidy(run, path)
+    while path and folder not in {"/", ""}:
+        if fnmatchcase(folder, path):
+            return True
+        folder = posixpath.dirname(folder)
+    return False
+
+
+def _tidy(run: Run, path: str) -> str:
+    """Write a path without a trailing `/*`, and the home folder as `~`."""
+    home = run.stage.expand(run.instruction, "$HOME").text
+    if home and path.startswith(f"{home.rstrip('/')}/"):
+        path = f"~{path[len(home.rstrip('/')) :]}"
+    path = re.sub(r"(?:/+\**)+$", "", path)
+    return _HOME.sub("~", path, count=1) if _HOME.match(path) else path
