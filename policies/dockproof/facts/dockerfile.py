@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
+from dockproof.facts.lazy import lazy
 from dockproof.facts.lines import JoinedLine, Piece, Reader, fold
 from dockproof.facts.span import Comment, Directive, Heredoc, Problem, Span
 from dockproof.facts.stages import External, Stage, build_stages, global_scope, syntax_of
@@ -92,6 +92,10 @@ class Pair(NamedTuple):
     legacy: bool
 
 
+Place = tuple[int, str, tuple[int, int] | None]
+"""Index, escape character, and line and column where that is not the joined line's own start."""
+
+
 class Instruction:
     """One instruction.
 
@@ -101,7 +105,6 @@ class Instruction:
         value: the arguments behind the flags, lines joined as BuildKit joins them, comments inside removed.
         json: the strings of the exec form (of HEALTHCHECK: of its command), None for the shell form.
         json_refused: the arguments are a JSON array of more than strings, which BuildKit refuses.
-        span: from the keyword to the last character, here-documents included.
         trigger: the inner instruction of ONBUILD, None elsewhere.
         index: its place among the file's instructions, 0-based; an inner one has its outer one's.
         escape: the escape character of the file.
@@ -121,7 +124,7 @@ class Instruction:
         """Made by `parse`: `raw` is what follows the keyword and `raw_at` its offset in the joined line."""
         self.keyword_text = keyword
         self.keyword = keyword if keyword in KEYWORDS else _upper(keyword)
-        self.index, self.escape, self.span = place
+        self.index, self.escape, self._start = place
         self._line = line
         self._pieces = line.pieces
         self._raw_at = raw_at
@@ -135,6 +138,18 @@ class Instruction:
             self._read_json()
         if self.keyword == "ONBUILD" and self.value:
             self.trigger = self._read_trigger(line)
+
+    @property
+    def span(self) -> Span:
+        """From the keyword to the last character, here-documents included."""
+        line = self._line
+        start = self._start or (line.start, line.column)
+        return Span(*start, line.end, line.end_column)
+
+    @property
+    def line(self) -> int:
+        """The first line of its span."""
+        return self._start[0] if self._start else self._line.start
 
     def _read_json(self) -> None:
         text = self.value
@@ -172,11 +187,10 @@ class Instruction:
         line.inner = True
         parts = split_once(self.value)
         keyword, raw, raw_at = parts or (self.value, "", len(self.value))
-        span = self.span._replace(**dict(zip(("line", "column"), self.locate(0), strict=True)))
-        return Instruction(line, keyword, raw, self._at + raw_at, Place(self.index, self.escape, span))
+        return Instruction(line, keyword, raw, self._at + raw_at, (self.index, self.escape, self.locate(0)))
 
     def __repr__(self) -> str:
-        return f"<Instruction {self.keyword} line {self.span.line}>"
+        return f"<Instruction {self.keyword} line {self.line}>"
 
     @property
     def has_flags(self) -> bool:
@@ -301,14 +315,6 @@ def _offset_of(piece: Piece) -> int:
     return piece.offset
 
 
-class Place(NamedTuple):
-    """Where an instruction stands, as its constructor takes it."""
-
-    position: int
-    escape: str
-    span: Span
-
-
 class Dockerfile:
     """The facts of one file. Build it with `parse`.
 
@@ -334,13 +340,13 @@ class Dockerfile:
         self.directives = tuple(reader.directives)
         self.comments = tuple(reader.comments)
         self.build_arguments = build_arguments
-        self.instructions = tuple(_instructions(reader, self.lines))
+        self.instructions = tuple(_instructions(reader))
         self._reader_problems = reader.problems
 
     def __repr__(self) -> str:
         return f"<Dockerfile {self.path}>"
 
-    @cached_property
+    @lazy
     def _line_starts(self) -> list[int]:
         return [0, *(match.end() for match in _LINE_FEED.finditer(self.text))]
 
@@ -351,7 +357,7 @@ class Dockerfile:
             starts[span.line - 1] + span.column - 1 : starts[span.end_line - 1] + span.end_column - 1
         ]
 
-    @cached_property
+    @lazy
     def problems(self) -> tuple[Problem, ...]:
         """What BuildKit would refuse, in the order of lines; empty when it accepts the file."""
         from dockproof.facts.validate import validate  # noqa: PLC0415  # keeps the import of the facts short
@@ -359,7 +365,7 @@ class Dockerfile:
         found = [*self._reader_problems, *validate(self)]
         return tuple(sorted(found, key=lambda problem: problem.line))
 
-    @cached_property
+    @lazy
     def arguments(self) -> tuple[Instruction, ...]:
         """The ARG instructions before the first FROM."""
         first = next(
@@ -367,22 +373,22 @@ class Dockerfile:
         )
         return tuple(one for one in self.instructions[:first] if one.keyword == "ARG")
 
-    @cached_property
+    @lazy
     def scope(self) -> Scope:
         """What FROM lines see: the names that BuildKit sets and the ARG before the first FROM."""
         return global_scope(self)
 
-    @cached_property
+    @lazy
     def stages(self) -> tuple[Stage, ...]:
         """The stages in order; none where there is no FROM."""
         return build_stages(self)
 
-    @cached_property
+    @lazy
     def syntax(self) -> External | None:
         """The frontend image that the syntax line names, None without one."""
         return syntax_of(self)
 
-    @cached_property
+    @lazy
     def externals(self) -> tuple[External, ...]:
         """All that the file takes from elsewhere: the syntax line's image, then that of each stage.
 
@@ -460,16 +466,16 @@ _PYTHON_SPACE = dict.fromkeys(
 _PYTHON_CONTROLS = re.compile("[\x1c-\x1f]")
 
 
-def _instructions(reader: Reader, lines: Sequence[str]) -> Iterator[Instruction]:
+def _instructions(reader: Reader) -> Iterator[Instruction]:
     """Let dockerfile-parse split each joined line, and put its answer beside the true places."""
     texts = [line.text.lstrip(SPACE) for line in reader.joined]
     answers = iter(_split_keywords([text for text in texts if text]))
-    for index, (line, text) in enumerate(zip(reader.joined, texts, strict=True)):
-        span = Span(line.start, line.column, line.end, len(lines[line.end - 1]) + 1)
+    escape = reader.escape
+    for index, line in enumerate(reader.joined):
+        text = texts[index]
         at = next(answers) if text else 0
         lead = len(line.text) - len(text)
-        keyword = text[:at].rstrip("\t\v\f\r ")
-        yield Instruction(line, keyword, text[at:], lead + at, Place(index, reader.escape, span))
+        yield Instruction(line, text[:at].rstrip("\t\v\f\r "), text[at:], lead + at, (index, escape, None))
 
 
 def _split_keywords(texts: list[str]) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _UNITS = {
     "ns": 1e-9,
@@ -21,6 +22,7 @@ _LONGEST = 256
 _LIMIT = float(1 << 63) * 1e-9
 
 
+@lru_cache(maxsize=256)
 def parse_duration(text: str) -> float | None:
     """The seconds, None where it is no duration or more than Go can hold (292 years)."""
     if len(text) > _LONGEST or not _DURATION.fullmatch(text):

@@ -38,6 +38,7 @@ class JoinedLine:
         text: its lines joined, escapes at line ends, comments between them and white space around it gone.
         start: its first physical line, 1-based.
         end: its last one, here-document bodies included.
+        end_column: 1-based column behind the last character of that line.
         column: 1-based column of its first character.
         pieces: where the parts of `text` came from, in order.
         heredocs: its here-documents.
@@ -60,6 +61,7 @@ class JoinedLine:
         self.end = start
         self.column = column
         self.pieces = [Piece(0, start, column)]
+        self.end_column = column
 
 
 class Reader:
@@ -172,6 +174,7 @@ class Reader:
         self.joined.append(joined)
         if "<<" in joined.text:
             self._read_heredocs(joined)
+        joined.end_column = len(self.lines[joined.end - 1].rstrip("\r")) + 1
 
     def _join(self, joined: JoinedLine, text: str) -> None:
         """Read the lines that continue the instruction; comments and blank lines end nothing."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from functools import cached_property
 from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from dockproof.facts.durations import parse_duration
 from dockproof.facts.images import ImageRef
+from dockproof.facts.lazy import lazy
 from dockproof.facts.ports import Port, parse_port
 from dockproof.facts.values import (
     DEFAULT_PATH,
@@ -167,7 +167,7 @@ class Stage:
         """The ONBUILD triggers of the stage it is built from, which run first."""
         return self.base.stage.triggers if self.base.stage and not self.triggers_cut else ()
 
-    @cached_property
+    @lazy
     def sequence(self) -> tuple[Instruction, ...]:
         """What is really run in it: the triggers, then its own instructions."""
         return self.triggered + self.instructions
@@ -180,7 +180,7 @@ class Stage:
             found.append(found[-1].base.stage)
         return tuple(found)
 
-    @cached_property
+    @lazy
     def _state(self) -> _State:
         """The settings; those of the stages before it are worked out first, without recursion."""
         waiting: list[Stage] = []
@@ -242,22 +242,22 @@ class Stage:
                 merged[name] = setting._replace(inherited=True) if inherited else setting
         return MappingProxyType(merged)
 
-    @cached_property
+    @lazy
     def environment(self) -> Mapping[str, Setting[Value]]:
         """The names that ENV sets, in this stage and those it is built from."""
         return self._gather(lambda state: state.environment)
 
-    @cached_property
+    @lazy
     def labels(self) -> Mapping[str, Setting[Value]]:
         """The labels, likewise."""
         return self._gather(lambda state: state.labels)
 
-    @cached_property
+    @lazy
     def ports(self) -> tuple[Setting[Port], ...]:
         """The exposed ports, likewise; one for each word of EXPOSE that differs."""
         return tuple(self._gather(lambda state: state.ports).values())
 
-    @cached_property
+    @lazy
     def volumes(self) -> tuple[Setting[Value], ...]:
         """The volumes, likewise."""
         return tuple(self._gather(lambda state: state.volumes).values())
@@ -272,7 +272,7 @@ class Stage:
         """By `id` of an instruction, the first of its texts that cannot be expanded and the reason."""
         return self._state.failed
 
-    @cached_property
+    @lazy
     def externals(self) -> tuple[External, ...]:
         """Every image or stage it takes from: FROM, COPY --from, RUN --mount from=; `scratch` is none."""
         found = [] if self.base.kind == "scratch" else [self._from()]
@@ -287,7 +287,7 @@ class Stage:
         span = self.instruction.span_of(0, len(words[0])) if words else self.instruction.span
         return External(self.instruction, "from", self.base.value, self.base.ref, self.base.stage, span)
 
-    @cached_property
+    @lazy
     def _positions(self) -> dict[int, int]:
         places: dict[int, int] = {}
         for position, one in enumerate(self.sequence):
@@ -345,7 +345,7 @@ class _State:
     def __init__(self, stage: Stage) -> None:
         before = stage.base.stage._state if stage.base.stage else None  # noqa: SLF001  # worked out before
         self.stage = stage
-        self.before = before
+        self.settings = stage._settings  # noqa: SLF001  # the state is the stage's own part
         self.table = _stage_table(stage, before)
         self.user: Setting[Value] | None = before.user if before else None
         self.workdir: Setting[Value] | None = before.workdir if before else None
@@ -378,10 +378,10 @@ class _State:
             self.failed.setdefault(id(instruction), (text, value.error))
         return value
 
-    def define(self, name: str, variable: Variable, position: int) -> None:
+    def define(self, name: str, value: Value, is_set: bool, position: int) -> None:  # noqa: FBT001  # a variable's parts
         """Make a name visible to what follows."""
-        value = self.stage._settings.budget.take(name, variable.value)  # noqa: SLF001  # the stage's own part
-        self.table.define(name, variable._replace(value=value), position)
+        value = self.settings.budget.take(name, value)
+        self.table.define(name, Variable(value, is_set), position)
 
     def set_user(self, instruction: Instruction, _position: int) -> None:
         self.user = self.setting(self.expand(instruction, instruction.value), instruction)
@@ -392,7 +392,8 @@ class _State:
 
     def _absolute(self, value: Value) -> Value:
         if value.text is None or _is_absolute(value.text):
-            return value._replace(text=_clean(value.text)) if value.text else value
+            clean = _clean(value.text) if value.text else value.text
+            return value if clean == value.text else value._replace(text=clean)
         if self.workdir:
             before = self.workdir.value
             if before.text is None:
@@ -422,15 +423,14 @@ class _State:
         self.stop_signal = self.setting(self.expand(instruction, instruction.value), instruction)
 
     def set_environment(self, instruction: Instruction, position: int) -> None:
-        line = instruction.span.line
+        origin = Origin("ENV", instruction.line)
+        pairs = instruction.pairs
         fresh = [
-            (self._name(instruction, pair), self.expand(instruction, pair.value or ""))
-            for pair in instruction.pairs
+            (self._name(instruction, pair), self.expand(instruction, pair.value or "")) for pair in pairs
         ]
         for name, value in fresh:
             self.environment[name] = self.setting(value, instruction)
-            seen = value._replace(origins=(Origin("ENV", line), *value.origins[:15]))
-            self.define(name, Variable(seen, is_set=True), position)
+            self.define(name, value.set_by(origin), True, position)  # noqa: FBT003  # as in `define`
 
     def set_labels(self, instruction: Instruction, _position: int) -> None:
         for pair in instruction.pairs:
@@ -438,22 +438,22 @@ class _State:
             self.labels[self._name(instruction, pair)] = self.setting(value, instruction)
 
     def _name(self, instruction: Instruction, pair: Pair) -> str:
+        if pair.name.isidentifier():
+            return pair.name
         name = self.expand(instruction, pair.name).text
         return pair.name if name is None else name
 
     def set_argument(self, instruction: Instruction, position: int) -> None:
         for pair in instruction.pairs:
             name = self._name(instruction, pair)
-            settings = self.stage._settings  # noqa: SLF001  # the state is the stage's own part
-            line = instruction.span.line
             variable = _argument(
-                name, pair.value, line, settings.build_arguments, lambda: Scope(self.table), instruction
+                name, pair.value, instruction, Scope(self.table), self.settings.build_arguments
             )
             if pair.value is not None:
                 self._checked(instruction, pair.value, variable.value)
             if variable.is_set is False:
-                variable = _from_outside(name, settings.scope, self.table) or variable
-            self.define(name, variable, position)
+                variable = _from_outside(name, self.settings.scope, self.table) or variable
+            self.define(name, variable.value, bool(variable.is_set), position)
             self.arguments[name] = variable.value
 
     def add_ports(self, instruction: Instruction, _position: int) -> None:
@@ -494,21 +494,16 @@ def _stage_table(stage: Stage, before: _State | None) -> Table:
     return Table(open_world=True)
 
 
-def _argument(  # each part of an ARG is one
-    name: str,
-    default: str | None,
-    line: int,
-    given: Mapping[str, str],
-    scope: Callable[[], Scope],
-    instruction: Instruction,
+def _argument(
+    name: str, default: str | None, instruction: Instruction, scope: Scope, given: Mapping[str, str]
 ) -> Variable:
     """What an ARG holds: the value from outside, else its default, else nothing."""
     if name in given:
         return Variable(Value(given[name], (), (Origin("build-arg", None),)), is_set=True)
+    origin = Origin("ARG", instruction.line)
     if default is None:
-        return Variable(Value(None, (name,), (Origin("ARG", line),)), is_set=False)
-    value = expand(default, scope(), instruction.escape)
-    return Variable(value._replace(origins=(Origin("ARG", line), *value.origins[:15])), is_set=True)
+        return Variable(Value(None, (name,), (origin,)), is_set=False)
+    return Variable(expand(default, scope, instruction.escape).set_by(origin), is_set=True)
 
 
 def _from_outside(name: str, globals_: Scope, table: Table) -> Variable | None:
@@ -538,7 +533,9 @@ def _join(before: str, path: str) -> str:
 
 
 def _clean(path: str) -> str:
-    return "/" + posixpath.normpath(path).lstrip("/") if path.startswith("/") else path
+    if not path.startswith("/") or (_PLAIN_PATH.fullmatch(path, 1) and not path.endswith("/")):
+        return path
+    return "/" + posixpath.normpath(path).lstrip("/")
 
 
 _RETRIES = re.compile(r"\+?[0-9]{1,9}")
@@ -593,10 +590,7 @@ def global_scope(file: Dockerfile) -> Scope:
     table = Table(predefined={**_PREDEFINED, **given})
     for position, instruction in enumerate(file.arguments):
         for pair in instruction.pairs:
-            line = instruction.span.line
-            variable = _argument(
-                pair.name, pair.value, line, file.build_arguments, lambda: Scope(table), instruction
-            )
+            variable = _argument(pair.name, pair.value, instruction, Scope(table), file.build_arguments)
             if variable.is_set or not table.get(pair.name).is_set:
                 table.define(pair.name, variable, position)
     return Scope(table)

@@ -65,6 +65,11 @@ class Value(NamedTuple):
         """Whether the text is known, empty or not."""
         return self.text is not None
 
+    def set_by(self, origin: Origin) -> Value:
+        """The value as a variable holds it that a line has set: that line is its first origin."""
+        origins = (origin, *self.origins[: _NOTES_LIMIT - 1])
+        return Value(self.text, self.missing, origins, self.undefined, self.error)
+
 
 class Variable(NamedTuple):
     """A name in a scope; `is_set` is None where it depends on the base image."""
@@ -259,8 +264,13 @@ def _expand_simple(text: str, notes: _Notes) -> Value:
     return notes.value("".join(known) if len(known) == len(parts) else None)
 
 
+_ONE_WORD = re.compile("[A-Za-z0-9/:.-]+")
+
+
 def expand_words(text: str, scope: Scope, escape: str = "\\") -> tuple[Value, ...]:
     """Expand a text that may fall into several words (EXPOSE); one unknown value where a part is unknown."""
+    if _ONE_WORD.fullmatch(text):
+        return (Value(text),)
     notes = _Notes(scope)
     try:
         words = Lexer(text, notes.look, escape).run().words

@@ -149,12 +149,18 @@ def _word_pattern(escape: str) -> re.Pattern[str]:
 _WORDS = {"\\": _word_pattern("\\"), "`": _word_pattern("`")}
 
 
+_TELLING = re.compile(r"['\"\\`]")
+_NO_SPACE = re.compile(f"[^{SPACE}]+")
+
+
 def split_quoted(text: str, escape: str) -> list[RawWord]:
     """Cut at white space outside quotes, quotes and escapes kept (ENV, LABEL, ARG).
 
     An escape that ends the text is dropped, an open quote runs to the end.
     """
     words: list[RawWord] = []
+    if not _TELLING.search(text):
+        return [RawWord(match.group(), match.start(), match.end()) for match in _NO_SPACE.finditer(text)]
     for match in _WORDS[escape].finditer(text):
         word = match.group()
         if match["cut"] or match["inner"]:
