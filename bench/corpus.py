@@ -11,11 +11,56 @@ import random
 SEED = 20261122
 COUNT = 1_200
 
-_DEBIAN_PACKAGES = ["build-essential", "ca-certificates", "curl", "git", "gnupg", "jq", "libffi-dev", "libpq-dev", "libssl-dev", "libxml2-dev", "make", "netcat-openbsd", "openssh-client", "pkg-config", "procps", "python3-dev", "tini", "tzdata", "unzip", "wget", "xz-utils", "zlib1g-dev"]
-_ALPINE_PACKAGES = (
-    ["bash", "build-base", "ca-certificates", "curl", "git", "libc6-compat", "musl-dev", "openssl", "tini", "tzdata"]
-)
-_NAMES = ["api", "billing", "catalog", "gateway", "indexer", "ledger", "mailer", "orders", "reports", "search", "sessions", "worker"]
+_DEBIAN_PACKAGES = [
+    "build-essential",
+    "ca-certificates",
+    "curl",
+    "git",
+    "gnupg",
+    "jq",
+    "libffi-dev",
+    "libpq-dev",
+    "libssl-dev",
+    "libxml2-dev",
+    "make",
+    "netcat-openbsd",
+    "openssh-client",
+    "pkg-config",
+    "procps",
+    "python3-dev",
+    "tini",
+    "tzdata",
+    "unzip",
+    "wget",
+    "xz-utils",
+    "zlib1g-dev",
+]
+_ALPINE_PACKAGES = [
+    "bash",
+    "build-base",
+    "ca-certificates",
+    "curl",
+    "git",
+    "libc6-compat",
+    "musl-dev",
+    "openssl",
+    "tini",
+    "tzdata",
+]
+_NAMES = [
+    "api",
+    "billing",
+    "catalog",
+    "gateway",
+    "indexer",
+    "ledger",
+    "mailer",
+    "orders",
+    "reports",
+    "search",
+    "sessions",
+    "worker",
+]
 _SENTENCES = (
     "Install what the build needs",
     "Dependencies change seldom: copied first, so that the layer stays in the cache",
@@ -139,7 +184,9 @@ def _node(out: _Writer) -> None:
     out.base("node:22-alpine", "deps")
     out.run("apk add --no-cache " + " ".join(sorted(out.draw.sample(_ALPINE_PACKAGES, 4))))
     out.add("WORKDIR /app", "COPY package.json package-lock.json ./")
-    out.run("npm ci --omit=dev", "npm cache clean --force", flags=("--mount=type=cache,target=/root/.npm",))
+    out.run(
+        "npm ci --omit=dev", "npm cache clean --force", flags=("--mount=type=cache,target=/home/app/.npm",)
+    )
     out.base("node:22-alpine", "build")
     out.add("WORKDIR /app", "COPY --from=deps /app/node_modules ./node_modules", "COPY . .")
     out.run("npm run lint", "npm run build", 'if [ "$SKIP_TESTS" != 1 ]; then npm test; fi')
@@ -162,7 +209,10 @@ def _go(out: _Writer) -> None:
     out.run(
         f'CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath \\\n        -ldflags "-s -w -X '
         f'main.version=${{VERSION}}" \\\n        -o /out/{out.name} ./cmd/{out.name}',
-        flags=("--mount=type=cache,target=/root/.cache/go-build", "--mount=type=cache,target=/go/pkg/mod"),
+        flags=(
+            "--mount=type=cache,target=/home/app/.cache/go-build",
+            "--mount=type=cache,target=/go/pkg/mod",
+        ),
     )
     out.base("gcr.io/distroless/static-debian12:nonroot" if out.maybe(0.6) else "scratch")
     out.labels()
@@ -174,14 +224,14 @@ def _go(out: _Writer) -> None:
 def _java(out: _Writer) -> None:
     out.base("eclipse-temurin:21-jdk", "build")
     out.add("WORKDIR /workspace", "COPY mvnw pom.xml ./", "COPY .mvn .mvn")
-    out.run("./mvnw -B -q dependency:go-offline", flags=("--mount=type=cache,target=/root/.m2",))
+    out.run("./mvnw -B -q dependency:go-offline", flags=("--mount=type=cache,target=/home/app/.m2",))
     out.add("COPY src src")
     out.run(
         "./mvnw -B package -DskipTests",
         "mkdir -p target/dependency",
         "cd target/dependency",
         "jar -xf ../*.jar",
-        flags=("--mount=type=cache,target=/root/.m2",),
+        flags=("--mount=type=cache,target=/home/app/.m2",),
     )
     out.base("eclipse-temurin:21-jre")
     out.apt(out.draw.randint(1, 3))

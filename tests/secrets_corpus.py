@@ -135,7 +135,7 @@ def _carriers(token: str) -> list[tuple[str, str]]:
         ("", f'LABEL org.example.build="{token}"\n'),
         ("", f"RUN curl -fsS -H 'X-From: {token}' https://example.org/x >/dev/null\n"),
         ("/app/src/client.py", f'"""Talk to the service."""\n\nCLIENT = "{token}"\n'),
-        ("/root/.bash_history", f"cd /app\n./deploy --with {token}\nls\n"),
+        ("/home/app/.bash_history", f"cd /app\n./deploy --with {token}\nls\n"),
     ]
 
 
@@ -166,10 +166,10 @@ PASSWORDS: tuple[Template, ...] = (
     ("URL", "", "RUN git clone https://deploy:{p}@{h}/team/lib.git /lib\n"),
     ("URL", "/app/.git/config", '[remote "origin"]\n\turl = https://ci:{p}@{h}/team/app.git\n'),
     ("pip.conf", "/etc/pip.conf", "[global]\nindex-url = https://ci:{p}@{h}/simple\n"),
-    (".netrc", "/root/.netrc", "machine {h}\nlogin ci\npassword {p}\n"),
+    (".netrc", "/home/app/.netrc", "machine {h}\nlogin ci\npassword {p}\n"),
     (".npmrc", "/app/.npmrc", "registry=https://{h}/\n//{h}/:_authToken={k}\n"),
-    (".pypirc", "/root/.pypirc", "[pypi]\nusername = ci\npassword = {p}\n"),
-    (".git-credentials", "/root/.git-credentials", "https://ci:{p}@{h}\n"),
+    (".pypirc", "/home/app/.pypirc", "[pypi]\nusername = ci\npassword = {p}\n"),
+    (".git-credentials", "/home/app/.git-credentials", "https://ci:{p}@{h}\n"),
     (".env", "/app/.env", "DEBUG=0\nSECRET_KEY={k}\n"),
     (".env", "/app/prod.env", "HOST={h}\nSMTP_PASSWORD={p}\n"),
     ("YAML", "/app/config/settings.yaml", "database:\n  host: {h}\n  password: {p}\n"),
@@ -179,9 +179,9 @@ PASSWORDS: tuple[Template, ...] = (
     ("JavaScript", "/srv/app/server.js", 'const c = {{ host: "{h}", clientSecret: "{k}" }};\n'),
     ("connection string", "/app/appsettings.json", '{{"Db": "Server={h};User=sa;Password={p};"}}\n'),
     ("database URL", "/app/deploy.sh", "#!/bin/sh\nexport DATABASE_URL=postgresql://app:{p}@{h}/app\n"),
-    ("AWS secret", "/root/.aws/credentials", "[default]\naws_secret_access_key = {a}\n"),
+    ("AWS secret", "/home/app/.aws/credentials", "[default]\naws_secret_access_key = {a}\n"),
     ("heredoc", "", "COPY <<EOF /app/.env\nSESSION_SECRET={k}\nEOF\n"),
-    ("written file", "", "RUN printf 'machine {h} login ci password {p}\\n' >/root/.netrc\n"),
+    ("written file", "", "RUN printf 'machine {h} login ci password {p}\\n' >/home/app/.netrc\n"),
     ("setting", "", "RUN npm config set //{h}/:_authToken {k}\n"),
     # Meant to be missed: to find these, every plain word and every digest would have to be called a secret.
     ("a word as password", "/app/config/mail.yaml", "password: {w}\n"),
@@ -211,7 +211,7 @@ def _files(make: Maker) -> Iterator[Case]:
         "PRIVATE KEY",
         "ENCRYPTED PRIVATE KEY",
     ):
-        yield Case("private key", "/root/.ssh/id", _pem(make, kind), kind)
+        yield Case("private key", "/home/app/.ssh/id", _pem(make, kind), kind)
     pgp = f"{_dashed('BEGIN PGP', 'PRIVATE KEY BLOCK')}\n\n{make.armour()}\n{_dashed('END PGP', 'PRIVATE KEY BLOCK')}\n"
     yield Case("private key", "/root/signing.asc", pgp, "PGP")
     yield Case("private key", "", f"COPY <<EOF /k\n{_pem(make, 'EC PRIVATE KEY')}EOF\n", "EC")
@@ -222,9 +222,9 @@ def _files(make: Maker) -> Iterator[Case]:
     }
     yield Case("service account", "/app/gcp.json", json.dumps(account), "gcp")
     auth = {"auths": {"registry.example.org": {"auth": _b64("ci:" + make.password())}}}
-    yield Case("registry login", "/root/.docker/config.json", json.dumps(auth), "auth")
+    yield Case("registry login", "/home/app/.docker/config.json", json.dumps(auth), "auth")
     client = f"users:\n- name: a\n  user:\n    client-key-data: {_b64(_pem(make, 'RSA PRIVATE KEY'))}\n"
-    yield Case("kubeconfig", "/root/.kube/config", client, "key")
+    yield Case("kubeconfig", "/home/app/.kube/config", client, "key")
 
 
 def planted(count: int = 200) -> list[Case]:
@@ -260,7 +260,7 @@ LOOK_ALIKES: tuple[Template, ...] = (
         "",
         'RUN --mount=type=secret,id={w},env=TOKEN curl -H "Authorization: Bearer $TOKEN" https://{h}\n',
     ),
-    ("secret mount", "", "RUN --mount=type=secret,id=n,target=/root/.npmrc npm ci\n"),
+    ("secret mount", "", "RUN --mount=type=secret,id=n,target=/home/app/.npmrc npm ci\n"),
     (
         "secret mount",
         "",
@@ -298,7 +298,7 @@ LOOK_ALIKES: tuple[Template, ...] = (
     ),
     ("placeholder", "/app/README.txt", "export API_TOKEN=your-token-here\nexport PASSWORD=<password>\n"),
     ("placeholder", "/app/config.yaml", "password: changeme\ntoken: null\nsecret: xxxxxxxxxxxx\n"),
-    ("public key", "/root/.ssh/authorized_keys", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA{b43} {w}@{h}\n"),
+    ("public key", "/home/app/.ssh/authorized_keys", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA{b43} {w}@{h}\n"),
     ("public key", "/etc/ssl/certs/{w}.pem", "{cert}"),
     ("public key", "/app/jwt.pub", "{public}"),
     ("lock file", "/app/package-lock.json", '{{"{w}": {{"integrity": "sha512-{b86}=="}}}}\n'),

@@ -34,13 +34,13 @@ POLICY = "no-secret-files"
         ("store.p12", "key"),
         ("keys/app.jks", "key"),
         (".npmrc", "credentials"),
-        ("/root/.netrc", "credentials"),
+        ("/home/app/.netrc", "credentials"),
         (".pypirc", "credentials"),
         (".git-credentials", "credentials"),
-        ("/root/.docker/config.json", "credentials"),
+        ("/home/app/.docker/config.json", "credentials"),
         (".aws/credentials", "credentials"),
         (".ssh", "credentials"),
-        ("/root/.ssh/deploy", "credentials"),
+        ("/home/app/.ssh/deploy", "credentials"),
         ("my-service-account.json", "credentials"),
         ("credentials.json", "credentials"),
         ("secrets.yaml", "credentials"),
@@ -60,8 +60,8 @@ def test_knows_files_that_hold_secrets(path: str, kind: str) -> None:
         "env.py",
         "environment.yaml",
         "id_rsa.pub",
-        "/root/.ssh/known_hosts",
-        "/root/.ssh/authorized_keys",
+        "/home/app/.ssh/known_hosts",
+        "/home/app/.ssh/authorized_keys",
         "nodesource.gpg.key",
         "/etc/apt/trusted.gpg.d/docker.key",
         "public.key",
@@ -89,7 +89,7 @@ def test_passes_files_that_hold_none(path: str) -> None:
         ("COPY a.txt .env /app/", "env-file"),
         ('COPY [".env", "/app/"]', "env-file"),
         ("ADD server.key /etc/ssl/private/", "key"),
-        ("COPY --from=build /root/.npmrc /root/", "credentials"),
+        ("COPY --from=build /home/app/.npmrc /root/", "credentials"),
         ("ONBUILD COPY .npmrc /app/", "credentials"),
         ("ARG F=.env\nCOPY $F /app/", "env-file"),
         ("ARG GOOGLE_APPLICATION_CREDENTIALS\nCOPY x.json $GOOGLE_APPLICATION_CREDENTIALS", "credentials"),
@@ -108,8 +108,8 @@ def test_flags_files_that_are_copied(line: str, clause: str) -> None:
     [
         "COPY .env.example /app/",
         "COPY app /app",
-        "RUN --mount=type=secret,id=n,target=/root/.npmrc npm ci",
-        "RUN --mount=type=bind,source=.npmrc,target=/root/.npmrc npm ci",
+        "RUN --mount=type=secret,id=n,target=/home/app/.npmrc npm ci",
+        "RUN --mount=type=bind,source=.npmrc,target=/home/app/.npmrc npm ci",
         "ADD https://example.com/repo.key /etc/apt/keyrings/",
         "ENV GOOGLE_APPLICATION_CREDENTIALS=/run/secrets/gcp.json",
         "COPY rootfs/ /\nENV KUBECONFIG=/run/secrets/kube",
@@ -148,8 +148,8 @@ def of_image(*paths: str, text: bytes | None = None, size: int = 1) -> list[Find
 
 def test_flags_files_of_a_layer() -> None:
     """Whatever instruction made them."""
-    found = of_image("/app/.env", "/root/.ssh/id_rsa", "/app/main.py")
-    assert [finding.place.path for finding in found] == ["/app/.env", "/root/.ssh/id_rsa"]
+    found = of_image("/app/.env", "/home/app/.ssh/id_rsa", "/app/main.py")
+    assert [finding.place.path for finding in found] == ["/app/.env", "/home/app/.ssh/id_rsa"]
 
 
 def test_passes_files_of_packages_empty_ones_and_public_halves() -> None:
@@ -157,5 +157,5 @@ def test_passes_files_of_packages_empty_ones_and_public_halves() -> None:
     assert (
         of_image("/usr/share/doc/x/server.key", "/opt/venv/lib/python3.13/site-packages/x/certs/a.key") == []
     )
-    assert of_image("/root/.netrc", size=0) == []
+    assert of_image("/home/app/.netrc", size=0) == []
     assert of_image("/app/ca.key", text=b"-----BEGIN PUBLIC KEY-----") == []

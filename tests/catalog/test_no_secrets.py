@@ -177,12 +177,12 @@ def test_passes_secrets_that_come_from_a_mount(command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "cp /run/secrets/t /root/.npmrc && npm ci",
-        "cat /run/secrets/t > /root/.npmrc; npm ci",
-        "cat </run/secrets/t | tee /root/.npmrc",
+        "cp /run/secrets/t /home/app/.npmrc && npm ci",
+        "cat /run/secrets/t > /home/app/.npmrc; npm ci",
+        "cat </run/secrets/t | tee /home/app/.npmrc",
         'echo "//example.com/:_authToken=$(cat /run/secrets/t)" > .npmrc && npm ci',
         'echo "//example.com/:_authToken=${TOKEN}" >> .npmrc && npm ci && rm other',
-        'printf "machine a login b password %s" "$TOKEN" >/root/.netrc',
+        'printf "machine a login b password %s" "$TOKEN" >/home/app/.netrc',
     ],
 )
 def test_flags_a_mounted_secret_that_stays_in_the_layer(command: str) -> None:
@@ -193,7 +193,7 @@ def test_flags_a_mounted_secret_that_stays_in_the_layer(command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "cp /run/secrets/t /root/.npmrc && npm ci && rm -f /root/.npmrc",
+        "cp /run/secrets/t /home/app/.npmrc && npm ci && rm -f /home/app/.npmrc",
         "cat /run/secrets/t > /tmp/x/t && make && rm -rf /tmp/x",
         "--mount=type=tmpfs,target=/scratch cp /run/secrets/t /scratch/t && make",
         "cat /run/secrets/t >/dev/null",
@@ -305,12 +305,12 @@ def test_reports_a_variable_once() -> None:
 def test_flags_a_file_that_a_later_layer_deletes() -> None:
     """The earlier layer still holds it."""
     image = image_of(
-        texts={"/root/.netrc": b"machine example.com login ci password Heron77\n", "/app/x": b""}
+        texts={"/home/app/.netrc": b"machine example.com login ci password Heron77\n", "/app/x": b""}
     )
-    gone = image.layers[1]._replace(whiteouts=("/root/.netrc",))
+    gone = image.layers[1]._replace(whiteouts=("/home/app/.netrc",))
     image.layers = (image.layers[0], gone)
     (finding,) = of_image(image)
-    assert finding.place.path == "/root/.netrc"
+    assert finding.place.path == "/home/app/.netrc"
     assert "later layer" in finding.message
 
 

@@ -138,7 +138,7 @@ GOOD = {
     "go": """
         FROM golang:1.25-alpine AS build
         WORKDIR /src
-        RUN --mount=type=bind,target=. --mount=type=cache,target=/root/.cache go build -o /out/app .
+        RUN --mount=type=bind,target=. --mount=type=cache,target=/home/app/.cache go build -o /out/app .
         FROM scratch
         COPY --from=alpine:3.22 /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
         COPY --from=build /out/app /app

@@ -96,11 +96,11 @@ def test_names_manager_and_action(text: str, manager: str, action: str) -> None:
         ("apk add --virtual .deps --repository=https://x a", [("a", None)]),
         ("apk del .deps", [(".deps", None)]),
         (
-            "dnf install --enablerepo x a-1.2.3-1.el9.x86_64 b-1.* gcc-c++ java-1.8.0-openjdk gcc-toolset-12 @nodejs:18",
+            "dnf install --enablerepo x a-1.2.3-1.el9.x86_64 b-1.* g++ java-1.8.0-openjdk gcc-toolset-12 @nodejs:18",
             [
                 ("a", "1.2.3-1.el9.x86_64"),
                 ("b", "1.*"),
-                ("gcc-c++", None),
+                ("g++", None),
                 ("java-1.8.0-openjdk", None),
                 ("gcc-toolset-12", None),
                 ("@nodejs", "18"),

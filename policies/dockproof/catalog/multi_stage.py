@@ -143,14 +143,15 @@ class MultiStage(Policy):
         SourceMutant(
             "headers",
             _USER,
-            f"RUN apt-get update && apt-get install -y --no-install-recommends libpq-dev\n{_USER}",
+            f"RUN apt-get update && apt-get install -y --no-install-recommends libpq-dev"
+            f" && rm -rf /var/lib/apt/lists/*\n{_USER}",
             clause="build-tools",
         ),
         SourceMutant("compiles", _USER, f"RUN make -C /app\n{_USER}", clause="built-in-place"),
         SourceMutant(
             "single-stage",
             "COPY --link --from=builder /rootfs/ /\nCOPY --link --from=code /rootfs/ /",
-            "COPY requirements/runtime.txt /app/\nRUN pip install --require-hashes -r /app/runtime.txt",
+            "COPY requirements/runtime.txt /app/\nRUN pip install --no-cache-dir --require-hashes -r /app/runtime.txt",
             clause="single-stage",
             also=frozenset({"used-stages"}),
         ),

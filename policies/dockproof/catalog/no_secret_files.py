@@ -17,7 +17,7 @@ A file in a layer is read by whoever can pull the image, and deleting it in a la
 How to fix it
 -------------
 Name what is copied, or keep the files out with an ignore file. For the build, mount it: `RUN
---mount=type=secret,id=npmrc,target=/root/.npmrc npm ci`. For the program, mount it at run time.
+--mount=type=secret,id=npmrc,target=/home/app/.npmrc npm ci`. For the program, mount it at run time.
 
 References
 ----------
@@ -152,7 +152,7 @@ class NoSecretFiles(Policy):
         SourceMutant(
             "ssh-key",
             "COPY --link --from=code /rootfs/ /",
-            "COPY --link --from=code /rootfs/ /\nCOPY --from=builder /root/.ssh/id_ed25519 /app/",
+            "COPY --link --from=code /rootfs/ /\nCOPY --from=builder /home/app/.ssh/id_ed25519 /app/",
             "Dockerfile.worker",
             clause="credentials",
         ),
@@ -172,7 +172,7 @@ class NoSecretFiles(Policy):
         ImageMutant("key-store", "COPY <<E /app/tls/store.p12\nx\nE", clause="key"),
         ImageMutant(
             "deleted-credentials",
-            "USER 0\nCOPY <<E /root/.npmrc\nregistry=https://example.com\nE\nRUN rm /root/.npmrc\nUSER 10001:10001",
+            "USER 0\nCOPY <<E /srv/.npmrc\nregistry=https://example.com\nE\nRUN rm /srv/.npmrc\nUSER 10001:10001",
             clause="credentials",
         ),
     )

@@ -286,7 +286,7 @@ class NoSecrets(Policy):
         SourceMutant(
             "netrc",
             "apt-get update \\",
-            f"echo 'machine example.com login ci password {_PASSWORD}' >/root/.netrc \\",
+            f"echo 'machine example.com login ci password {_PASSWORD}' >/home/app/.netrc \\",
             clause="command",
         ),
         SourceMutant(

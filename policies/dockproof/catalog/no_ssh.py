@@ -106,7 +106,8 @@ class NoSsh(Policy):
         SourceMutant(
             "installed",
             _USER,
-            f"RUN apt-get update && apt-get install -y --no-install-recommends openssh-server\n{_USER}",
+            f"RUN apt-get update && apt-get install -y --no-install-recommends openssh-server"
+            f" && rm -rf /var/lib/apt/lists/*\n{_USER}",
             clause="server",
         ),
         ImageMutant("exposed", "EXPOSE 22", clause="port", also=frozenset({"unprivileged-ports"})),

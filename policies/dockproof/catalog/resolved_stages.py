@@ -145,8 +145,8 @@ class ResolvedStages(Policy):
         ),
         SourceMutant(
             "misspelt-mount",
-            "RUN --mount=type=cache,",
-            "RUN --mount=from=usptream,target=/x --mount=type=cache,",
+            "RUN --mount=type=secret,id=pip_conf,",
+            "RUN --mount=from=usptream,target=/x --mount=type=secret,id=pip_conf,",
             clause="reference",
             also=_UNKNOWN_IMAGE - {"used-stages"},
         ),

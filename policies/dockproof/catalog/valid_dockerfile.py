@@ -94,7 +94,7 @@ class ValidDockerfile(Policy):
         SourceMutant(
             "unknown-flag", "--start-interval=1s", "--start-intervall=1s", clause="flag", at="HEALTHCHECK"
         ),
-        SourceMutant("bad-mount", "type=cache,target=", "type=cache,traget=", clause="flag", at="traget"),
+        SourceMutant("bad-mount", "id=pip_conf,target=", "id=pip_conf,traget=", clause="flag", at="traget"),
         SourceMutant("two-folders", "WORKDIR /app", "WORKDIR", clause="arguments"),
         SourceMutant("shell-form", "STOPSIGNAL SIGTERM", "STOPSIGNAL SIGTERM\nSHELL bash -c", clause="json"),
         SourceMutant(

@@ -2,10 +2,10 @@ r"""What RUN mounts: caches, other stages, secrets, and what they keep out of th
 
 Example:
     >>> from dockproof.facts.dockerfile import parse
-    >>> run = parse("FROM a\nRUN --mount=type=cache,target=/root/.cache pip install x\n").instructions[1]
+    >>> run = parse("FROM a\nRUN --mount=type=cache,target=/home/app/.cache pip install x\n").instructions[1]
     >>> (mount,) = mounts(run)
-    >>> mount.type, mount.target, keeps_out(run, "/root/.cache/pip")
-    ('cache', '/root/.cache', True)
+    >>> mount.type, mount.target, keeps_out(run, "/home/app/.cache/pip")
+    ('cache', '/home/app/.cache', True)
 """
 
 from __future__ import annotations

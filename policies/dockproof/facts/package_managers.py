@@ -167,7 +167,8 @@ _ZYPPER = Manager(
 _PIP_LONG = (
     "requirement constraint editable index-url extra-index-url find-links target prefix root src platform"
     " python-version implementation abi no-binary only-binary progress-bar global-option install-option build-option"
-    " config-settings config-setting trusted-host cert client-cert cache-dir timeout default-timeout retries proxy exists-action log"
+    " config-settings config-setting trusted-host cert client-cert cache-dir timeout default-timeout retries proxy"
+    " exists-action log"
     " python report upgrade-strategy root-user-action keyring-provider use-feature use-deprecated wheel-dir dest build"
     " group build-constraint uploaded-prior-to"
 )

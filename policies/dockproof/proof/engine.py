@@ -41,19 +41,28 @@ def baseline(session: Session) -> Iterator[str]:
 def image_rows(session: Session) -> list[Row]:
     """Build every image mutant and judge it."""
     pairs = [(p, m) for p in session.policies.values() for m in p.mutants if isinstance(m, ImageMutant)]
-    return process.parallel(lambda pair: _image_row(session, *pair), pairs, WORKERS)
+    built = process.parallel(lambda pair: _built(session, *pair), pairs, WORKERS)
+    image.prefetch(
+        session.engine, [one for one in built if isinstance(one, str)]
+    )  # one stream for all of them
+    return [_image_row(session, *pair, one) for pair, one in zip(pairs, built, strict=True)]
 
 
-def _image_row(session: Session, policy: Policy, mutant: ImageMutant) -> Row:
-    name = f"{policy.id}-{mutant.name}"
+def _built(session: Session, policy: Policy, mutant: ImageMutant) -> str | DockproofError:
     try:
         good = session.image_id(mutant.service)
-        identity = build.build_on(
+        name = f"{policy.id}-{mutant.name}"
+        return build.build_on(
             session.engine, good, mutant.instructions, name=name, stand_ins=session.stand_ins
         )
-        facts = image.facts(session.engine, identity)
     except DockproofError as error:
-        return failed(policy, mutant, f"could not be built: {error}")
+        return error
+
+
+def _image_row(session: Session, policy: Policy, mutant: ImageMutant, built: str | DockproofError) -> Row:
+    if isinstance(built, DockproofError):
+        return failed(policy, mutant, f"could not be built: {built}")
+    facts = image.facts(session.engine, built)
     target = ImageTarget(facts, session.base_facts(mutant.service), profile=session.profile(mutant.service))
     return judge(policy, mutant, _ask(session, mutant.service, Probe.IMAGE, target))
 
