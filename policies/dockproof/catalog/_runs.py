@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof.facts.shell import script
 from dockproof.finding import Probe
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

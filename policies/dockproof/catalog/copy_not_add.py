@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.facts.shell import script
 from dockproof.finding import Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
 if TYPE_CHECKING:
@@ -47,10 +48,10 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
     from dockproof.policy import Mutant, SourceTarget
 
-_ARCHIVE = re.compile(r".*\.(?:tar(?:\.[^/.]+)?|t(?:gz|bz|bz2|xz|lz|zst|z|az))", re.IGNORECASE)
-_COMPRESSED = re.compile(r".*\.(?:gz|bz2|xz|zst|lz|lzma|z)", re.IGNORECASE)  # Docker looks into it
-_ADDED = re.compile(r"https?://|git://|ssh://|[\w.-]+@[\w.-]+:", re.IGNORECASE)
-_ABOVE = re.compile(r"\.\.?(?:/\.\.)*")  # `.` and `..` are folders that are there
+_ARCHIVE = pattern(r".*\.(?:tar(?:\.[^/.]+)?|t(?:gz|bz|bz2|xz|lz|zst|z|az))", re.IGNORECASE)
+_COMPRESSED = pattern(r".*\.(?:gz|bz2|xz|zst|lz|lzma|z)", re.IGNORECASE)  # Docker looks into it
+_ADDED = pattern(r"https?://|git://|ssh://|[\w.-]+@[\w.-]+:", re.IGNORECASE)
+_ABOVE = pattern(r"\.\.?(?:/\.\.)*")  # `.` and `..` are folders that are there
 _CHECKS = (
     "sha1sum",
     "sha256sum",

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, ClassVar
 from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ _SETTINGS = {
     "yum": ("/etc/yum.conf", "assumeyes"),
     "dnf": ("/etc/dnf/dnf.conf", "assumeyes"),
 }
-_SETTING = re.compile(r"apt::get::assume-yes\s*=?\s*\"?(?:true|yes|1)", re.IGNORECASE)
-_NAME = re.compile(r"\$\{?([A-Za-z_]\w*)")
+_SETTING = pattern(r"apt::get::assume-yes\s*=?\s*\"?(?:true|yes|1)", re.IGNORECASE)
+_NAME = pattern(r"\$\{?([A-Za-z_]\w*)")
 _QUIET_ENOUGH = 2  # apt-get: `-qq` implies --yes
 _YES = "apt-get install --yes "
 

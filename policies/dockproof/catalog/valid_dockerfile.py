@@ -25,12 +25,13 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.facts.span import Span
 from dockproof.facts.words import KEYWORDS
 from dockproof.finding import Severity
 from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
