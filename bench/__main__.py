@@ -21,11 +21,11 @@ def main(wanted: list[str]) -> int:
     known = names()
     unknown = sorted(set(wanted) - set(known))
     if unknown:
-        print(f"no measurement {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)  # noqa: T201
+        print(f"no measurement {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
     worst = 0
     for name in wanted or known:
-        print(f"== {name}", flush=True)  # noqa: T201  # a command's output
+        print(f"== {name}", flush=True)  # a command's output
         worst = max(worst, import_module(f"bench.{name}").main())
     return worst
 

@@ -166,7 +166,7 @@ def main() -> int:
 
 def say(line: str) -> None:
     """Print a line of the report."""
-    print(line, flush=True)  # noqa: T201  # a command's output
+    print(line, flush=True)  # a command's output
 
 
 if __name__ == "__main__":

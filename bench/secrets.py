@@ -74,8 +74,8 @@ def main() -> int:
     score = measure()
     for title, cases in (("missed", score.missed), ("taken for a secret", score.wrong)):
         for name, count in Counter(case.name for case in cases).items():
-            print(f"{title}: {count} x {name}")  # noqa: T201 - a command's output
-    print(  # noqa: T201 - as above
+            print(f"{title}: {count} x {name}")
+    print(
         f"recall {score.recall:.3f}, precision {score.precision:.3f} on {score.planted} planted secrets "
         f"and {len(look_alikes())} look-alikes, {score.seconds:.2f} s"
     )

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def findings(
-    policy: str, text: str, *, targets: tuple[str, ...] = (), profile: Profile = Profile.PRODUCTION, **options: object
+    policy: str,
+    text: str,
+    *,
+    targets: tuple[str, ...] = (),
+    profile: Profile = Profile.PRODUCTION,
+    **options: object,
 ) -> list[Finding]:
     """Return what a policy's source probe says of a Dockerfile; a crash or a refusal to look fails the test."""
     config = Config(options={policy: options})

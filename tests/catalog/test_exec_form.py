@@ -14,7 +14,8 @@ def test_flags_a_shell_form(instruction: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "instruction", ['CMD ["run", "me"]', 'ENTRYPOINT ["run"]', 'HEALTHCHECK --retries=2 CMD ["a"]', "HEALTHCHECK NONE"]
+    "instruction",
+    ['CMD ["run", "me"]', 'ENTRYPOINT ["run"]', 'HEALTHCHECK --retries=2 CMD ["a"]', "HEALTHCHECK NONE"],
 )
 def test_passes_an_exec_form(instruction: str) -> None:
     """A JSON array of strings is an exec form."""

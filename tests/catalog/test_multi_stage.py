@@ -42,13 +42,17 @@ def test_flags_build_packages_inherited_through_from() -> None:
     assert red(POLICY, text) == [(2, "build-tools")]
 
 
-@pytest.mark.parametrize("command", ["pip install -r requirements.txt", "npm ci", "bundle install", "uv sync"])
+@pytest.mark.parametrize(
+    "command", ["pip install -r requirements.txt", "npm ci", "bundle install", "uv sync"]
+)
 def test_flags_dependencies_installed_where_there_is_no_other_stage(command: str) -> None:
     """Installing language dependencies in the only stage ships the installer's leftovers."""
     assert red(POLICY, f"FROM python\nRUN {command}\n") == [(2, "single-stage")]
 
 
-@pytest.mark.parametrize("command", ["make install", "gcc -o a a.c", "go build ./...", "cargo build --release"])
+@pytest.mark.parametrize(
+    "command", ["make install", "gcc -o a a.c", "go build ./...", "cargo build --release"]
+)
 def test_flags_a_compilation_in_the_shipped_stage(command: str) -> None:
     """Compiling is the builder's work."""
     assert (2, "built-in-place") in red(POLICY, f"FROM debian\nRUN {command}\n")

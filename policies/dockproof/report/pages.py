@@ -118,7 +118,9 @@ def wanted(policies: Mapping[str, Policy], root: Path) -> dict[Path, str]:
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{README}: the table of policies stands between {BEGIN!r} and {END!r}; they are gone")
+        raise ValueError(
+            f"{README}: the table of policies stands between {BEGIN!r} and {END!r}; they are gone"
+        )
     files[root / README] = f"{before}{BEGIN}\n{table(policies)}\n{END}{after}"
     return files
 
