@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dockproof.facts.dockerfile import parse
-from dockproof.facts.lexer import DEPTH_LIMIT
+from dockproof.facts.lexer import DEPTH_LIMIT, ExpansionError, Found, Lexer
 from dockproof.facts.values import Origin, Scope, Table, Value, Variable, expand, expand_words
 
 NAMES = {"A": "abc", "E": "", "P": "foo.tar.gz", "S": "a b", "D": "/a/b/c", "Q": "a*b?c\\d"}
@@ -144,6 +144,41 @@ def test_says_why_a_text_cannot_be_expanded(text: str, reason: str) -> None:
 def test_splits_what_expands_to_several_words(text: str, words: list[str]) -> None:
     """White space of values separates words, quoted white space does not."""
     assert [value.text for value in expand_words(text, scope())] == words
+
+
+_NAMES_AROUND = {**NAMES, "LONG": "x" * 30_000}
+_PARTS = st.sampled_from(
+    [
+        "$A", "${A}", "$E", "${U}", "${U:-x}", "${E-x y}", "${A:+/z}", "$LONG", "$A1", "${A_}", "$1", "$$", "$", "{",
+        "}",
+        '"', "'", "\\", "`", "<", ":-", "é", "a b", "/x", "${A:?n}", "${A#a}", "${A//b/c}", "${", "${A:-$E}",
+        '${U:-"q"}',
+    ]
+)  # fmt: skip
+_AROUND = st.sampled_from([scope(_NAMES_AROUND), scope(_NAMES_AROUND, open_world=True)])
+
+
+@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@given(st.lists(_PARTS, max_size=6), st.sampled_from(["", '"']), st.sampled_from(["\\", "`"]), _AROUND)
+def test_takes_no_short_cut_that_changes_the_result(
+    parts: list[str], quote: str, escape: str, around: Scope
+) -> None:
+    """The fast path for plain texts and plain variables gives what the lexer gives."""
+    text = f"{quote}{''.join(parts)}{quote}"
+    value = expand(text, around, escape)
+    assert (value.text, value.error) == _lexed(text, around, escape)
+
+
+def _lexed(text: str, around: Scope, escape: str) -> tuple[str | None, str]:
+    try:
+        return Lexer(text, lambda name, _: _found(around, name), escape).run().text, ""
+    except ExpansionError as error:
+        return None, str(error)
+
+
+def _found(around: Scope, name: str) -> Found:
+    variable = around.get(name)
+    return Found(variable.value.text, variable.is_set)
 
 
 _PLAIN = st.text("ab./-", max_size=8)

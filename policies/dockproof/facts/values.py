@@ -220,12 +220,11 @@ class _Notes:
 
 _SPECIAL = {"\\": re.compile(r"[$'\"\\]"), "`": re.compile(r"[$'\"`]")}
 _NAME = "[A-Za-z_][A-Za-z0-9_]*+"
-_VARIABLE = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})(?:(:?)([-+])([A-Za-z0-9_./:,@ -]*+))?\}})")
-_PLAIN = r"[^$\"'\\`]++"
-_SIMPLE = re.compile(
-    rf"\"((?:{_PLAIN}|{_VARIABLE.pattern})*+)\"|((?:{_PLAIN}|{_VARIABLE.pattern})*+)", re.ASCII
-)
-_INSIDE_QUOTES, _BARE = 1, 7
+_WORD = "[A-Za-z0-9_./:,@ -]*+"
+_VARIABLE = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})(?:(:?)([-+])({_WORD}))?\}})")
+# No group captures: inside a possessive repetition that makes Python 3.11 raise a SystemError.
+_PARTS = rf"(?:[^$\"'\\`]++|\${_NAME}|\$\{{{_NAME}(?::?[-+]{_WORD})?\}})*+"
+_SIMPLE = re.compile(rf"{_PARTS}|\"{_PARTS}\"")
 
 
 def expand(text: str, scope: Scope, escape: str = "\\") -> Value:
@@ -236,7 +235,7 @@ def expand(text: str, scope: Scope, escape: str = "\\") -> Value:
     simple = _SIMPLE.fullmatch(text) if text.isascii() else None
     try:
         if simple:
-            return _expand_simple(simple[_INSIDE_QUOTES] or simple[_BARE] or "", notes)
+            return _expand_simple(text[1:-1] if text[0] == '"' else text, notes)
         return notes.value(Lexer(text, notes.look, escape).run().text)
     except ExpansionError as error:
         return notes.value(None, str(error))

@@ -138,15 +138,15 @@ def split_once(text: str) -> tuple[str, str, int] | None:
     return (text[: gap.start()], text[gap.end() :], gap.end()) if gap else None
 
 
-def _word_pattern(escape: str) -> re.Pattern[str]:
+def _word_pattern(escape: str, tail: str) -> re.Pattern[str]:
+    # No group captures: inside a possessive repetition that makes Python 3.11 raise a SystemError.
     e = re.escape(escape)
-    return re.compile(
-        rf"(?:[^{SPACE}'\"{e}]++|{e}.|'[^']*+(?:'|\Z)|\"(?:[^\"{e}]++|{e}.)*+(?:\"|(?P<inner>{e})?\Z)|(?P<cut>{e})\Z)++",
-        re.DOTALL,
-    )
+    quoted = rf"'[^']*+(?:'|\Z)|\"(?:[^\"{e}]++|{e}.)*+(?:\"|{tail}\Z)"
+    return re.compile(rf"(?:[^{SPACE}'\"{e}]++|{e}.|{quoted}|{tail or '(?!)'}\Z)++", re.DOTALL)
 
 
-_WORDS = {"\\": _word_pattern("\\"), "`": _word_pattern("`")}
+_WORDS = {escape: _word_pattern(escape, re.escape(escape) + "?+") for escape in "\\`"}
+_WHOLE_WORDS = {escape: _word_pattern(escape, "") for escape in "\\`"}
 
 
 _TELLING = re.compile(r"['\"\\`]")
@@ -163,7 +163,7 @@ def split_quoted(text: str, escape: str) -> list[RawWord]:
         return [RawWord(match.group(), match.start(), match.end()) for match in _NO_SPACE.finditer(text)]
     for match in _WORDS[escape].finditer(text):
         word = match.group()
-        if match["cut"] or match["inner"]:
+        if word.endswith(escape) and match.end() == len(text) and not _WHOLE_WORDS[escape].fullmatch(word):
             word = word[:-1]
         if word:
             words.append(RawWord(word, match.start(), match.end()))
