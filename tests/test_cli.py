@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -369,12 +370,20 @@ def test_closed_pipe_is_quiet(tmp_path: Path) -> None:
         assert process.wait(60) == 4
 
 
+def _await_reading(pid: int) -> None:
+    """Wait until the kernel says that a process waits in read (0 on x86-64, 63 on arm64) for its standard input."""
+    deadline = time.monotonic() + 60
+    while not Path(f"/proc/{pid}/syscall").read_text(encoding="ascii").startswith(("0 0x0 ", "63 0x0 ")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_interrupt_is_quiet_and_exits_130(tmp_path: Path) -> None:
     """Ctrl-C ends the program at once, without a traceback."""
     with subprocess.Popen(
         program("check", "-", "--no-hadolint"), stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
     ) as process:
-        time.sleep(1)  # until it waits for its standard input
+        _await_reading(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
         assert process.stderr
