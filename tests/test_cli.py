@@ -17,7 +17,6 @@ from tests.sample import POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from dockproof.policy import Policy
 
