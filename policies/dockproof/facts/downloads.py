@@ -14,7 +14,6 @@ Example:
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from dockproof.facts import shell_wrappers
@@ -150,31 +149,30 @@ def _reads_its_own_script(command: Command) -> bool:
     )
 
 
-@lru_cache(maxsize=1024)
 def downloads(script: Script) -> tuple[Download, ...]:
     """Find what a script's commands fetch, in its order."""
-    found: list[Download] = []
+    if script.downloads is None:
+        script.downloads = tuple(_find(script))
+    return script.downloads
+
+
+def _find(script: Script) -> Iterator[Download]:
     checks: list[tuple[int, Command, str]] | None = None
     for at, command in enumerate(script.commands):
         tool = TOOLS.get(command.name)
         for fetch in tool(command) if tool else ():
             checks = list(_checks(script.commands)) if checks is None else checks
-            checked_by = _check_of(fetch, at, command, checks)
-            reader = command.piped_into or _fed(command)
-            found.append(
-                Download(
-                    fetch.tool,
-                    fetch.url,
-                    fetch.output,
-                    checked_by,
-                    reader,
-                    command,
-                    script.instruction,
-                    fetch.insecure,
-                    fetch.pin,
-                )
+            yield Download(
+                fetch.tool,
+                fetch.url,
+                fetch.output,
+                _check_of(fetch, at, command, checks),
+                command.piped_into or _fed(command),
+                command,
+                script.instruction,
+                fetch.insecure,
+                fetch.pin,
             )
-    return tuple(found)
 
 
 def _fed(command: Command) -> Command | None:

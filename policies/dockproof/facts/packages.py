@@ -16,7 +16,6 @@ Example:
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from dockproof.facts.options import Arguments, read_arguments
@@ -67,11 +66,12 @@ class PackageCall(NamedTuple):
         return any(name in self.options for name in names)
 
 
-@lru_cache(maxsize=1024)
 def package_calls(script: Script) -> tuple[PackageCall, ...]:
     """Find the calls of package managers in a script, in its order."""
-    found = (read_call(command) for command in script.commands)
-    return tuple(call for call in found if call is not None)
+    if script.calls is None:
+        found = (read_call(command) for command in script.commands)
+        script.calls = tuple(call for call in found if call is not None)
+    return script.calls
 
 
 def read_call(command: Command) -> PackageCall | None:
@@ -93,6 +93,8 @@ def read_call(command: Command) -> PackageCall | None:
 def _name(command: Command) -> tuple[str, Sequence[Word]]:
     """Give the manager's common name and the words behind it, through `python -m`."""
     name, words = command.name, command.words[1:]
+    if name in MANAGERS:
+        return name, words
     if name.startswith("python") and _PYTHON.fullmatch(name):
         module = next((at for at, word in enumerate(words) if word.text == "-m"), len(words))
         if module + 1 < len(words) and all(word.text.startswith("-") for word in words[:module]):

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from dockproof.facts.dockerfile import Instruction
+    from dockproof.facts.downloads import Download
+    from dockproof.facts.packages import PackageCall
     from dockproof.facts.span import Heredoc
 
 __all__ = ["DEFAULT_SHELL", "Command", "Pipeline", "Redirect", "Script", "ShellError", "Word", "script"]
@@ -57,7 +59,9 @@ class Script:
     """
 
     __slots__ = (
+        "calls",
         "commands",
+        "downloads",
         "errors",
         "exec_form",
         "instruction",
@@ -78,6 +82,9 @@ class Script:
         self.commands: tuple[Command, ...] = ()
         self.pipelines: tuple[Pipeline, ...] = ()
         self.errors: tuple[ShellError, ...] = ()
+        # Filled by packages.package_calls and downloads.downloads when they are first asked.
+        self.calls: tuple[PackageCall, ...] | None = None
+        self.downloads: tuple[Download, ...] | None = None
 
     def __repr__(self) -> str:
         return f"<Script of {self.instruction!r}, {len(self.commands)} commands>"
@@ -87,7 +94,6 @@ class Script:
         return tuple(command for command in self.commands if command.name in names)
 
 
-@lru_cache(maxsize=1024)
 def script(instruction: Instruction, shell: tuple[str, ...] | None = None) -> Script:
     """Read what an instruction starts.
 
@@ -99,6 +105,14 @@ def script(instruction: Instruction, shell: tuple[str, ...] | None = None) -> Sc
         Its commands. Nothing is raised: what a shell would refuse is in `errors`.
     """
     instruction = instruction.effective
+    # Every policy asks, so the answer stays with the instruction, and goes with it.
+    kept: dict[tuple[str, ...] | None, Script] = vars(instruction).setdefault("_scripts", {})
+    if shell not in kept:
+        kept[shell] = _read(instruction, shell)
+    return kept[shell]
+
+
+def _read(instruction: Instruction, shell: tuple[str, ...] | None) -> Script:
     if instruction.keyword not in _KEYWORDS or _is_health_none(instruction):
         return Script(instruction)
     if instruction.json is not None:
@@ -145,10 +159,10 @@ def _json_words(source: Source, strings: Sequence[str]) -> list[Word]:
 
 def _json_pieces(found: re.Match[str], text: str) -> list[Piece]:
     if "\\" not in found[1]:
-        return [Piece(0, found.start(1), opaque=False)]
+        return [(0, found.start(1), False)]
     pieces, offset = [], 0
     for part in _JSON_PART.finditer(found[1]):
-        pieces.append(Piece(min(offset, len(text)), found.start(1) + part.start(), opaque=False))
+        pieces.append((min(offset, len(text)), found.start(1) + part.start(), False))
         offset += 1 if part[0][0] == "\\" else len(part[0])
     return pieces
 

@@ -34,8 +34,8 @@ _WORD, _OPERATOR, _COMMENT = 1, 2, 3
 # a word with quotes or expansions in it.
 _TOKEN = re.compile(
     r"(?:[ \t\r]++|\\\r?\n)*+"
-    r"(?:((?!\#)[^ \t\r\n;&|<>()$`'\"\\]++)(?=[ \t\r\n;&|<>()]|\Z)"
-    r"|(&&|\|\||;;&|;;|;&|\|&|&>>|&>|<<<|<<-|<<|>>|[<>]\(|<&|>&|<>|>\||[;&|()<>\n])"
+    r"(?:((?!\#|[0-9]++[<>])[^ \t\r\n;&|<>()$`'\"\\]++)(?=[ \t\r\n;&|<>()]|\Z)"
+    r"|(&&|\|\||;;&|;;|;&|\|&|&>>|&>|[<>]\(|[0-9]*+(?:<<<|<<-|<<|>>|<&|>&|<>|>\||[<>])|[;&|()\n])"
     r"|(\#[^\n]*+))?"
 )
 _PLAIN = re.compile(r"[^ \t\r\n;&|<>()$`'\"\\]++")
@@ -57,7 +57,6 @@ _PARENTHESES = pattern(r"(?:[ \t]*\([ \t]*\))?")
 _EMPTY_PARENTHESES = pattern(r"[ \t]*\)")
 _PARENTHESIS = pattern(r"\\.|'[^']*'|[()]", re.DOTALL)
 _ENDS_WORD = frozenset(" \t\r\n;&|<>()")
-_ANGLES = ("<", ">")
 _ENDS_CONDITION = frozenset({";", ";;", "&"})
 _EXTGLOB = frozenset("?*+@!")
 _PROTECTED = ("$", "`", '"', "\\")
@@ -166,6 +165,24 @@ def _read_fed(command: Command, text: Word, result: Result) -> None:
 class _Parser:
     """The reader of one text. `command` is the simple command being read, `level` the list that it stands in."""
 
+    __slots__ = (
+        "command",
+        "end",
+        "feeds",
+        "function",
+        "heredocs",
+        "level",
+        "nesting",
+        "open",
+        "prefix",
+        "result",
+        "scripts",
+        "source",
+        "stack",
+        "text",
+        "words",
+    )
+
     def __init__(self, source: Source, result: Result, level: _Level, feeds: Command | None) -> None:
         self.source = source
         self.text = source.masked
@@ -215,17 +232,18 @@ class _Parser:
             assert found is not None  # noqa: S101  # every part of the pattern is optional
             kind, position = found.lastindex, found.end()
             if kind == _WORD:
-                start = found.start(_WORD)
-                if self.command is None or text[position : position + 1] in _ANGLES:
-                    position = self.plain_word(found[_WORD], start, position)
+                raw = found[_WORD]
+                if self.command is None:
+                    position = self.plain_word(raw, position - len(raw), position)
                 else:
-                    self.words.append(Word(found[_WORD], start, position, source))
+                    self.words.append(Word(raw, position - len(raw), position, source))
                     self.end = position
             elif kind == _OPERATOR:
                 operator = found[_OPERATOR]
                 if operator == ")" and substitution and not self.open.get("subshell"):
                     break
-                position = _OPERATORS[operator](self, operator, found.start(_OPERATOR), position)
+                action = _OPERATORS.get(operator, _Parser.numbered)
+                position = action(self, operator, position - len(operator), position)
             elif kind != _COMMENT and position < size:
                 position = self.complex_word(position)
             elif position >= size:
@@ -236,12 +254,8 @@ class _Parser:
         return position
 
     def plain_word(self, raw: str, start: int, end: int) -> int:
-        """Take a plain word that may be a reserved word, an assignment, or a redirection's file descriptor."""
-        if self.text[end : end + 1] in _ANGLES and raw.isdigit():
-            found = _TOKEN.match(self.text, end)
-            if found and found[_OPERATOR] and not found[_OPERATOR].endswith("("):
-                return self.redirect(found[_OPERATOR], start, found.end())
-        if self.command is None and raw in _RESERVED:
+        """Take a plain word where a command begins: a reserved word, an assignment or the command's name."""
+        if raw in _RESERVED:
             return _RESERVED[raw](self, raw, start, end)
         return self.add(Word(raw, start, end, self.source))
 
@@ -259,7 +273,7 @@ class _Parser:
     def add(self, word: Word) -> int:
         """Add the word to the command as its name, an argument or an assignment in front of it."""
         command = self.command or self.begin(word.start)
-        if self.words or not self.assign(command, word):
+        if self.words or "=" not in word.text or not self.assign(command, word):
             self.words.append(word)
         elif word.text.endswith("=") and self.text[word.end : word.end + 1] == "(":
             return self.array(word.end)
@@ -273,11 +287,10 @@ class _Parser:
             return False
         at = found.end() - word.start
         pieces = word.pieces and [
-            Piece(max(offset - at, 0), max(source, found.end()), opaque)
-            for offset, source, opaque in word.pieces
+            (max(offset - at, 0), max(source, found.end()), opaque) for offset, source, opaque in word.pieces
         ]
         value = Word(word.text[at:], found.end(), word.end, self.source, literal=word.literal, pieces=pieces)
-        command.assignments.append((found[1], value))
+        command.add_assignment(found[1], value)
         return True
 
     def array(self, position: int) -> int:
@@ -304,7 +317,7 @@ class _Parser:
             self.end_pipeline(";")
         pipeline = level.pipeline or self.pipeline()
         command = Command(self.source, start, level.after, level.inside, level.options, pipeline, self.feeds)
-        pipeline.elements.append((command, command))
+        pipeline.elements.append(command)
         self.result.commands.append(command)
         self.command = command
         self.words = []
@@ -350,7 +363,7 @@ class _Parser:
         pipeline = Pipeline(command.pipeline, command.position)
         inside = (*command.inside, "find -exec")
         inner = Command(self.source, words[0].start, "", inside, command.shell_options, pipeline, self.feeds)
-        pipeline.elements.append((inner, inner))
+        pipeline.elements.append(inner)
         inner.words, inner.end, inner.path = words, words[-1].end, words[0].text
         inner.name = inner.path.rpartition("/")[2]
         self.result.pipelines.append(pipeline)
@@ -568,10 +581,7 @@ class _Parser:
         last = self.words.pop()
         close = self.text.find(")", end) + 1 or len(self.text)
         raw = self.text[last.end : close]
-        pieces = [
-            *(last.pieces or [Piece(0, last.start, opaque=False)]),
-            Piece(len(last.text), last.end, opaque=False),
-        ]
+        pieces = [*(last.pieces or [(0, last.start, False)]), (len(last.text), last.end, False)]
         self.words.append(
             Word(last.text + raw, last.start, close, self.source, literal=last.literal, pieces=pieces)
         )
@@ -650,13 +660,17 @@ class _Parser:
             self.result.texts.append((command, target))
         return self.ended(position)
 
+    def numbered(self, operator: str, start: int, end: int) -> int:
+        """Take a redirection of a numbered file descriptor, `2>`."""
+        return self.redirect(operator.lstrip("0123456789"), start, end)
+
     def keep(self, redirect: Redirect, command: Command | None) -> None:
         """Add the redirection to its command, or to the pipeline of its compound command."""
         if command is None:
             if self.level.pipeline is not None:
-                self.level.pipeline.redirects.append(redirect)
+                self.level.pipeline.redirects += (redirect,)
             return
-        command.redirects.append(redirect)
+        command.add_redirect(redirect)
 
     def read_heredocs(self, position: int) -> int:
         """Read the bodies that the line above asked for."""
@@ -932,7 +946,7 @@ class _Draft:
 
     def add(self, text: str, source: int, *, opaque: bool = False) -> None:
         """Add characters that stand in the source, as they are, from this offset on."""
-        self.pieces.append(Piece(self.length, source, opaque))
+        self.pieces.append((self.length, source, opaque))
         self.parts.append(text)
         self.length += len(text)
 

@@ -55,12 +55,9 @@ class Source:
         return Span(line, column, end_line, end_column + 1)
 
 
-class Piece(NamedTuple):
-    """A stretch of a word's text that stands in the source as it is."""
-
-    offset: int  # in the word's text
-    source: int  # in the source's text
-    opaque: bool  # holds a substitution, whose commands were already read
+Piece = tuple[int, int, bool]
+"""A stretch of a word's text that stands in the source as it is: its offset in the word's text, that in the source's
+text, and whether it holds a substitution, whose commands were already read. Plain tuples, because there are many."""
 
 
 class Word:
@@ -142,13 +139,13 @@ class Pipeline:
     __slots__ = ("elements", "negated", "outer", "outer_position", "redirects")
 
     def __init__(self, outer: Pipeline | None, outer_position: int) -> None:
-        self.elements: list[tuple[Command, Command] | None] = []
-        """The first and last simple command of each element; the same one unless it is a compound command."""
+        self.elements: list[Command | tuple[Command, Command] | None] = []
+        """Each element: a simple command, or the first and last one of a compound command, if it has any."""
         self.outer = outer
         """The pipeline that the enclosing compound command is an element of."""
         self.outer_position = outer_position
         self.negated = False
-        self.redirects: list[Redirect] = []
+        self.redirects: tuple[Redirect, ...] = ()
         """Redirections of a compound command among the elements."""
 
     def __len__(self) -> int:
@@ -160,7 +157,7 @@ class Pipeline:
     @property
     def commands(self) -> tuple[Command, ...]:
         """The first simple command of each element."""
-        return tuple(element[0] for element in self.elements if element)
+        return tuple(_first(element) for element in self.elements if element)
 
     def after(self, position: int) -> Command | None:
         """Give the command that the element at `position` pipes into, also through enclosing groups."""
@@ -168,7 +165,7 @@ class Pipeline:
         while pipeline is not None:
             following = [element for element in pipeline.elements[position + 1 : position + 2] if element]
             if following:
-                return following[0][0]
+                return _first(following[0])
             position = pipeline.outer_position
             pipeline = pipeline.outer
         return None
@@ -179,10 +176,14 @@ class Pipeline:
         while pipeline is not None:
             element = pipeline.elements[position - 1] if 0 < position <= len(pipeline.elements) else None
             if element:
-                return element[1]
+                return element[1] if isinstance(element, tuple) else element
             position = pipeline.outer_position
             pipeline = pipeline.outer
         return None
+
+
+def _first(element: Command | tuple[Command, Command]) -> Command:
+    return element[0] if isinstance(element, tuple) else element
 
 
 class Command:
@@ -227,8 +228,8 @@ class Command:
         """The program's name and its arguments; empty for a bare assignment or redirection."""
         self.wrappers: tuple[str, ...] = ()
         """The names of the programs that start it, outermost first: sudo, env, xargs and their like."""
-        self.assignments: list[tuple[str, Word]] = []
-        self.redirects: list[Redirect] = []
+        self.assignments: Sequence[tuple[str, Word]] = ()
+        self.redirects: Sequence[Redirect] = ()
         self.after = after
         """The operator that leads to it: one of && || ; & | or empty for the first. A newline counts as `;`."""
         self.inside = inside
@@ -244,6 +245,20 @@ class Command:
 
     def __repr__(self) -> str:
         return f"Command({' '.join(word.raw for word in self.words)!r})"
+
+    def add_assignment(self, name: str, value: Word) -> None:
+        """Add an assignment; only the parser does."""
+        if isinstance(self.assignments, list):
+            self.assignments.append((name, value))
+        else:
+            self.assignments = [(name, value)]
+
+    def add_redirect(self, redirect: Redirect) -> None:
+        """Add a redirection; only the parser does."""
+        if isinstance(self.redirects, list):
+            self.redirects.append(redirect)
+        else:
+            self.redirects = [redirect]
 
     @property
     def text(self) -> str:
@@ -336,9 +351,9 @@ def join(words: Iterable[Word]) -> Source:
 
 def _add(word: Word, at: int, masked: list[str], segments: list[tuple[int, Locate, int]]) -> None:
     locate = word.source.locate
-    pieces = word.pieces or [Piece(0, word.start, opaque=False)]
-    ends = [piece.offset for piece in pieces[1:]] + [len(word.text)]
-    for piece, end in zip(pieces, ends, strict=True):
-        segments.append((at + piece.offset, locate, piece.source))
-        text = word.text[piece.offset : end]
-        masked.append("$" + "_" * (len(text) - 1) if piece.opaque else text)
+    pieces = word.pieces or [(0, word.start, False)]
+    ends = [piece[0] for piece in pieces[1:]] + [len(word.text)]
+    for (offset, source, opaque), end in zip(pieces, ends, strict=True):
+        segments.append((at + offset, locate, source))
+        text = word.text[offset:end]
+        masked.append("$" + "_" * (len(text) - 1) if opaque else text)

@@ -163,7 +163,7 @@ def _keep_assignments(command: Command, words: Sequence[Word]) -> None:
     for word in words:
         name, equals, value = word.text.partition("=")
         if equals and _ASSIGNMENT.match(word.text):
-            command.assignments.append((name.rstrip("+"), ending(word, value)))
+            command.add_assignment(name.rstrip("+"), ending(word, value))
 
 
 def set_options(command: Command, options: frozenset[str]) -> frozenset[str]:
