@@ -28,6 +28,7 @@ $(VENV)/.ready: requirements/gate.txt requirements/dev.txt pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q policies/dockproof
 	@touch $@
 
 .PHONY: setup
