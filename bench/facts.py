@@ -1,12 +1,14 @@
 """What the facts cost, as ratios to BuildKit's parser and to hadolint over the same files in the same minute.
 
 Run it with `python -m bench.facts` from the repository's root. The parts add up: `all` is everything that a source
-policy may ask of a file. Each figure is the best of several rounds, and the parts and the yardstick take turns.
+policy may ask of a file. Figures are processor time, so that other work on the machine does not count; each is the
+best of several rounds, in which the parts and the yardstick take turns.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -24,7 +26,7 @@ from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 ROUNDS = 5
 _REACH_BUILDKIT = 3.0
@@ -85,19 +87,32 @@ def best_of(
     return best
 
 
+def _children_milliseconds(
+    command: Sequence[str], environment: Mapping[str, str] | None = None
+) -> tuple[float, bytes]:
+    """Processor time of one child process, and what it printed."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=600)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return spent * 1000, done.stdout
+
+
 def hadolint(texts: Sequence[str]) -> float:
-    """Milliseconds a file of one hadolint run over all of them."""
+    """Milliseconds a file of one hadolint run over all of them.
+
+    Raises:
+        RuntimeError: it printed no report.
+    """
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, f"{index}.Dockerfile") for index in range(len(texts))]
         for path, text in zip(paths, texts, strict=True):
             path.write_text(text)
-        command = [str(Path(sys.executable).with_name("hadolint")), "--no-fail", "--format", "json"]
-        began = time.process_time()
-        done = subprocess.run([*command, *map(str, paths)], capture_output=True, check=True, timeout=600)
-        spent = time.process_time() - began
-        if not done.stdout.startswith(b"["):
-            raise RuntimeError(f"hadolint printed no report: {done.stderr[:200]!r}")
-    return spent * 1000 / len(texts)
+        program = str(Path(sys.executable).with_name("hadolint"))
+        spent, report = _children_milliseconds([program, "--no-fail", "--format", "json", *map(str, paths)])
+    if not report.startswith(b"[{"):
+        raise RuntimeError(f"hadolint printed no report: {report[:200]!r}")
+    return spent / len(texts)
 
 
 def import_milliseconds(module: str, rounds: int = 7) -> float:
@@ -105,13 +120,11 @@ def import_milliseconds(module: str, rounds: int = 7) -> float:
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache, "PYTHONPATH": os.pathsep.join(sys.path)}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        times: dict[str, list[float]] = {"pass": [], f"import {module}": []}
+        best = dict.fromkeys(("pass", f"import {module}"), float("inf"))
         for _ in range(rounds):
-            for code, spent in times.items():
-                began = time.process_time()
-                subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
-                spent.append(time.process_time() - began)
-    bare, imported = (min(spent) * 1000 for spent in times.values())
+            for code, spent in best.items():
+                best[code] = min(spent, _children_milliseconds([sys.executable, "-c", code], environment)[0])
+    bare, imported = best.values()
     return imported - bare
 
 

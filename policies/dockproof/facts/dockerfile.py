@@ -144,7 +144,7 @@ class Instruction:
         """From the keyword to the last character, here-documents included."""
         line = self._line
         start = self._start or (line.start, line.column)
-        return Span(*start, line.end, line.end_column)
+        return Span(*start, line.end, len(line.last.rstrip("\r")) + 1)
 
     @property
     def line(self) -> int:
@@ -475,7 +475,7 @@ def _instructions(reader: Reader) -> Iterator[Instruction]:
         text = texts[index]
         at = next(answers) if text else 0
         lead = len(line.text) - len(text)
-        yield Instruction(line, text[:at].rstrip("\t\v\f\r "), text[at:], lead + at, (index, escape, None))
+        yield Instruction(line, text[:at].rstrip(SPACE), text[at:], lead + at, (index, escape, None))
 
 
 def _split_keywords(texts: list[str]) -> list[int]:

@@ -19,6 +19,7 @@ LINE_LIMIT = 65_535
 """Bytes of a line; a longer one makes BuildKit refuse the file."""
 
 _DIRECTIVE = re.compile(rf"#[{SPACE}]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z")
+_TRAILING = frozenset(SPACE)  # what may stand behind an escape, or is cut off
 _DIRECTIVE_NAMES = frozenset({"syntax", "escape", "check"})
 _HEREDOC_KEYWORDS = frozenset({"run", "copy", "add"})
 
@@ -38,7 +39,7 @@ class JoinedLine:
         text: its lines joined, escapes at line ends, comments between them and white space around it gone.
         start: its first physical line, 1-based.
         end: its last one, here-document bodies included.
-        end_column: 1-based column behind the last character of that line.
+        last: that line as it stands.
         column: 1-based column of its first character.
         pieces: where the parts of `text` came from, in order.
         heredocs: its here-documents.
@@ -61,7 +62,7 @@ class JoinedLine:
         self.end = start
         self.column = column
         self.pieces = [Piece(0, start, column)]
-        self.end_column = column
+        self.last = text
 
 
 class Reader:
@@ -153,8 +154,6 @@ class Reader:
 
     def _cut_escape(self, line: str) -> str | None:
         """The line without the escape at its end, None where it does not continue."""
-        if self.escape not in line[-4:] and not line[-1:].isspace():
-            return None
         line = line.rstrip("\r").rstrip(" \t")
         if line.endswith(self.escape) and not line.endswith(self.escape * 2):
             return line[:-1]
@@ -166,15 +165,17 @@ class Reader:
         if self._above:
             joined.comments = tuple(self._above)
             self._above.clear()
-        cut = self._cut_escape(rest)
-        if cut is not None:
-            self._join(joined, cut)
-            joined.end = self._at
-        joined.text = joined.text.rstrip(SPACE)
+        # Nearly all last lines end in neither: they need no closer look.
+        if rest[-1] == self.escape or rest[-1] in _TRAILING:
+            cut = self._cut_escape(rest)
+            if cut is not None:
+                self._join(joined, cut)
+                joined.end = self._at
+            joined.text = joined.text.rstrip(SPACE)
         self.joined.append(joined)
         if "<<" in joined.text:
             self._read_heredocs(joined)
-        joined.end_column = len(self.lines[joined.end - 1].rstrip("\r")) + 1
+        joined.last = self.lines[joined.end - 1]
 
     def _join(self, joined: JoinedLine, text: str) -> None:
         """Read the lines that continue the instruction; comments and blank lines end nothing."""
