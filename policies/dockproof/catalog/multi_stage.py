@@ -143,7 +143,7 @@ class MultiStage(Policy):
         SourceMutant(
             "headers",
             _USER,
-            f"RUN apt-get update && apt-get install -y --no-install-recommends libpq-dev"
+            f"RUN apt-get update && apt-get install -y --no-install-recommends libpq-dev=17.6-0"
             f" && rm -rf /var/lib/apt/lists/*\n{_USER}",
             clause="build-tools",
         ),

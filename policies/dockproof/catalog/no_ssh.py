@@ -106,7 +106,7 @@ class NoSsh(Policy):
         SourceMutant(
             "installed",
             _USER,
-            f"RUN apt-get update && apt-get install -y --no-install-recommends openssh-server"
+            f"RUN apt-get update && apt-get install -y --no-install-recommends openssh-server=1:10.0p1-7"
             f" && rm -rf /var/lib/apt/lists/*\n{_USER}",
             clause="server",
         ),

@@ -141,7 +141,7 @@ class UnattendedInstall(Policy):
         SourceMutant("yum", _YES, "yum install ", clause="yum"),
         SourceMutant("dnf", _YES, "dnf install ", clause="dnf"),
         SourceMutant("zypper", _YES, "zypper install ", clause="zypper"),
-        SourceMutant("pacman", _YES, "pacman -S ", clause="pacman"),
+        SourceMutant("pacman", _YES, "pacman -S ", clause="pacman", also=frozenset({"waiver"})),
     )
 
 
