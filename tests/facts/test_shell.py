@@ -233,6 +233,9 @@ def test_finds_what_find_runs() -> None:
     [
         ("a -y", ("-y", "--yes"), True),
         ("a -qy", ("-y",), True),
+        ("a -qO-", ("-q",), True),
+        ("a -n1", ("-n",), True),
+        ("a -x/y", ("-y",), False),
         ("a --yes", ("-y", "--yes"), True),
         ("a --yes=true", ("--yes",), True),
         ("a -- -y", ("-y",), False),
@@ -244,7 +247,7 @@ def test_has_options(text: str, options: tuple[str, ...], *, expected: bool) -> 
     assert read(f"RUN {text}").commands[0].has(*options) is expected
 
 
-@pytest.mark.parametrize("text", ["a -o x", "a -ox", "a --out=x", "a --out x", "a -fo x"])
+@pytest.mark.parametrize("text", ["a -o x", "a -ox", "a -o=x", "a --out=x", "a --out x", "a -fo x", "a -fox"])
 def test_gives_option_values(text: str) -> None:
     """An option's value is found in all spellings."""
     assert read(f"RUN {text}").commands[0].option("-o", "--out") == "x"

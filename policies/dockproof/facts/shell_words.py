@@ -13,6 +13,7 @@ from dockproof.facts.span import Span
 from dockproof.patterns import pattern
 
 _EXPANDED = pattern(r"[$`]")
+_CLUSTER = pattern(r"-[A-Za-z0-9]*")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -314,18 +315,25 @@ class Command:
 
 
 def _matches(text: str, name: str) -> bool:
-    if not text.startswith("-"):
-        return False
     if text == name or (name.startswith("--") and text.startswith(f"{name}=")):
         return True
-    return len(name) == 2 and not text.startswith("--") and name[1] in text and text[1:].isalpha()  # noqa: PLR2004
+    return _in_cluster(text, name) > 0
+
+
+def _in_cluster(text: str, name: str) -> int:
+    """Find a one-letter option in `-qy` or `-qO-`; 0 where it is not."""
+    if len(name) != 2 or not text.startswith("-") or text.startswith("--"):  # noqa: PLR2004  # a dash and a letter
+        return 0
+    letters = _CLUSTER.match(text)
+    return text.find(name[1], 1, letters.end() if letters else 0) if name[1] != "-" else 0
 
 
 def _value(text: str, name: str) -> str | None:
+    """Give the value that is glued to the option, None where the next word has to be it."""
     if name.startswith("--"):
         return text[len(name) + 1 :] if text.startswith(f"{name}=") else None
-    glued = len(name) == 2 and len(text) > 2 and text.startswith(name)  # noqa: PLR2004
-    return text[2:].removeprefix("=") if glued else None
+    at = _in_cluster(text, name)
+    return text[at + 1 :].removeprefix("=") or None if at > 0 else None
 
 
 def ending(word: Word, text: str) -> Word:
