@@ -96,6 +96,7 @@ class PinnedBase(Policy):
             f"FROM python:3.13-slim-trixie{_DIGEST}",
             "ARG BASE\nFROM ${BASE} AS",
             clause="unknown-image",
+            also=frozenset({"defined-variables"}),
             at="FROM ${BASE}",
         ),
         SourceMutant(
