@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dockproof.facts.dockerfile import parse
 from dockproof.facts.downloads import Download, added, downloads
@@ -175,3 +177,30 @@ def test_reads_add() -> None:
         [("git", "https://x/y.git#v1", False)],
     ]
     assert added(file.instructions[1])[1].url.span.column == 17
+
+
+_WORDS = [
+    *(
+        "curl",
+        "wget",
+        "git",
+        "clone",
+        "-o",
+        "-O",
+        "-k",
+        "-c",
+        "https://x/a",
+        "a.tgz",
+        "sh",
+        "sha256sum",
+        "echo",
+    ),
+    *("|", "&&", "(", ")", "$(", "'", '"', "<(", "-"),
+]
+
+
+@given(st.lists(st.sampled_from(_WORDS), max_size=14).map(" ".join) | st.text(max_size=60))
+def test_never_raises(text: str) -> None:
+    """Any text is read, and every answer about a download is given."""
+    for found in fetched(text):
+        assert isinstance((found.scheme, found.host, found.local, found.checked, found.run_by), tuple)

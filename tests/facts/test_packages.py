@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dockproof.facts.dockerfile import parse
 from dockproof.facts.packages import MANAGERS, PackageCall, package_calls
@@ -243,3 +245,30 @@ def test_knows_all_managers_of_the_catalogue() -> None:
     assert {"apt-get", "apk", "dnf", "zypper", "pip", "uv", "npm", "yarn", "gem", "go", "cargo"} <= set(
         MANAGERS
     )
+
+
+_WORDS = st.lists(
+    st.sampled_from(
+        [
+            *("install", "add", "update", "-y", "-r", "-t", "--x", "--x=y", "-qqo", "--", "-"),
+            *("a", "b==1", "@c/d@2", "$E", ".", "./f", "https://g"),
+        ]
+    )
+)
+
+
+@given(st.sampled_from(sorted(MANAGERS)), _WORDS)
+def test_every_word_has_one_part(manager: str, words: list[str]) -> None:
+    """A word is an option, an option's value or an operand, and each package is one of them."""
+    for call in calls(" ".join([manager, *words])):
+        arguments = call.arguments
+        parts = {word.end for word in arguments.operands} | {option.word.end for option in arguments.options}
+        assert parts <= {word.end for word in call.command.words[1:]}
+        assert {package.word.end for package in call.packages} | {word.end for word in call.files} <= parts
+
+
+@given(st.text(max_size=60))
+def test_never_raises(text: str) -> None:
+    """Any text behind a manager's name is read."""
+    for manager in ("apt-get", "pip", "npm", "go", "python3 -m pip"):
+        calls(f"{manager} install {text}")

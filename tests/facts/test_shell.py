@@ -251,3 +251,59 @@ def test_has_options(text: str, options: tuple[str, ...], *, expected: bool) -> 
 def test_gives_option_values(text: str) -> None:
     """An option's value is found in all spellings."""
     assert read(f"RUN {text}").commands[0].option("-o", "--out") == "x"
+
+
+def places(text: str) -> list[tuple[str, int, int]]:
+    """Give name, line and column of the commands of a file's last instruction."""
+    found = script(parse(text).instructions[-1]).commands
+    return [(one.name, one.span.line, one.span.column) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "FROM a\nRUN cat <<A > x && b <<B | c\none $(d)\nA\ntwo\nB\n",
+            [("cat", 2, 5), ("b", 2, 20), ("c", 2, 28), ("d", 3, 7)],
+        ),
+        ("FROM a\nONBUILD RUN <<-EOF\n\ta\n\t\tb c\n\tEOF\n", [("a", 3, 2), ("b", 4, 3)]),
+        ("FROM a\r\nRUN <<E\r\nset -e\r\na b\r\nE\r\n", [("set", 3, 1), ("a", 4, 1)]),
+        ("# escape=`\nFROM a\nRUN a `\n  && b", [("a", 3, 5), ("b", 4, 6)]),
+        ("FROM a\nRUN sh -c 'a && \\\n  b'", [("sh", 2, 5), ("a", 2, 12), ("b", 3, 3)]),
+        ("FROM a\nRUN cat <<E | bash\nx\nE", [("cat", 2, 5), ("bash", 2, 15), ("x", 3, 1)]),
+        ('FROM a\nCMD ["sh", "-c", "\\ta\\n\\u0062"]', [("sh", 2, 6), ("a", 2, 21), ("b", 2, 24)]),
+        ("FROM a\nRUN a # c \\\n && b", [("a", 2, 5)]),
+    ],
+)
+def test_places_are_those_of_the_file(text: str, expected: list[tuple[str, int, int]]) -> None:
+    """Heredocs, dropped tabs, line ends, escapes and nested scripts do not move a command's place."""
+    assert places(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("shell", "options"),
+    [
+        (("/bin/bash", "-o", "pipefail", "-c"), {"pipefail"}),
+        (("/bin/sh", "-exc"), {"e", "x"}),
+        (("conda", "run", "-n", "x", "/bin/bash", "-eo", "pipefail", "-c"), {"e", "pipefail"}),
+    ],
+)
+def test_finds_the_posix_shell_in_shell_instruction(shell: tuple[str, ...], options: set[str]) -> None:
+    """SHELL may start its POSIX shell through another program."""
+    found = read("RUN a", shell)
+    assert found.posix
+    assert found.options == options
+
+
+def test_reads_a_heredoc_by_its_interpreter() -> None:
+    """A heredoc that names a POSIX shell runs with that one's options, whatever SHELL is."""
+    found = read("RUN <<E\n#!/usr/bin/env -S bash -eu\na | b\nE", ("pwsh", "-c"))
+    assert found.posix
+    assert found.commands[0].shell_options == {"e", "u"}
+
+
+def test_is_kept_with_its_instruction() -> None:
+    """Asking again gives the same script."""
+    (run,) = parse("FROM a\nRUN a").instructions[1:]
+    assert script(run) is script(run)
+    assert script(run) is not script(run, ("/bin/bash", "-c"))

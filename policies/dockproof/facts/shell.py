@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from functools import lru_cache
+from itertools import dropwhile
 from typing import TYPE_CHECKING
 
 from dockproof.facts import shell_wrappers
@@ -235,5 +236,6 @@ def _judge(words: tuple[str, ...], what: str) -> tuple[str, frozenset[str]]:
 def _judge_shebang(text: str) -> tuple[str, frozenset[str]]:
     words = text[2:].partition("\n")[0].split()
     if words and words[0].endswith("/env"):
-        words = [word for word in words[1:] if not word.startswith("-") and "=" not in word] or words
+        rest = dropwhile(lambda word: word.startswith("-") or "=" in word, words[1:])
+        words = list(rest) or words
     return _judge(tuple(words), "the heredoc's interpreter")
