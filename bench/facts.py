@@ -7,6 +7,7 @@ best of several rounds, in which the parts and the yardstick take turns.
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import subprocess
@@ -129,12 +130,19 @@ def import_milliseconds(module: str, rounds: int = 7) -> float:
 
 
 def growth(texts: Sequence[str]) -> list[tuple[int, float]]:
-    """Kilobytes of one ever longer file, and microseconds a kilobyte for all its facts."""
+    """Kilobytes of one ever longer file, and microseconds a kilobyte for all its facts.
+
+    Python's collector walks all that lives, now and then, which adds a little at each size; `gc.freeze` keeps what
+    earlier measurements left behind out of that.
+    """
+    gc.collect()
+    gc.freeze()
     found = []
     for count in (10, 40, 160):
         text = "\n".join(texts[:count])
         size = len(text) / 1024
         found.append((round(size), min(_milliseconds(_all, [text]) for _ in range(3)) * 1000 / size))
+    gc.unfreeze()
     return found
 
 
