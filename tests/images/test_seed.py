@@ -51,7 +51,6 @@ def test_names_the_development_packages_of_the_runtime_stages() -> None:
     assert sum("libpq-dev" in message for message in messages) == 3
 
 
-@pytest.mark.xfail(reason="read-only-code is not in the catalogue yet", strict=True)
 @pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.worker"])
 def test_flags_code_given_to_the_user_that_runs_it(name: str) -> None:
     """`chown -R` makes the code writable for whoever breaks in, and copies all of it into one more layer."""

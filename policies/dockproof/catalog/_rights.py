@@ -1,0 +1,279 @@
+"""What a stage's instructions put where, and whom they let change it: COPY, chown, chmod and their like, as values."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+from dockproof.catalog._environment import expanded
+from dockproof.catalog._runs import Run
+from dockproof.facts.mounts import mounts
+from dockproof.facts.options import read_arguments, table
+from dockproof.facts.shell import script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dockproof.facts.dockerfile import Instruction
+    from dockproof.facts.shell_words import Command, Word
+    from dockproof.facts.stages import Stage
+
+
+class Step(NamedTuple):
+    """An instruction with what holds in front of it.
+
+    Attributes:
+        stage: the stage that it is written in.
+        instruction: it, or what an ONBUILD triggers.
+        workdir: the working folder, "." where only the base image knows it.
+        user: the USER, "" where none is set, None where its value is not known.
+    """
+
+    stage: Stage
+    instruction: Instruction
+    workdir: str
+    user: str | None
+
+    def path(self, text: str) -> str:
+        """Make a path absolute and clean; relative to an unknown working folder it stays relative."""
+        return _clean(posixpath.join(self.workdir, text))
+
+    def run(self) -> Run:
+        """Read it as the commands of a RUN; any other instruction has none."""
+        return Run(
+            self.stage, self.instruction, script(self.instruction, self.stage.shell_at(self.instruction))
+        )
+
+
+def steps(stage: Stage) -> Iterator[Step]:
+    """Give the instructions of a stage and of all that it is built FROM, outermost first, each where it is written."""
+    workdir, user = ("/" if stage.root_base.kind == "scratch" else "."), ""
+    known: str | None = user
+    for each in reversed(stage.lineage):
+        for written in each.instructions:
+            instruction = written.effective
+            if instruction.keyword == "WORKDIR":
+                workdir = _clean(
+                    posixpath.join(workdir, each.expand(instruction, instruction.value).text or ".")
+                )
+            elif instruction.keyword == "USER":
+                known = each.expand(instruction, instruction.value).text
+            yield Step(each, instruction, workdir, known)
+
+
+def covers(outer: str, inner: str) -> bool:
+    """Tell whether a path, which may hold the shell's patterns, is another one or a folder around it."""
+    if outer in {"/", "."}:
+        return inner.startswith("/") == (outer == "/")
+    while inner not in {"/", "."}:
+        if inner == outer or (_PATTERN.search(outer) and fnmatchcase(inner, outer)):
+            return True
+        inner = posixpath.dirname(inner) or "."
+    return False
+
+
+_PATTERN = re.compile(r"[*?\[]")
+
+
+def _clean(path: str) -> str:
+    clean = posixpath.normpath(path)
+    return f"/{clean.lstrip('/')}" if clean.startswith("/") else clean
+
+
+# --------------------------------------------------------------------------------------------- COPY and ADD
+
+
+class Copied(NamedTuple):
+    """What a COPY or ADD brings.
+
+    Attributes:
+        step: the instruction.
+        target: where to, without a trailing slash.
+        paths: what stands there afterwards, by name; the target itself where the names are not known.
+        owner: of --chown, "" without, None where its value is not known.
+        mode: of --chmod, likewise.
+    """
+
+    step: Step
+    target: str
+    paths: tuple[str, ...]
+    owner: str | None
+    mode: str | None
+
+
+def copied(step: Step) -> Copied | None:
+    """Read a COPY or ADD; None for any other instruction, and where the target's value is not known."""
+    instruction = step.instruction
+    if instruction.keyword not in {"COPY", "ADD"} or not instruction.words:
+        return None
+    text = step.stage.expand(instruction, instruction.words[-1]).text
+    if text is None:
+        return None
+    target = step.path(text)
+    sources = [step.stage.expand(instruction, word).text or "" for word in instruction.words[:-1]]
+    owner, mode = (
+        step.stage.expand(instruction, instruction.flag(name) or "").text for name in ("chown", "chmod")
+    )
+    return Copied(step, target, _arrived(sources, text, target), owner, mode)
+
+
+def _arrived(sources: Sequence[str], text: str, target: str) -> tuple[str, ...]:
+    """Name the files in the target folder; a folder's content has no names here, so the target stands for it."""
+    names = [posixpath.basename(source) for source in sources]
+    into = text.endswith("/") or text in {".", ".."} or len(sources) > 1
+    if not into or not all("." in name.lstrip(".") and not _PATTERN.search(name) for name in names):
+        return (target,)
+    return tuple(posixpath.join(target, name) for name in names)
+
+
+# ------------------------------------------------------------------------------------------- chown and chmod
+
+
+class Change(NamedTuple):
+    """A command that sets owner, group or mode.
+
+    Attributes:
+        command: the command.
+        kind: `owner`, `group` or `mode`.
+        value: `user[:group]`, the group or the mode; None where it is not known.
+        paths: absolute where they can be; patterns stay.
+        recursive: all below the paths too.
+    """
+
+    command: Command
+    kind: str
+    value: str | None
+    paths: tuple[str, ...]
+    recursive: bool
+
+
+_KINDS = {"chown": "owner", "chgrp": "group", "chmod": "mode", "mkdir": "mode", "install": "mode"}
+_TABLES = {
+    "chown": table(long="from reference"),
+    "chgrp": table(long="from reference"),
+    "chmod": table(long="reference"),
+    "mkdir": table("m", "mode"),
+    "install": table("mogtS", "mode owner group target-directory suffix"),
+}
+_MINUS_MODE = re.compile(r"-[rwxXst]+(?:,.*)?")
+_OUTSIDE = ("/dev", "/proc", "/sys")
+
+
+def changes(step: Step) -> tuple[Change, ...]:
+    """Find what a RUN does to owners and modes of what stays in its layer, in order."""
+    run = step.run()
+    found = (
+        _change(run, step.path(folder), command, before) for command, folder, before in _placed(run, step)
+    )
+    return tuple(change for change in found if change and change.paths)
+
+
+def _placed(run: Run, step: Step) -> Iterator[tuple[Command, str, Command | None]]:
+    """Give each command with the folder that `cd` led to and the command before it."""
+    folder, before = step.workdir, None
+    for command in run.script.commands:
+        if command.name == "cd" and command.arguments:
+            folder = posixpath.join(folder, expanded(run, command.arguments[0]) or ".")
+        yield command, folder, before
+        before = command
+
+
+def _change(run: Run, folder: str, command: Command, before: Command | None) -> Change | None:
+    kind = _KINDS.get(command.name)
+    if kind is None:
+        return None
+    # `chmod -w x` and `chmod -x x`: a mode that looks like options.
+    minus = [word for word in command.words[1:] if kind == "mode" and _MINUS_MODE.fullmatch(word.text)]
+    words = [word for word in command.words[1:] if word not in minus or command.name != "chmod"]
+    arguments = read_arguments(words, _TABLES[command.name])
+    operands = list(minus[:1] if command.name == "chmod" else []) + list(arguments.operands)
+    if command.name in {"mkdir", "install"}:
+        given = [option.word for option in arguments.values("-m", "--mode")]
+        operands = [*given[-1:], *(operands if command.name == "mkdir" else operands[-1:])] if given else []
+    elif arguments.has("--reference"):
+        return None
+    recursive = arguments.has("-R", "--recursive")
+    return _made(run, folder, command, before, operands, recursive=recursive)
+
+
+def _made(
+    run: Run, folder: str, command: Command, before: Command | None, operands: list[Word], *, recursive: bool
+) -> Change | None:
+    if not operands:
+        return None
+    words, found = operands[1:], _found(command, before, operands[1:])
+    paths = [_clean(posixpath.join(folder, path)) for word in found or words if (path := expanded(run, word))]
+    kept = (path for path in paths if not _is_outside(run, path))
+    return Change(
+        command, _KINDS[command.name], expanded(run, operands[0]), tuple(kept), recursive or bool(found)
+    )
+
+
+def _found(command: Command, before: Command | None, operands: Sequence[Word]) -> list[Word]:
+    """Return where `find` starts that gives the command its files, by -exec or through xargs."""
+    source = command.piped_from if "xargs" in command.wrappers else None
+    if source is None and any(word.text == "{}" for word in operands):
+        source = before
+    if source is None or source.name != "find":
+        return []
+    starts: list[Word] = []
+    for word in source.words[1:]:
+        if word.text.startswith(("-", "(", "!")):
+            break
+        starts.append(word)
+    return starts
+
+
+def _is_outside(run: Run, path: str) -> bool:
+    """Whether what is done there leaves nothing in the layer: the kernel's folders and what is mounted."""
+    return any(covers(folder, path) for folder in _OUTSIDE) or any(
+        mount.keeps_out(path) for mount in mounts(run.instruction)
+    )
+
+
+# -------------------------------------------------------------------------------------------------- modes
+
+
+class Grant(NamedTuple):
+    """Whom a mode lets write, and whether it sets the sticky bit."""
+
+    group: bool
+    others: bool
+    sticky: bool
+
+
+_OCTAL = re.compile(r"[0-7]{1,5}")
+_SYMBOLIC = re.compile(r"(?P<who>[ugoa]*)(?P<actions>(?:[-+=](?:[rwxXst]*|[ugo]))+)")
+_ACTION = re.compile(r"(?P<how>[-+=])(?P<what>[rwxXstugo]*)")
+
+
+def grant(mode: str | None) -> Grant:
+    """Read a mode, `777` or `a+rwX,o-w`; what cannot be read grants nothing.
+
+    Without a letter for whom (`+w`) the umask takes the write bit of group and others away.
+    """
+    if mode is None:
+        return Grant(group=False, others=False, sticky=False)
+    if _OCTAL.fullmatch(mode):
+        bits = int(mode, 8)
+        return Grant(bool(bits & 0o020), bool(bits & 0o002), bool(bits & 0o1000))
+    state = {"g": False, "o": False, "t": False}
+    for part in mode.split(","):
+        match = _SYMBOLIC.fullmatch(part)
+        for action in _ACTION.finditer(match["actions"]) if match else ():
+            _apply(state, match["who"] if match else "", action["how"], action["what"])
+    return Grant(state["g"], state["o"], state["t"])
+
+
+def _apply(state: dict[str, bool], who: str, how: str, what: str) -> None:
+    if "t" in what and set(who) != {"g"}:
+        state["t"] = how != "-"
+    for letter in "go":
+        if letter not in who and "a" not in who:
+            continue
+        if "w" in what or "u" in what:
+            state[letter] = how != "-"
+        elif how == "=":
+            state[letter] = what in {"g", "o"} and state[what]
