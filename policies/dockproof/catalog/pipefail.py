@@ -102,8 +102,9 @@ def _is_ignored(command: Command, following: Command) -> bool:
 def _feeding(pipeline: Pipeline) -> Iterator[Command]:
     """Give the first command of each part but the last one, where the part can fail."""
     for element in pipeline.elements[:-1]:
-        if element is not None and not (element[0] is element[1] and _cannot_fail(element[0])):
-            yield element[0]
+        first, last = element if isinstance(element, tuple) else (element, element)
+        if first is not None and not (first is last and _cannot_fail(first)):
+            yield first
 
 
 def _cannot_fail(command: Command) -> bool:
