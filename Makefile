@@ -15,6 +15,8 @@ ENGINE := scripts/engine run --
 PYTEST := $(BIN)/python -m pytest
 # Which local image stands in for which pinned one; an empty list where a registry answers.
 export DOCKPROOF_STAND_INS := $(CURDIR)/build/stand-ins.json
+OVERRIDE := build/compose.stand-ins.json
+COMPOSE = $(ENGINE) docker compose --project-directory . --file compose.yaml --file $(OVERRIDE)
 
 .PHONY: help
 help: ## list the targets
@@ -38,7 +40,15 @@ setup: $(VENV)/.ready ## install the locked requirements into .venv
 engine: setup ## make an engine and the base images ready (uses yours where one answers)
 	@scripts/engine up
 	@mkdir -p build
-	@$(ENGINE) scripts/stand-ins ensure --output $(DOCKPROOF_STAND_INS)
+	@$(ENGINE) scripts/stand-ins ensure --output $(DOCKPROOF_STAND_INS) --override $(OVERRIDE)
+
+.PHONY: up
+up: engine ## run the backend on http://localhost:8000 (docker compose up, from stand-ins where need be)
+	@$(COMPOSE) up --build --detach --wait
+
+.PHONY: down
+down: setup ## stop the backend; its data stays
+	@$(COMPOSE) down
 
 .PHONY: verify
 verify: engine ## the whole gate on compose.yaml; evidence in build/verify/
@@ -62,7 +72,7 @@ prove: setup ## kill every source mutant and print the matrix
 
 .PHONY: fuzz
 fuzz: setup ## the long differential run against BuildKit's parser
-	@$(PYTEST) -q tests/facts -k fuzz
+	@DOCKPROOF_FUZZ=20000 $(PYTEST) -q tests/facts -k fuzz
 
 .PHONY: bench
 bench: setup ## measure, as ratios in one run

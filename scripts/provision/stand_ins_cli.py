@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.provision import build_secrets, cli, engine, host, references, stand_ins
+from scripts.provision import build_secrets, cli, compose_override, engine, host, references, stand_ins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     ensure.add_argument("--json", action="store_true", help="print the result")
     ensure.add_argument("--output", type=Path, metavar="FILE", help="write the result to a file")
     ensure.set_defaults(action=_ensure)
+    ensure.add_argument(
+        "--override", type=Path, metavar="FILE", help="write what `docker compose -f` needs over compose.yaml"
+    )
     secrets = commands.add_parser("build-secrets", help="write the build secrets that this machine needs")
     secrets.add_argument(
         "--json", action="store_true", help="print {id: file} instead of docker build's arguments"
@@ -51,11 +54,18 @@ def _ensure(options: argparse.Namespace) -> int:
     report = stand_ins.ensure(wanted, stand_ins.Engine(env), host.cache_folder())
     text = json.dumps(report, indent=1)
     if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(text + "\n", encoding="utf-8")
+        _write(options.output, text)
+    if options.override:
+        project = references.read_compose(REPOSITORY / "compose.yaml", env)
+        _write(options.override, json.dumps(compose_override.override(project, report), indent=1))
     if options.json or not options.output:
         print(text)
     return 0
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _build_secrets(options: argparse.Namespace) -> int:
