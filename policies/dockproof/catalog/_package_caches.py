@@ -5,11 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof.catalog._environment import expanded, value_of
 from dockproof.facts.mounts import mounts
 from dockproof.facts.packages import package_calls
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,8 +138,8 @@ CACHES = (
         moved=("POETRY_CACHE_DIR",),
     ),
 )
-_NO = re.compile(r"0|n|no|f|false|off", re.IGNORECASE)
-_HOME = re.compile(r"(?:~[A-Za-z_][\w-]*|~|\$HOME|\$\{HOME\}|/root|/home/[^/]+)(?=/|$)")
+_NO = pattern(r"0|n|no|f|false|off", re.IGNORECASE)
+_HOME = pattern(r"(?:~[A-Za-z_][\w-]*|~|\$HOME|\$\{HOME\}|/root|/home/[^/]+)(?=/|$)")
 _ONE_PROGRAM = (frozenset({"yum", "dnf"}), frozenset({"apt", "apt-get", "aptitude"}))
 
 

@@ -31,12 +31,12 @@ References
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog._package_caches import OTHER, left_by
 from dockproof.catalog._runs import runs_of, unread
 from dockproof.finding import Place, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
 if TYPE_CHECKING:
@@ -48,15 +48,15 @@ if TYPE_CHECKING:
 
 # What apt, dnf and the others write where, in the files of an image.
 _LEFT = (
-    ("apt-lists", re.compile(r"(/var/lib/apt/lists)/.+")),
-    ("apt-archives", re.compile(r"(/var/cache/apt)/(?:archives/.+\.deb|(?:src)?pkgcache\.bin)")),
-    ("apk-cache", re.compile(r"(/var/cache/apk|/etc/apk/cache)/.+")),
-    ("yum-cache", re.compile(r"(/var/cache/yum)/.+")),
-    ("dnf-cache", re.compile(r"(/var/cache/(?:dnf|libdnf5))/.+")),
-    ("zypper-cache", re.compile(r"(/var/cache/zypp)/.+")),
-    ("pip-cache", re.compile(r"(/.+/\.cache/pip)/.+")),
-    ("yarn-cache", re.compile(r"(/.+/\.cache/yarn|/.+/\.yarn/berry/cache)/.+")),
-    (OTHER, re.compile(r"(/.+/(?:\.npm/_cacache|\.cache/uv|\.cache/pypoetry))/.+")),
+    ("apt-lists", pattern(r"(/var/lib/apt/lists)/.+")),
+    ("apt-archives", pattern(r"(/var/cache/apt)/(?:archives/.+\.deb|(?:src)?pkgcache\.bin)")),
+    ("apk-cache", pattern(r"(/var/cache/apk|/etc/apk/cache)/.+")),
+    ("yum-cache", pattern(r"(/var/cache/yum)/.+")),
+    ("dnf-cache", pattern(r"(/var/cache/(?:dnf|libdnf5))/.+")),
+    ("zypper-cache", pattern(r"(/var/cache/zypp)/.+")),
+    ("pip-cache", pattern(r"(/.+/\.cache/pip)/.+")),
+    ("yarn-cache", pattern(r"(/.+/\.cache/yarn|/.+/\.yarn/berry/cache)/.+")),
+    (OTHER, pattern(r"(/.+/(?:\.npm/_cacache|\.cache/uv|\.cache/pypoetry))/.+")),
 )
 _SMALL = 1024  # bytes: `dnf clean all` leaves a few files of its own
 _USER = "USER 10001:10001"

@@ -32,6 +32,7 @@ from dockproof.catalog._runs import runs, unread
 from dockproof.catalog._written import written
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Family, Policy, SourceMutant
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 
 _APT = frozenset({"apt-get", "apt", "aptitude"})
 _NO = r"(?:0|no|n|false|off|disable|without)"
-_SETTING = re.compile(rf"APT::Install-Recommends\s*=?\s*\"?{_NO}\b", re.IGNORECASE)
-_IS_NO = re.compile(_NO, re.IGNORECASE)
+_SETTING = pattern(rf"APT::Install-Recommends\s*=?\s*\"?{_NO}\b", re.IGNORECASE)
+_IS_NO = pattern(_NO, re.IGNORECASE)
 _YES = "apt-get install --yes --no-install-recommends"
 
 

@@ -26,12 +26,12 @@ References
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog._runs import runs, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ _JUDGED = frozenset(
     {"install", "add", "in", "localinstall", "module install", "install-n", "install-na", "install-nevra"}
 )
 # `compat-openssl-10` is a name and `curl-8` a version: nobody can tell from the text.
-_MAYBE_VERSION = re.compile(r".+-\d+")
-_OPERATOR = re.compile(r"[=<>~]")
+_MAYBE_VERSION = pattern(r".+-\d+")
+_OPERATOR = pattern(r"[=<>~]")
 _ADD = "COPY app /rootfs/app/app\n"
 
 

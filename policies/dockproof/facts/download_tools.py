@@ -46,6 +46,11 @@ _GIT = table(
     " template config jobs separate-git-dir filter shallow-since shallow-exclude server-option revision"
     " bundle-uri strategy",
 )
+INSECURE: Mapping[str, tuple[str, ...]] = {
+    "curl": ("-k", "--insecure", "--proxy-insecure", "--doh-insecure"),
+    "wget": ("--no-check-certificate",),
+}
+"""The options with which these programs take any certificate."""
 _PYTHON = pattern(r"python[0-9.]*")
 _IN_CODE = pattern(r"(?:https?|ftp)://[^\s'\"`)<>\\]+")
 _FETCHING_CODE = pattern(r"urlopen|urlretrieve|requests\.|httpx\.|http\.client|urllib")
@@ -84,11 +89,19 @@ def _join(folder: str | None, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}" if folder else name
 
 
+def insecure_options(command: Command) -> tuple[str, ...]:
+    """Give the options of a curl or wget that switch certificate checks off, whatever it does."""
+    known = {"curl": _CURL, "wget": _WGET}.get(command.name)
+    if known is None:
+        return ()
+    return _given(read_arguments(command.words[1:], known), *INSECURE[command.name])
+
+
 def _curl(command: Command) -> Iterator[Fetch]:
     arguments = read_arguments(command.words[1:], _CURL)
     if arguments.has("-I", "--head", "-V", "--version", "-T", "--upload-file"):
         return
-    insecure = _given(arguments, "-k", "--insecure", "--proxy-insecure", "--doh-insecure")
+    insecure = _given(arguments, *INSECURE["curl"])
     outputs = [
         option for option in arguments.options if option.name in ("-o", "--output", "-O", "--remote-name")
     ]
@@ -107,7 +120,7 @@ def _wget(command: Command) -> Iterator[Fetch]:
     arguments = read_arguments(command.words[1:], _WGET)
     if arguments.has("--spider", "--version", "-V"):
         return
-    insecure = _given(arguments, "--no-check-certificate")
+    insecure = _given(arguments, *INSECURE["wget"])
     documents = arguments.values("-O", "--output-document")
     folders = arguments.values("-P", "--directory-prefix")
     for url in arguments.operands:

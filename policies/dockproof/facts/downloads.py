@@ -195,6 +195,11 @@ def _checks(commands: Sequence[Command]) -> Iterator[tuple[int, Command, str]]:
                 return
 
 
+def checks_file(script: Script, name: str) -> bool:
+    """Tell whether a command of a script checks the file of that base name, as a later RUN may do."""
+    return any(name in said for _, _, said in _checks(script.commands))
+
+
 def _is_check(command: Command) -> bool:
     name = command.name
     if name in _DIGESTS or name == "openssl":
