@@ -120,6 +120,11 @@ def test_keeps_the_keyword_as_written() -> None:
     assert (one.keyword, one.keyword_text) == ("COPY", "cOpY")
 
 
+def test_keeps_what_go_takes_for_part_of_the_keyword() -> None:
+    """A no-break space belongs to the keyword, which makes it an unknown one."""
+    assert only("USER\xa0 u").keyword_text == "USER\xa0"
+
+
 def test_takes_the_turkish_capital_for_an_i() -> None:
     """Go's lower case of the dotted capital I is a plain i."""
     assert only("MA\u0130NTA\u0130NER x").keyword == "MAINTAINER"

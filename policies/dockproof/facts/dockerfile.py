@@ -458,6 +458,7 @@ def parse(
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LINE_FEED = re.compile("\n")
+_SEPARATING = "\t\v\f\r "  # what ends a keyword: ASCII alone, so that a no-break space stays part of it
 _SENTINEL = " ."
 # White space to Python and not to BuildKit, or not where a keyword ends: hidden from dockerfile-parse.
 _PYTHON_SPACE = dict.fromkeys(
@@ -475,7 +476,7 @@ def _instructions(reader: Reader) -> Iterator[Instruction]:
         text = texts[index]
         at = next(answers) if text else 0
         lead = len(line.text) - len(text)
-        yield Instruction(line, text[:at].rstrip(SPACE), text[at:], lead + at, (index, escape, None))
+        yield Instruction(line, text[:at].rstrip(_SEPARATING), text[at:], lead + at, (index, escape, None))
 
 
 def _split_keywords(texts: list[str]) -> list[int]:
