@@ -53,8 +53,7 @@ class ValidDockerfile(Policy):
     development = Severity.ERROR
     builder = Severity.ERROR
     clauses = (
-        Clause("syntax", "the text is one that can be split into instructions"),
-        Clause("directive", "parser directives are right and stand once"),
+        Clause("syntax", "the text can be split into instructions, and its directives are right"),
         Clause("from-first", "nothing but ARG stands before FROM", same_as=("hadolint:DL3061",)),
         Clause("instruction", "every instruction is one that there is"),
         Clause("flag", "every flag and mount option is one that there is"),
@@ -81,9 +80,7 @@ class ValidDockerfile(Policy):
         return self.at(place, problem.message, stage=stage, clause=_clause(problem, file))
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
-        SourceMutant(
-            "directive", "# The reading app's API.", "# escape=x\n#", clause="directive", at="escape"
-        ),
+        SourceMutant("directive", "# The reading app's API.", "# escape=x\n#", clause="syntax", at="escape"),
         SourceMutant(
             "run-before-from",
             "# one set of layers, built and stored once.\n",
@@ -106,7 +103,6 @@ class ValidDockerfile(Policy):
         ),
         SourceMutant("stage-name", "FROM base AS runtime", "FROM base AS 1runtime", clause="stage"),
         SourceMutant("no-signal", "STOPSIGNAL SIGTERM", "STOPSIGNAL SIGTREM", clause="value"),
-        SourceMutant("endless-line", "STOPSIGNAL SIGTERM", f"LABEL long={'x' * 65_536}", clause="syntax"),
     )
 
 
@@ -117,6 +113,6 @@ class _Place(NamedTuple):
 def _clause(problem: Problem, file: Dockerfile) -> str:
     """The problem's kind; a known instruction that is refused as such stands before FROM, or FROM is missing."""
     if problem.clause != "instruction":
-        return problem.clause
+        return "syntax" if problem.clause == "directive" else problem.clause
     at = next((one for one in file.instructions if one.span.line == problem.line), None)
     return "from-first" if at is not None and at.keyword in KEYWORDS else "instruction"
