@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 
 
 def entry(
-    path: str, mode: int = 0o644, *, uid: int = 0, gid: int = 0, type: str = "file", size: int = 1
-) -> FileEntry:  # noqa: A002 - the facts' word
+    path: str,
+    mode: int = 0o644,
+    *,
+    uid: int = 0,
+    gid: int = 0,
+    type: str = "file",  # noqa: A002 - the facts' word
+    size: int = 1,
+) -> FileEntry:
     """Make a file, of root and readable for all unless said otherwise."""
     return FileEntry(path, type, mode, uid, gid, size, 0, "", 0)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Step(NamedTuple):
-    """An instruction with what holds in front of it.
+    """An instruction with what holds there; a WORKDIR or USER counts for itself.
 
     Attributes:
         stage: the stage that it is written in.
@@ -55,9 +55,8 @@ def steps(stage: Stage) -> Iterator[Step]:
         for written in each.instructions:
             instruction = written.effective
             if instruction.keyword == "WORKDIR":
-                workdir = _clean(
-                    posixpath.join(workdir, each.expand(instruction, instruction.value).text or ".")
-                )
+                text = each.expand(instruction, instruction.value).text
+                workdir = "." if text is None else _clean(posixpath.join(workdir, text))
             elif instruction.keyword == "USER":
                 known = each.expand(instruction, instruction.value).text
             yield Step(each, instruction, workdir, known)
