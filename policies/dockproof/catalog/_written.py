@@ -46,7 +46,10 @@ def written(stage: Stage) -> Iterator[Written]:
 
 def _said(command: Command) -> str:
     bodies = (word.text for redirect in command.redirects for word in redirect.body)
-    return "\n".join([" ".join(word.text for word in command.words[1:]), *bodies])
+    words = " ".join(word.text for word in command.words[1:])
+    return "\n".join(
+        [words.replace(r"\n", "\n").replace(r"\t", "\t"), *bodies]
+    )  # as printf and dash's echo do
 
 
 def _files(command: Command) -> Iterator[str]:

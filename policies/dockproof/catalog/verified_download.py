@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 # What makes files of its input, or keeps it.
 _KEEPERS = frozenset(
-    [
+    {
         "tar",
         "bsdtar",
         "unzip",
@@ -77,7 +77,7 @@ _KEEPERS = frozenset(
         "lz4",
         "pip",
         "apk",
-    ]
+    }
 )
 _INSECURE = pattern(r"(?:http|ftp)://", re.IGNORECASE)
 _REMOTE = pattern(r"(?:https?|ftp)://", re.IGNORECASE)
