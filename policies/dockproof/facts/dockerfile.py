@@ -126,7 +126,6 @@ class Instruction:
         self.keyword = keyword if keyword in KEYWORDS else _upper(keyword)
         self.index, self.escape, self._start = place
         self._line = line
-        self._pieces = line.pieces
         self._raw_at = raw_at
         if raw.startswith("--"):
             self._raw_flags, rest = split_flags(raw)
@@ -289,16 +288,16 @@ class Instruction:
     def locate(self, offset: int) -> tuple[int, int]:
         """The line and column of the file where the character at `offset` of `value` stands."""
         at = self._at + offset
-        pieces = self._pieces
-        offset, line, column = (
-            pieces[bisect_right(pieces, at, key=_offset_of) - 1] if len(pieces) > 1 else pieces[0]
-        )
-        return line, column + at - offset
+        pieces = self._line.pieces
+        if not pieces:
+            return self._line.start, self._line.column + at
+        start, line, column = pieces[bisect_right(pieces, at, key=_offset_of) - 1]
+        return line, column + at - start
 
     def span_of(self, start: int, end: int) -> Span:
         """The span of `value[start:end]`."""
         line, column = self.locate(start)
-        if len(self._pieces) == 1:
+        if not self._line.pieces:
             return Span(line, column, line, column + max(end - start, 0))
         if end <= start:
             return Span(line, column, line, column)

@@ -8,12 +8,15 @@ blank lines between and inside instructions, here-document bodies, and where eve
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dockproof.facts.heredoc import Opening, openings
 from dockproof.facts.lexer import ExpansionError
 from dockproof.facts.span import Comment, Directive, Heredoc, Problem, Span
 from dockproof.facts.words import SPACE, NotStringsError, parse_json, split_flags, split_once
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LINE_LIMIT = 65_535
 """Bytes of a line; a longer one makes BuildKit refuse the file."""
@@ -41,7 +44,7 @@ class JoinedLine:
         end: its last one, here-document bodies included.
         last: that line as it stands.
         column: 1-based column of its first character.
-        pieces: where the parts of `text` came from, in order.
+        pieces: where the parts of `text` came from, in order; none for a line that stands as it is.
         heredocs: its here-documents.
         comments: those directly above it, without a blank line between.
         inner_comments: those between its lines.
@@ -50,6 +53,7 @@ class JoinedLine:
     """
 
     # Most lines are one piece with nothing special about them: these stand for what is not set.
+    pieces: Sequence[Piece] = ()
     heredocs: tuple[Heredoc, ...] = ()
     comments: tuple[Comment, ...] = ()
     inner_comments: tuple[Comment, ...] = ()
@@ -61,7 +65,6 @@ class JoinedLine:
         self.start = start
         self.end = start
         self.column = column
-        self.pieces = [Piece(0, start, column)]
         self.last = text
 
 
@@ -181,7 +184,7 @@ class Reader:
         """Read the lines that continue the instruction; comments and blank lines end nothing."""
         texts = [text]
         length = len(text)
-        pieces = joined.pieces
+        joined.pieces = pieces = [Piece(0, joined.start, joined.column)]
         comments: list[Comment] = []
         blanks: list[int] = []
         while self._at < len(self.lines):
