@@ -5,8 +5,8 @@ What it holds
 Image: no visible file has the setuid or setgid bit, in the base or above it, but for those that the option `allow`
 names: patterns of absolute paths, by default the handful that Debian, Alpine and UBI ship (`su`, `mount`, `passwd` and
 their like, in `/bin`, `/sbin`, `/usr/bin`, `/usr/sbin`). They are what distributions review; an empty list
-(`allow = []`) asks for none at all. A file of that name counts as the distribution's only where it belongs to root. The finding says
-whether the file is from the base or from an own layer, and from which.
+(`allow = []`) asks for none at all. A file of that name counts as the distribution's only where it belongs to root. The
+finding says whether the file is from the base or from an own layer, and from which.
 
 Why it matters
 --------------
