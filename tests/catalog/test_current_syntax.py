@@ -141,3 +141,20 @@ def test_names_the_stage_and_the_fix() -> None:
     """Each finding can be acted on."""
     found = findings(POLICY, "FROM a:1 AS b\nMAINTAINER me\nENV A b\n")
     assert [(f.stage, bool(f.help)) for f in found] == [("b", True), ("b", True)]
+
+
+@pytest.mark.parametrize(
+    "line", ["ARG foo bar", "ARG VERSION 1.2.3", "ARG URL https://x.org", "ARG MODE fast"]
+)
+def test_flags_an_argument_whose_value_became_another_argument(line: str) -> None:
+    """A second word that is no variable's name, or one that nobody uses, was meant as the value."""
+    assert red(POLICY, f"FROM a:1\n{line}\nRUN echo $foo\n") == [(2, "key-value")]
+    assert red(POLICY, f"{line}\nFROM a:1\n") == [(1, "key-value")]
+
+
+@pytest.mark.parametrize(
+    "line", ["ARG TARGETOS TARGETARCH", "ARG UID GID", "ARG a b c", "ARG a b=1", "ARG uid gid", "ARG A"]
+)
+def test_passes_several_arguments_on_one_line(line: str) -> None:
+    """ARG may declare as many as it likes."""
+    assert red(POLICY, f"FROM a:1\n{line}\nRUN id ${{uid}} $gid\n") == []

@@ -2,10 +2,11 @@
 
 What it holds
 -------------
-There is no MAINTAINER (`maintainer`), no `ENV name value` or `LABEL name value` (`key-value`), and no empty line inside
-a continued instruction (`empty-continuation`); comment lines there and empty lines in a here-document are fine. All
-instructions are upper case, or all lower case, as most of them are (`casing`); AS is cased as its FROM (`from-as`);
-stage names are lower case (`stage-name`). Where the file asks for BuildKit's experimental check by
+There is no MAINTAINER (`maintainer`), no `ENV name value` or `LABEL name value`, nor an ARG that looks so: two words
+of which the second is no name of a variable, or a lower-case one that the file never uses (`key-value`). No empty line
+stands inside a continued instruction (`empty-continuation`); comment lines there and empty lines in a here-document
+are fine. All instructions are upper case, or all lower case, as most of them are (`casing`); AS is cased as its FROM
+(`from-as`); stage names are lower case (`stage-name`). Where the file asks for BuildKit's experimental check by
 `# check=experimental=InvalidDefinitionDescription` (or `all`), or the option `descriptions` is set, a comment right
 above a named FROM or an ARG begins with the stage's or argument's name (`description`).
 
@@ -26,10 +27,12 @@ References
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dockproof.facts.words import KEYWORDS
 from dockproof.finding import Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
     from dockproof.policy import Mutant, SourceTarget
 
+_NAME = pattern(r"[A-Za-z_]\w*")
 _CHECK = "InvalidDefinitionDescription"
 _STOP = "STOPSIGNAL SIGTERM"
 
@@ -88,14 +92,14 @@ class CurrentSyntax(Policy):
         described = target.options["descriptions"] or _asks_for_descriptions(file)
         for instruction in file.instructions:
             stage = stages.get(id(instruction))
-            yield from self._old(instruction, stage)
+            yield from self._old(instruction, stage, file.text)
             yield from self._cased(instruction, stage, lower=lower)
             if described and (fault := _description_fault(instruction)):
                 yield self.at(
                     instruction, fault, stage=stage, clause="description", help="or put an empty line between"
                 )
 
-    def _old(self, instruction: Instruction, stage: Stage | None) -> Iterator[Finding]:
+    def _old(self, instruction: Instruction, stage: Stage | None, text: str) -> Iterator[Finding]:
         if instruction.keyword == "MAINTAINER":
             message = "MAINTAINER is deprecated"
             fix = "write LABEL org.opencontainers.image.authors=…"
@@ -106,6 +110,15 @@ class CurrentSyntax(Policy):
             message = f"{inner.keyword} {name} is followed by a blank where = belongs"
             yield self.at(
                 inner, message, stage=stage, clause="key-value", help=f"write {inner.keyword} {name}=…"
+            )
+        if inner.keyword == "ARG" and (value := _meant_as_value(inner, text)):
+            message = f"ARG {inner.value} declares {value} as another argument, and gives no value"
+            yield self.at(
+                inner,
+                message,
+                stage=stage,
+                clause="key-value",
+                help=f"write ARG {inner.pairs[0].name}={value}",
             )
         if instruction.blank_lines:
             message = f"an empty line stands inside {instruction.keyword}: BuildKit will refuse that"
@@ -133,6 +146,7 @@ class CurrentSyntax(Policy):
         ),
         SourceMutant("legacy-env", _STOP, f"{_STOP}\nENV MODE fast", clause="key-value", at="ENV MODE"),
         SourceMutant("legacy-label", _STOP, f"{_STOP}\nLABEL mode fast", clause="key-value", at="LABEL mode"),
+        SourceMutant("legacy-arg", "ARG VERSION=0.1.0", "ARG VERSION 0.1.0", clause="key-value"),
         SourceMutant("empty-line", "EXPOSE 8000", "EXPOSE \\\n\n 8000", clause="empty-continuation"),
         SourceMutant("mixed", "WORKDIR /app", "Workdir /app", clause="casing"),
         SourceMutant("lower", _STOP, _STOP.replace("STOPSIGNAL", "stopsignal"), clause="casing"),
@@ -146,6 +160,15 @@ class CurrentSyntax(Policy):
             at="ARG VERSION",
         ),
     )
+
+
+def _meant_as_value(argument: Instruction, text: str) -> str:
+    """The second of two bare words where it reads like a value, "" elsewhere; `ARG TARGETOS TARGETARCH` names two."""
+    names = [pair.name for pair in argument.pairs if pair.value is None]
+    if len(names) != 2 or len(argument.pairs) != 2 or names[1].isupper():  # noqa: PLR2004 - a name and a value
+        return ""
+    used = _NAME.fullmatch(names[1]) and re.search(rf"\$\{{?{names[1]}\b", text)
+    return "" if used else names[1]
 
 
 def _is_mostly_lower(file: Dockerfile) -> bool:
