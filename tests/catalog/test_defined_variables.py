@@ -120,6 +120,11 @@ def test_flags_an_argument_out_of_scope() -> None:
     assert red(POLICY, "FROM --platform=$BUILDPLATFORM org/base:1\n") == []
 
 
+def test_passes_an_argument_that_the_base_sets_too() -> None:
+    """`rust` sets RUST_VERSION itself, whatever is called so before FROM."""
+    assert red(POLICY, "ARG RUST_VERSION=1.90\nFROM rust:$RUST_VERSION\nLABEL rust=$RUST_VERSION\n") == []
+
+
 def test_flags_a_name_of_another_stage() -> None:
     """A stage that is not built FROM it sees nothing of it."""
     text = "FROM alpine:3 AS a\nARG V=1\nENV W=1\nFROM alpine:3\nLABEL v=$V w=$W\n"

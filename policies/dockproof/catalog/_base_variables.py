@@ -32,8 +32,8 @@ _BEGINNINGS: Mapping[str, tuple[str, ...]] = {
 because the next release may set one more of its kind."""
 
 
-def may_set(base: Base, name: str) -> bool:
-    """Tell whether an image from outside may set a variable; True where the image is not known here.
+def sets(base: Base, name: str) -> bool | None:
+    """Tell whether an image from outside sets a variable, None where the image is not known here.
 
     Args:
         base: what the outermost stage of a lineage is built from.
@@ -42,4 +42,4 @@ def may_set(base: Base, name: str) -> bool:
     if base.kind == "scratch":
         return False
     beginnings = _BEGINNINGS.get(base.ref.familiar) if base.ref else None
-    return beginnings is None or name == "PATH" or name.startswith(beginnings)
+    return None if beginnings is None else name == "PATH" or name.startswith(beginnings)

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from dockproof.catalog._base_variables import may_set
+from dockproof.catalog._base_variables import sets
 from dockproof.facts.suggest import near
 from dockproof.facts.values import PLATFORM_ARGUMENTS, PROXY_ARGUMENTS, expand
 from dockproof.finding import Severity
@@ -198,14 +198,15 @@ def _own_names(pairs: tuple[Pair, ...], at: int, keyword: str) -> frozenset[str]
 
 def _why_undefined(name: str, instruction: Instruction, stage: Stage, file: Dockerfile) -> str:
     """Say why a name is certainly undefined at a line, "" where the base image may set it."""
-    if name in PROXY_ARGUMENTS:
+    in_base = sets(stage.root_base, name)
+    if name in PROXY_ARGUMENTS or in_base:
         return ""
     if any(pair.name == name for one in file.arguments for pair in one.pairs) or name in PLATFORM_ARGUMENTS:
         return f"${name} is not visible in a stage that does not say ARG {name}"
     later = next((one for one in _defining(name, stage) if one.index > instruction.index), None)
     if later is not None:
         return f"${name} is set on line {later.span.line} only"
-    if may_set(stage.root_base, name):
+    if in_base is None:
         return ""
     known = {pair.name for each in stage.lineage for one in each.instructions for pair in one.pairs} | {
         "PATH"
