@@ -131,7 +131,7 @@ class DefinedVariables(Policy):
             at="GREETING",
         ),
         SourceMutant("platform", "WORKDIR /app", "WORKDIR /app/$TARGETARCH", clause="undefined"),
-        SourceMutant("later", "WORKDIR /app", "WORKDIR $PYTHONPATH", clause="undefined"),
+        SourceMutant("later", "WORKDIR /app", "WORKDIR $HOME", clause="undefined"),
         SourceMutant(
             "same-env",
             "PYTHONPATH=/app",
