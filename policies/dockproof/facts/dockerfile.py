@@ -38,7 +38,7 @@ from dockproof.facts.words import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dockproof.facts.values import Scope
 
@@ -287,12 +287,12 @@ class Instruction:
 
     def locate(self, offset: int) -> tuple[int, int]:
         """The line and column of the file where the character at `offset` of `value` stands."""
-        at = self._at + offset
-        pieces = self._line.pieces
-        if not pieces:
-            return self._line.start, self._line.column + at
-        start, line, column = pieces[bisect_right(pieces, at, key=_offset_of) - 1]
-        return line, column + at - start
+        return _locate(self._line, self._at + offset)
+
+    def locator(self) -> Callable[[int], tuple[int, int]]:
+        """`locate` as a function that does not hold the instruction, for what the instruction holds."""
+        line, start = self._line, self._at
+        return lambda offset: _locate(line, start + offset)
 
     def span_of(self, start: int, end: int) -> Span:
         """The span of `value[start:end]`."""
@@ -308,6 +308,14 @@ class Instruction:
     def effective(self) -> Instruction:
         """What is judged: the inner instruction of ONBUILD, else itself."""
         return self.trigger or self
+
+
+def _locate(line: JoinedLine, at: int) -> tuple[int, int]:
+    """The line and column of the file where the character at an offset of a joined line stands."""
+    if not line.pieces:
+        return line.start, line.column + at
+    start, number, column = line.pieces[bisect_right(line.pieces, at, key=_offset_of) - 1]
+    return number, column + at - start
 
 
 def _offset_of(piece: Piece) -> int:

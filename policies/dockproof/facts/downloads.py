@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import ref
 
 from dockproof.facts import shell_wrappers
 from dockproof.facts.download_tools import TOOLS, Fetch, base_name
+from dockproof.facts.shell import held
 from dockproof.facts.shell_words import Command, Source, Word
 from dockproof.patterns import pattern
 
@@ -83,7 +85,7 @@ class Download(NamedTuple):
             a whole commit id or of what a variable names. It need not be enough: see its name and words.
         piped_into: the command that reads it, through a pipe or as `sh -c "$(curl …)"`.
         command: the command that fetches it, None for ADD.
-        instruction: the instruction that it stands in.
+        written_in: the instruction that it stands in, or a weak reference to it; ask `instruction`.
         insecure: the options that switch certificate checks off, as written.
         checksum: ADD's --checksum, or the commit id that it names; None without.
     """
@@ -94,9 +96,18 @@ class Download(NamedTuple):
     checked_by: Command | None
     piped_into: Command | None
     command: Command | None
-    instruction: Instruction
+    written_in: Instruction | ref[Instruction]
     insecure: tuple[str, ...] = ()
     checksum: str | None = None
+
+    @property
+    def instruction(self) -> Instruction:
+        """The instruction that it stands in.
+
+        Raises:
+            ReferenceError: the Dockerfile is gone, because nothing else holds it.
+        """
+        return held(self.written_in) if isinstance(self.written_in, ref) else self.written_in
 
     @property
     def checked(self) -> bool:
@@ -169,7 +180,7 @@ def _find(script: Script) -> Iterator[Download]:
                 _check_of(fetch, at, command, checks),
                 command.piped_into or _fed(command),
                 command,
-                script.instruction,
+                script.written_in,
                 fetch.insecure,
                 fetch.pin,
             )

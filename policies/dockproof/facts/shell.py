@@ -17,6 +17,7 @@ from bisect import bisect_right
 from functools import lru_cache
 from itertools import dropwhile
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from dockproof.facts import shell_wrappers
 from dockproof.facts.heredoc import read_word
@@ -44,6 +45,18 @@ _JSON_PART = pattern(r"\\u[0-9a-fA-F]{4}|\\.|[^\\]++", re.DOTALL)
 _HEREDOC_LINE = pattern(r"\t*+([^\n]*+\n?)")
 
 
+def held(reference: ref[Instruction]) -> Instruction:
+    """Give the instruction that something read from it refers to.
+
+    Raises:
+        ReferenceError: it is gone, because nothing holds its Dockerfile any more.
+    """
+    instruction = reference()
+    if instruction is None:
+        raise ReferenceError("the Dockerfile that this was read from is gone: keep it")
+    return instruction
+
+
 class Script:
     """The commands that one instruction starts.
 
@@ -53,7 +66,6 @@ class Script:
         exec_form: it is a JSON array, started without a shell.
         commands: every simple command in the order of the text, those in subshells, substitutions, `sh -c` strings and
             heredocs read by a shell included.
-        pipelines: every pipeline; a lone command is one too.
         errors: what a shell would refuse; the commands around it are there nevertheless.
         options: the shell options that it starts with, as `Command.shell_options`.
         text: what the shell gets.
@@ -65,30 +77,51 @@ class Script:
         "downloads",
         "errors",
         "exec_form",
-        "instruction",
         "options",
-        "pipelines",
         "posix",
         "reason",
         "text",
+        "written_in",
     )
 
     def __init__(self, instruction: Instruction, text: str = "", reason: str = "") -> None:
-        self.instruction = instruction
+        # A weak reference, because the instruction holds this script: else both would wait for the collector.
+        self.written_in = ref(instruction)
         self.text = text
         self.reason = reason
         self.posix = not reason
         self.exec_form = False
         self.options: frozenset[str] = frozenset()
         self.commands: tuple[Command, ...] = ()
-        self.pipelines: tuple[Pipeline, ...] = ()
         self.errors: tuple[ShellError, ...] = ()
         # Filled by packages.package_calls and downloads.downloads when they are first asked.
         self.calls: tuple[PackageCall, ...] | None = None
         self.downloads: tuple[Download, ...] | None = None
 
     def __repr__(self) -> str:
-        return f"<Script of {self.instruction!r}, {len(self.commands)} commands>"
+        return f"<Script of {len(self.commands)} commands>"
+
+    @property
+    def instruction(self) -> Instruction:
+        """The instruction that was read.
+
+        Raises:
+            ReferenceError: the Dockerfile is gone, because nothing else holds it.
+        """
+        return held(self.written_in)
+
+    @property
+    def pipelines(self) -> tuple[Pipeline, ...]:
+        """Every pipeline with a command in it, an enclosing one before those within; a lone command is one too."""
+        found: dict[int, Pipeline] = {}
+        for command in self.commands:
+            new: list[Pipeline] = []
+            pipeline: Pipeline | None = command.pipeline
+            while pipeline is not None and id(pipeline) not in found:
+                new.append(pipeline)
+                pipeline = pipeline.outer
+            found.update((id(one), one) for one in reversed(new))
+        return tuple(found.values())
 
     def named(self, *names: str) -> tuple[Command, ...]:
         """The commands with one of these names."""
@@ -130,7 +163,6 @@ def _read(instruction: Instruction, shell: tuple[str, ...] | None) -> Script:
 
 def _fill(found: Script, result: Result) -> None:
     found.commands = tuple(result.commands)
-    found.pipelines = tuple(result.pipelines)
     found.errors = tuple(result.errors)
 
 
@@ -139,7 +171,7 @@ def _is_health_none(instruction: Instruction) -> bool:
 
 
 def _exec_form(instruction: Instruction, strings: Sequence[str]) -> Script:
-    source = Source(instruction.value, [(0, instruction.locate, 0)])
+    source = Source(instruction.value, [(0, instruction.locator(), 0)])
     found = Script(instruction, instruction.value)
     found.exec_form = True
     result = Result()
@@ -180,7 +212,7 @@ def _shell_form(instruction: Instruction, shell: Sequence[str]) -> tuple[Source,
         return source, reason, options
     cut = split_health(instruction.value) if instruction.keyword == "HEALTHCHECK" else 0
     text = instruction.value[cut:]
-    segments: list[tuple[int, Callable[[int], tuple[int, int]], int]] = [(0, instruction.locate, cut)]
+    segments: list[tuple[int, Callable[[int], tuple[int, int]], int]] = [(0, instruction.locator(), cut)]
     for heredoc in instruction.heredocs:
         segments.append((len(text) + 1, _body_place(heredoc), 0))
         text = f"{text}\n{heredoc.text}{heredoc.name}"

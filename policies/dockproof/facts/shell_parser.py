@@ -76,11 +76,10 @@ _ESCAPES = {
 class Result:
     """What a script and the scripts within it hold, filled while they are read."""
 
-    __slots__ = ("commands", "errors", "pipelines", "texts")
+    __slots__ = ("commands", "errors", "texts")
 
     def __init__(self) -> None:
         self.commands: list[Command] = []
-        self.pipelines: list[Pipeline] = []
         self.errors: list[ShellError] = []
         self.texts: list[tuple[Command, Word]] = []
         """Heredocs and here-strings, each with the command that reads it."""
@@ -91,6 +90,7 @@ class _Level:
 
     __slots__ = (
         "after",
+        "alone",
         "closed",
         "first",
         "inside",
@@ -108,6 +108,7 @@ class _Level:
         self.inside = inside
         self.options = options
         self.pipeline: Pipeline | None = None
+        self.alone: Command | None = None  # the command that a pipeline may begin with
         self.after = ""  # the operator that leads to the next command
         self.ready = False  # something stands after the last operator, so a newline ends it
         self.closed = False  # that something is a compound command: redirections and operators may follow
@@ -157,7 +158,6 @@ def _read_fed(command: Command, text: Word, result: Result) -> None:
     _Parser(join([text]), found, level, None).read_all()
     at = result.commands.index(shell) + 1
     result.commands[at:at] = found.commands
-    result.pipelines += found.pipelines
     result.errors += found.errors
     result.texts += found.texts
 
@@ -315,9 +315,22 @@ class _Parser:
         if level.closed:
             self.error("a word after a compound command", start)
             self.end_pipeline(";")
-        pipeline = level.pipeline or self.pipeline()
-        command = Command(self.source, start, level.after, level.inside, level.options, pipeline, self.feeds)
-        pipeline.elements.append(command)
+        pipeline = level.pipeline
+        command = Command(
+            self.source,
+            start,
+            level.after,
+            level.inside,
+            level.options,
+            self.feeds,
+            pipeline,
+            level.outer,
+            level.position,
+        )
+        if pipeline is None:
+            level.alone = command
+        else:
+            pipeline.elements.append(command)
         self.result.commands.append(command)
         self.command = command
         self.words = []
@@ -330,7 +343,6 @@ class _Parser:
         """Begin the level's next pipeline."""
         level = self.level
         pipeline = level.pipeline = Pipeline(level.outer, level.position)
-        self.result.pipelines.append(pipeline)
         return pipeline
 
     def finish(self) -> None:
@@ -360,13 +372,13 @@ class _Parser:
 
     def exec(self, command: Command, words: tuple[Word, ...]) -> None:
         """Take what `find -exec` runs as a command of its own."""
-        pipeline = Pipeline(command.pipeline, command.position)
         inside = (*command.inside, "find -exec")
-        inner = Command(self.source, words[0].start, "", inside, command.shell_options, pipeline, self.feeds)
-        pipeline.elements.append(inner)
+        start, options, feeds = words[0].start, command.shell_options, self.feeds
+        inner = Command(
+            self.source, start, "", inside, options, feeds, None, command.pipeline, command.position
+        )
         inner.words, inner.end, inner.path = words, words[-1].end, words[0].text
         inner.name = inner.path.rpartition("/")[2]
-        self.result.pipelines.append(pipeline)
         self.result.commands.append(inner)
         if inside.count("find -exec") < MAX_SCRIPTS:
             self.look_into(inner)
@@ -391,6 +403,8 @@ class _Parser:
         if not level.ready:
             self.error(f"no command before {operator!r}", start)
         if operator in ("|", "|&"):
+            if level.pipeline is None and level.alone is not None:
+                level.pipeline = level.alone.pipeline
             level.after, level.ready, level.closed = "|", False, False
         else:
             self.end_pipeline(operator)
@@ -406,7 +420,7 @@ class _Parser:
     def end_pipeline(self, operator: str) -> None:
         """End the level's pipeline; `operator` leads to the next one."""
         level = self.level
-        level.pipeline = None
+        level.pipeline = level.alone = None
         level.ready = level.closed = False
         level.after = operator
 
@@ -568,9 +582,9 @@ class _Parser:
     def named_function(self, name: str, end: int) -> int:
         """Take back the command that turned out to be a function's name."""
         self.result.commands.pop()
-        pipeline = self.level.pipeline
-        if pipeline is not None:
-            pipeline.elements.pop()
+        self.level.alone = None
+        if self.level.pipeline is not None:
+            self.level.pipeline.elements.pop()
         self.command = None
         self.level.ready = False
         self.function = name

@@ -191,6 +191,9 @@ class Command:
     """One simple command: its words as the program gets them, and what surrounds it."""
 
     __slots__ = (
+        "_outer",
+        "_outer_position",
+        "_pipeline",
         "after",
         "assignments",
         "end",
@@ -198,7 +201,6 @@ class Command:
         "inside",
         "name",
         "path",
-        "pipeline",
         "position",
         "redirects",
         "shell_options",
@@ -215,9 +217,12 @@ class Command:
         after: str,
         inside: tuple[str, ...],
         shell_options: frozenset[str],
-        pipeline: Pipeline,
         feeds: Command | None,
+        pipeline: Pipeline | None,
+        outer: Pipeline | None,
+        outer_position: int,
     ) -> None:
+        """Made by the parser; a command alone has no `pipeline` until someone asks for it, for most never do."""
         self.source = source
         self.start = start
         self.end = start
@@ -238,8 +243,10 @@ class Command:
         `sh -c`, heredoc."""
         self.shell_options = shell_options
         """The options that `set` or the shell's own call put in force: letters (e, u, x) and names (pipefail)."""
-        self.pipeline = pipeline
-        self.position = len(pipeline.elements)
+        self._pipeline = pipeline
+        self._outer = outer
+        self._outer_position = outer_position
+        self.position = 0 if pipeline is None else len(pipeline.elements)
         """Its element's place in the pipeline, counted from 0."""
         self.feeds = feeds
         """The command that gets its output as a part of a word, as `sh -c "$(…)"`, or as a file, as `sh <(…)`."""
@@ -272,14 +279,26 @@ class Command:
         return self.source.span(self.start, self.end)
 
     @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline that it is an element of."""
+        if self._pipeline is None:
+            self._pipeline = Pipeline(self._outer, self._outer_position)
+            self._pipeline.elements.append(self)
+        return self._pipeline
+
+    @property
     def piped_into(self) -> Command | None:
         """The command that reads its output through a pipe."""
-        return self.pipeline.after(self.position)
+        if self._pipeline is not None:
+            return self._pipeline.after(self.position)
+        return None if self._outer is None else self._outer.after(self._outer_position)
 
     @property
     def piped_from(self) -> Command | None:
         """The command whose output it reads through a pipe."""
-        return self.pipeline.before(self.position)
+        if self._pipeline is not None:
+            return self._pipeline.before(self.position)
+        return None if self._outer is None else self._outer.before(self._outer_position)
 
     @property
     def arguments(self) -> tuple[Word, ...]:
