@@ -93,6 +93,7 @@ class Copied(NamedTuple):
         paths: what stands there afterwards, by name; the target itself where the names are not known.
         owner: of --chown, "" without, None where its value is not known.
         mode: of --chmod, likewise.
+        is_folder: `paths` is one folder for sure.
     """
 
     step: Step
@@ -100,6 +101,7 @@ class Copied(NamedTuple):
     paths: tuple[str, ...]
     owner: str | None
     mode: str | None
+    is_folder: bool
 
 
 def copied(step: Step) -> Copied | None:
@@ -115,7 +117,9 @@ def copied(step: Step) -> Copied | None:
     owner, mode = (
         step.stage.expand(instruction, instruction.flag(name) or "").text for name in ("chown", "chmod")
     )
-    return Copied(step, target, _arrived(sources, text, target), owner, mode)
+    paths = _arrived(sources, text, target)
+    into = text.endswith("/") or any(source.endswith("/") or source in {"", "."} for source in sources)
+    return Copied(step, target, paths, owner, mode, is_folder=into and paths == (target,))
 
 
 def _arrived(sources: Sequence[str], text: str, target: str) -> tuple[str, ...]:
@@ -162,21 +166,23 @@ _OUTSIDE = ("/dev", "/proc", "/sys")
 
 def changes(step: Step) -> tuple[Change, ...]:
     """Find what a RUN does to owners and modes of what stays in its layer, in order."""
-    run = step.run()
-    found = (
-        _change(run, step.path(folder), command, before) for command, folder, before in _placed(run, step)
-    )
-    return tuple(change for change in found if change and change.paths)
+    run, found = step.run(), []
+    before: Command | None = None
+    for command, folder in placed(step):
+        change = _change(run, folder, command, before)
+        if change and change.paths:
+            found.append(change)
+        before = command
+    return tuple(found)
 
 
-def _placed(run: Run, step: Step) -> Iterator[tuple[Command, str, Command | None]]:
-    """Give each command with the folder that `cd` led to and the command before it."""
-    folder, before = step.workdir, None
+def placed(step: Step) -> Iterator[tuple[Command, str]]:
+    """Give each command of a RUN with the folder that WORKDIR and `cd` led to."""
+    run, folder = step.run(), step.workdir
     for command in run.script.commands:
         if command.name == "cd" and command.arguments:
-            folder = posixpath.join(folder, expanded(run, command.arguments[0]) or ".")
-        yield command, folder, before
-        before = command
+            folder = _clean(posixpath.join(folder, expanded(run, command.arguments[0]) or "."))
+        yield command, folder
 
 
 def _change(run: Run, folder: str, command: Command, before: Command | None) -> Change | None:

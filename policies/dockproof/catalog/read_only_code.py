@@ -142,7 +142,13 @@ class ReadOnlyCode(Policy):
                 yield self.in_image(message, Place(layer=layer.diff_id, path=first.path), clause="image")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
-        SourceMutant("chown", _USER, f"RUN chown -R 10001:10001 /app\n{_USER}", clause="given-away"),
+        SourceMutant(
+            "chown",
+            _USER,
+            f"RUN chown -R 10001:10001 /app\n{_USER}",
+            clause="given-away",
+            also=frozenset({"no-wasted-bytes"}),
+        ),
         SourceMutant(
             "copy-chown",
             _CODE_COPY,
@@ -150,14 +156,19 @@ class ReadOnlyCode(Policy):
             clause="copied",
         ),
         SourceMutant(
-            "worker-chown", _USER, f"RUN chown -R 10001 /app\n{_USER}", "Dockerfile.worker", "given-away"
+            "worker-chown",
+            _USER,
+            f"RUN chown -R 10001 /app\n{_USER}",
+            "Dockerfile.worker",
+            clause="given-away",
+            also=frozenset({"no-wasted-bytes"}),
         ),
         SourceMutant(
             "all-may-write",
             _USER,
             f"RUN chmod -R a+w /app\n{_USER}",
             clause="writable",
-            also=frozenset({"no-world-writable"}),
+            also=frozenset({"no-world-writable", "no-wasted-bytes"}),
         ),
         SourceMutant(
             "installs-as-user",

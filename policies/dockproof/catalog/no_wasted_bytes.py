@@ -1,0 +1,273 @@
+"""No layer stores again, or hides, what an earlier own layer stored.
+
+What it holds
+-------------
+Source, in a shipped stage and those it is built FROM: no RUN changes owner or mode of what an earlier COPY or ADD
+brought, or an earlier RUN downloaded, by its own path or by a folder around it with -R (`rewritten`), moves it
+(`moved`), or deletes it or a part of it (`deleted`); none removes packages that an earlier RUN installed (`deleted`).
+It passes the same inside one RUN, what lies in a mount, and what a builder stage does, since no byte of that ships; it
+cannot see what a RUN made otherwise. Image: no own layer holds a file that a lower own layer holds already
+(`stored-twice`), or deletes one of it (`hidden`), where that wastes more than `least_bytes` (10000) together;
+the message gives the number of files, the bytes, the largest, and the instruction that made the layer. The bytes of
+the base are not counted: they are there anyway.
+
+Why it matters
+--------------
+A layer never shrinks: a `chown -R` of 200 MB makes an image of 400 MB, and what is deleted later is still pulled,
+stored, and readable for everybody who has the image.
+
+How to fix it
+-------------
+Drop the chown: root's files are readable for all. Where a mode or place must differ, say so when the file is made:
+`COPY --chmod=0755 entrypoint.sh /usr/local/bin/`. Download, unpack and delete in one RUN; mount what only one step
+needs: `RUN --mount=type=bind,source=wheels,target=/wheels pip install …`.
+
+References
+----------
+- https://docs.docker.com/build/building/best-practices/#run
+- https://docs.docker.com/reference/dockerfile/#run---mount
+"""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from dockproof.catalog._environment import expanded
+from dockproof.catalog._rights import changes, copied, covers, placed, steps
+from dockproof.facts.downloads import downloads
+from dockproof.facts.mounts import keeps_out
+from dockproof.facts.packages import package_calls
+from dockproof.finding import Place, Severity
+from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dockproof.catalog._rights import Step
+    from dockproof.facts.image import FileEntry, ImageFacts, Layer
+    from dockproof.facts.shell_words import Command, Word
+    from dockproof.facts.stages import Stage
+    from dockproof.finding import Finding
+    from dockproof.policy import ImageTarget, Mutant, SourceTarget
+
+_REMOVES = frozenset({"remove", "purge", "autoremove", "uninstall", "del", "erase"})
+_USER = "USER 10001:10001"
+_CODE_COPY = "COPY --link --from=code /rootfs/ /"
+
+
+class Stored(NamedTuple):
+    """What the layers so far hold: a path, or `manager:package`, and the line that brought it."""
+
+    name: str
+    line: int
+    is_folder: bool = False
+
+
+class NoWastedBytes(Policy):
+    """What is stored once is stored right."""
+
+    title = "no layer rewrites or deletes what an earlier own layer stored"
+    family = Family.STAGES
+    production = Severity.WARNING
+    development = Severity.INFO
+    clauses = (
+        Clause("rewritten", "no chown or chmod of what an earlier layer holds"),
+        Clause("moved", "nothing is moved that an earlier layer holds"),
+        Clause("deleted", "nothing is deleted or removed that an earlier own layer holds"),
+        Clause("stored-twice", "no file is in two own layers"),
+        Clause("hidden", "no own layer hides files of another"),
+    )
+    references = ("https://docs.docker.com/build/building/best-practices/#run",)
+    options: ClassVar[Mapping[str, Any]] = {"least_bytes": 10_000}
+
+    def source(self, target: SourceTarget) -> Iterator[Finding]:
+        """Follow what each instruction of the shipped lineages stores; a line shared by two is named once."""
+        seen = set()
+        for stage in target.shipped:
+            for finding in self._judge(stage):
+                if finding not in seen:
+                    seen.add(finding)
+                    yield finding
+
+    def _judge(self, stage: Stage) -> Iterator[Finding]:
+        stored: list[Stored] = []
+        for step in steps(stage):
+            if step.instruction.keyword == "RUN" and stored:
+                for clause, command, message in _wastes(step, stored):
+                    line = command.span.line
+                    yield self.at(step.instruction, message, stage=step.stage, clause=clause, line=line)
+            stored += _stores(step)
+
+    def image(self, target: ImageTarget) -> Iterator[Finding]:
+        """Compare the own layers with each other."""
+        below: dict[str, FileEntry] = {}
+        for layer in target.image.own_layers(target.base):
+            found = {"stored-twice": _again(below, layer), "hidden": _hidden(below, layer)}
+            for clause, entries in found.items():
+                wasted = sum(entry.size for entry in entries)
+                if entries and wasted > target.options["least_bytes"]:
+                    largest = max(entries, key=lambda entry: entry.size)
+                    message = _sentence(target.image, layer, clause, entries, largest)
+                    yield self.in_image(message, Place(layer=layer.diff_id, path=largest.path), clause=clause)
+            for entry in found["hidden"]:
+                below.pop(entry.path, None)
+            below.update((entry.path, entry) for entry in layer.entries if entry.type == "file")
+
+    mutants: ClassVar[tuple[Mutant, ...]] = (
+        SourceMutant("chmod", _USER, f"RUN chmod -R go-w /app\n{_USER}", clause="rewritten"),
+        SourceMutant(
+            "move",
+            _CODE_COPY,
+            f"{_CODE_COPY}\nCOPY requirements/runtime.txt /srv/\nRUN mv /srv/runtime.txt /srv/list",
+            clause="moved",
+            at="RUN mv",
+        ),
+        SourceMutant(
+            "wheels",
+            _CODE_COPY,
+            f"{_CODE_COPY}\nCOPY requirements/runtime.txt /wheels/\nRUN rm -rf /wheels",
+            clause="deleted",
+            at="rm -rf",
+        ),
+        ImageMutant(
+            "twice",
+            "USER root\nRUN head -c 20000 /dev/zero > /one\nRUN chmod 600 /one\nUSER 10001:10001",
+            clause="stored-twice",
+        ),
+        ImageMutant(
+            "deleted-later",
+            "USER root\nRUN head -c 20000 /dev/zero > /one\nRUN rm /one\nUSER 10001:10001",
+            clause="hidden",
+        ),
+    )
+
+
+def _stores(step: Step) -> Iterator[Stored]:
+    """Name what an instruction leaves in its layer, as far as the file tells."""
+    copy = copied(step)
+    line = step.instruction.span.line
+    if copy:
+        yield from (Stored(path, line, copy.is_folder) for path in copy.paths)
+        workdir = step.stage.workdir.value.text if step.stage.workdir else None
+        if workdir and workdir != "/" and any(path == "/" for path in copy.paths):
+            yield Stored(workdir, line, is_folder=True)
+    elif step.instruction.keyword == "RUN":
+        script = step.run().script
+        folders = {id(command): folder for command, folder in placed(step)}
+        for download in downloads(script):
+            if download.output and "$" not in download.output:
+                folder = folders.get(id(download.command), step.workdir)
+                path = step._replace(workdir=folder).path(download.output)
+                if not keeps_out(step.instruction, path) and not _removed(step, path):
+                    yield Stored(path, line)
+        for call in package_calls(script):
+            if call.action == "install":
+                yield from (Stored(f"{call.manager}:{package.name}", line) for package in call.packages)
+
+
+def _removed(step: Step, path: str) -> bool:
+    """Whether the RUN itself deletes or moves it again."""
+    return any(covers(one, path) for _, one in _named(step, "rm", "mv", "unlink"))
+
+
+def _named(step: Step, *names: str) -> Iterator[tuple[Command, str]]:
+    """Give the commands of these names with each of their paths; of mv all but where it goes."""
+    run = step.run()
+    for command, folder in placed(step):
+        if command.name in names:
+            words: tuple[Word, ...] = command.arguments[:-1] if command.name == "mv" else command.arguments
+            for word in words:
+                text = expanded(run, word)
+                if text:
+                    yield command, step._replace(workdir=folder).path(text)
+
+
+def _wastes(step: Step, stored: list[Stored]) -> Iterator[tuple[str, Command, str]]:
+    """Yield clause, command and sentence for each command that touches what is stored; one for each command."""
+    for change in changes(step):
+        made_anew = change.command.name in {"mkdir", "install"}
+        hit = None if made_anew else _hit(stored, change.paths, recursive=change.recursive)
+        if hit:
+            message = f"`{change.command.name}` stores {hit.name} again, which line {hit.line} stored"
+            yield "rewritten", change.command, message
+    done = set()
+    for command, path in _named(step, "rm", "mv", "unlink", "rmdir"):
+        hit = _hit(stored, (path,), recursive=True, inside=True)
+        if hit and command not in done and not keeps_out(step.instruction, path):
+            done.add(command)
+            clause = "moved" if command.name == "mv" else "deleted"
+            still = "which stays in the layer of line"
+            yield clause, command, f"`{command.name}` takes {path} away, {still} {hit.line}"
+    yield from _removed_packages(step, stored)
+
+
+def _removed_packages(step: Step, stored: list[Stored]) -> Iterator[tuple[str, Command, str]]:
+    for call in package_calls(step.run().script):
+        if call.action in _REMOVES or call.verb in _REMOVES:
+            names = {f"{call.manager}:{package.name}" for package in call.packages}
+            hit = next((one for one in stored if one.name in names), None)
+            if hit:
+                name = hit.name.partition(":")[2]
+                yield "deleted", call.command, f"{name} is removed, but stays in the layer of line {hit.line}"
+
+
+def _hit(
+    stored: list[Stored], paths: tuple[str, ...], *, recursive: bool, inside: bool = False
+) -> Stored | None:
+    """Find what is stored at a path, with `recursive` below it, with `inside` also in a stored folder around it."""
+    for path in paths:
+        for one in stored:
+            below = covers(path, one.name) if recursive else _is_itself(path, one)
+            if one.name != "/" and (below or (inside and _is_file_in(path, one.name))):
+                return one
+    return None
+
+
+def _is_itself(path: str, one: Stored) -> bool:
+    """Whether a path or pattern names what is stored; a folder's own entry holds no bytes, `folder/*` does."""
+    if posixpath.dirname(path) == one.name and posixpath.basename(path) == "*":
+        return one.is_folder
+    return (
+        not one.is_folder
+        and posixpath.dirname(path) == posixpath.dirname(one.name)
+        and covers(path, one.name)
+    )
+
+
+def _is_file_in(path: str, folder: str) -> bool:
+    """Whether a path lies in a folder that was copied; `/` is everything, so it says nothing."""
+    return folder not in {"/", "."} and covers(folder, path)
+
+
+# ------------------------------------------------------------------------------------------------------ image
+
+
+def _again(below: Mapping[str, FileEntry], layer: Layer) -> list[FileEntry]:
+    """Return the lower layers' files that this layer stores again."""
+    return [below[entry.path] for entry in layer.entries if entry.type == "file" and entry.path in below]
+
+
+def _hidden(below: Mapping[str, FileEntry], layer: Layer) -> list[FileEntry]:
+    """Return the lower layers' files that this layer deletes."""
+    gone = (*layer.whiteouts, *layer.opaque)
+    if not gone:
+        return []
+    exact, prefixes = set(layer.whiteouts), tuple(f"{path.rstrip('/')}/" for path in gone)
+    own = {entry.path for entry in layer.entries}
+    return [
+        entry
+        for path, entry in below.items()
+        if (path in exact or path.startswith(prefixes)) and path not in own
+    ]
+
+
+def _sentence(
+    image: ImageFacts, layer: Layer, clause: str, entries: list[FileEntry], largest: FileEntry
+) -> str:
+    done = "stores again" if clause == "stored-twice" else "deletes"
+    count = "one file" if len(entries) == 1 else f"{len(entries)} files"
+    size = sum(entry.size for entry in entries)
+    by = f" ({layer.history.created_by[:80]})" if layer.history else ""
+    lower = image.layers[largest.layer].diff_id.removeprefix("sha256:")[:12]
+    return f"{done} {count} of lower own layers, {size} bytes; the largest is {largest.path} of layer {lower}{by}"

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.catalog.asking import findings, red
+from tests.catalog.imaging import BASE_LAYER, entry, image_of, image_red
+
+POLICY = "no-wasted-bytes"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "chown -R app /app",
+        "chown -R app:app .",
+        "chmod -R a+rX /app",
+        "chmod +x /app/entrypoint.sh",
+        "chgrp -R 0 /app",
+        "chown app /app/*",
+        "find /app -name '*.sh' -exec chmod +x {} +",
+        "cd / && chmod -R 755 app",
+    ],
+)
+def test_flags_a_change_of_what_an_earlier_layer_holds(command: str) -> None:
+    """Owner and mode are part of the file, so it is stored again."""
+    text = f"FROM debian\nWORKDIR /app\nCOPY . .\nCOPY entrypoint.sh ./\nRUN {command}\n"
+    assert red(POLICY, text) == [(5, "rewritten")]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "rm -rf /app",
+        "rm -rf /app/tests /app/docs",
+        "rm entrypoint.sh",
+        "rm -rf ./tests",
+        "cd /app && rm -r tests",
+        "sudo rm -rf /app/tests",
+        "unlink /app/entrypoint.sh",
+        "pip install . && rm -rf /app",
+    ],
+)
+def test_flags_what_is_deleted_that_an_earlier_layer_holds(command: str) -> None:
+    """One finding a command, whole or part."""
+    text = f"FROM debian\nWORKDIR /app\nCOPY . .\nRUN {command}\n"
+    assert red(POLICY, text) == [(4, "deleted")]
+
+
+def test_flags_a_move() -> None:
+    """It is in both layers; where it goes is no waste."""
+    assert red(POLICY, "FROM a\nCOPY app /build/app\nRUN mv /build/app /srv/app\n") == [(3, "moved")]
+    assert red(POLICY, "FROM a\nCOPY app /build/app\nRUN make && mv /made /build/app\n") == []
+
+
+@pytest.mark.parametrize(
+    ("fetch", "path"),
+    [
+        ("curl -fsSLo /tmp/a.tgz https://example.org/a.tgz", "/tmp/a.tgz"),
+        ("wget -P /tmp https://example.org/a.tgz", "/tmp"),
+        ("cd /opt && curl -O https://example.org/a.tgz", "/opt/a.tgz"),
+    ],
+)
+def test_flags_a_download_that_a_later_run_deletes(fetch: str, path: str) -> None:
+    """The archive is in the first layer for ever."""
+    assert (3, "deleted") in red(POLICY, f"FROM a\nRUN {fetch}\nRUN tar xf a.tgz && rm -r {path}\n")
+
+
+def test_flags_packages_that_a_later_run_removes() -> None:
+    """They stay in the layer that installed them."""
+    text = "FROM a\nRUN apt-get update && apt-get install -y gcc\nRUN apt-get purge -y gcc\n"
+    (finding,) = findings(POLICY, text)
+    assert (finding.place.line, finding.clause) == (3, "deleted")
+    assert finding.message == "gcc is removed, but stays in the layer of line 2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RUN curl -o /tmp/a.tgz https://example.org/a.tgz && tar xf /tmp/a.tgz && rm /tmp/a.tgz",
+        "RUN apt-get update && apt-get install -y gcc && make && apt-get purge -y gcc",
+        "RUN rm -rf /usr/share/doc",
+        "RUN useradd app && chown -R app /var/lib/app",
+        "COPY --chown=app:app . /app\nRUN mkdir /app/uploads && chmod 750 /app/uploads",
+        "RUN --mount=type=bind,source=wheels,target=/wheels pip install /wheels/*",
+        "COPY . /app\nRUN chown app /app",
+        "COPY a /a\nRUN --mount=type=tmpfs,target=/a rm -rf /a/b",
+        "COPY . /app\nRUN rm -rf /var/lib/apt/lists/*",
+        "COPY . /app\nRUN rm -rf $UNKNOWN",
+        "COPY app.py /app/\nRUN rm -rf /app/cache",
+        "COPY rootfs/ /\nRUN rm -rf /etc/motd",
+        "COPY . /app\nRUN echo rm -rf /app",
+    ],
+)
+def test_passes_what_wastes_nothing(text: str) -> None:
+    """In one RUN, in a mount, of the base's files, or of files that nobody copied."""
+    assert red(POLICY, f"FROM debian\n{text}\n") == []
+
+
+def test_passes_a_builder_and_flags_a_parent() -> None:
+    """Only bytes that ship count; the stage that the shipped one is built FROM ships."""
+    text = """\
+    FROM a AS build
+    COPY . /src
+    RUN chmod -R 755 /src && rm -rf /src/tests
+    FROM a AS base
+    COPY . /app
+    FROM base
+    COPY --from=build /src/out /app/out
+    RUN chown -R app /app
+    """
+    assert red(POLICY, text) == [(8, "rewritten")]
+
+
+def test_flags_an_onbuild_command_once_with_its_heredoc_line() -> None:
+    """A trigger is judged as what it triggers, a heredoc as a script."""
+    text = "FROM a AS b\nONBUILD COPY . /app\nFROM b\nCOPY . /app\nRUN <<EOF\nset -e\nchown -R x /app\nEOF\n"
+    assert red(POLICY, text) == [(7, "rewritten")]
+
+
+def test_message_names_what_is_stored_again_and_where_it_came_from() -> None:
+    """The reader sees both lines."""
+    (finding,) = findings(POLICY, "FROM a\nCOPY a.bin /app/\nRUN chown -R x /app\n")
+    assert finding.message == "`chown` stores /app/a.bin again, which line 2 stored"
+
+
+def test_image_flags_a_file_in_two_own_layers() -> None:
+    """Bytes, number and the largest are in the message."""
+    files = [entry("/app/a", size=50_000), entry("/app/b", size=70_000)]
+    image = image_of(BASE_LAYER, files, files)
+    (found,) = image_red(POLICY, image, image_of(BASE_LAYER))
+    assert (found.clause, found.place.path, found.place.layer) == (
+        "stored-twice",
+        "/app/b",
+        f"sha256:{2:064}",
+    )
+    assert found.message.startswith(
+        "stores again 2 files of lower own layers, 120000 bytes; the largest is /app/b"
+    )
+
+
+@pytest.mark.parametrize("gone", ["/app", "/app/a"])
+def test_image_flags_own_files_that_a_later_layer_deletes(gone: str) -> None:
+    """A whiteout of the file or of a folder around it."""
+    image = image_of([entry("/app/a", size=50_000)], [entry("/x")], whiteouts=[(), (gone,)])
+    assert [found.clause for found in image_red(POLICY, image)] == ["hidden"]
+
+
+def test_image_passes_the_base_s_files_and_small_ones() -> None:
+    """The base's bytes are there anyway, and a few bytes of /etc/passwd are no waste; the option says how few."""
+    base = [entry("/usr/big", size=10**6), entry("/etc/passwd", size=900)]
+    image = image_of(
+        base, [entry("/etc/group", size=900)], [entry("/etc/group", size=900)], whiteouts=[(), ("/usr/big",)]
+    )
+    assert image_red(POLICY, image, image_of(base)) == []
+    assert len(image_red(POLICY, image, image_of(base), least_bytes=0)) == 1
+
+
+def test_image_counts_a_file_again_that_was_deleted_before() -> None:
+    """After its deletion the path is free, so a new file there is not stored twice."""
+    one = [entry("/a", size=50_000)]
+    image = image_of(one, [], one, whiteouts=[(), ("/a",), ()])
+    assert [found.clause for found in image_red(POLICY, image)] == ["hidden"]
