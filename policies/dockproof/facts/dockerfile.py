@@ -402,7 +402,8 @@ class Dockerfile:
         What an ONBUILD takes stands once, although the stages built on it take it too.
         """
         first = (self.syntax,) if self.syntax else ()
-        return first + tuple(dict.fromkeys(external for stage in self.stages for external in stage.externals))
+        found = [*first, *(external for stage in self.stages for external in stage.externals)]
+        return tuple(dict.fromkeys(found) if any(stage.triggers for stage in self.stages) else found)
 
     def target(self, name: str | None = None) -> Stage:
         """A stage by name (any casing) or index, the last one for None.

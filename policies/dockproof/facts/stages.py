@@ -668,6 +668,8 @@ def _external(instruction: Instruction, how: str, name: str, span: Span, stage: 
 
 def mount_source(text: str) -> str | None:
     """The `from=` of a mount's options, None without one."""
+    if "from" not in text.lower():
+        return None
     for field in mount_fields(text):
         key, equals, value = field.partition("=")
         if equals and key.lower() == "from":

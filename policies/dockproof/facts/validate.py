@@ -18,7 +18,7 @@ from dockproof.facts.span import Problem, Span
 from dockproof.facts.stages import TRIGGER_LIMIT
 from dockproof.facts.suggest import near
 from dockproof.facts.values import expand
-from dockproof.facts.words import KEYWORDS, split_quoted
+from dockproof.facts.words import KEYWORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -187,11 +187,14 @@ def _names(instruction: Instruction) -> Refusal | None:
     keyword = instruction.keyword
     if keyword != "ARG" and not instruction.pairs:
         return Refusal(f"{keyword} takes a name and a value", "arguments")
-    if keyword != "ARG" and not instruction.pairs[0].legacy:
-        for word in split_quoted(instruction.value, instruction.escape):
-            if "=" not in word.text:
-                span = instruction.span_of(word.start, word.end)
-                return Refusal(f"{keyword} takes name=value, and {word.text!r} has no =", "arguments", span)
+    if (
+        keyword != "ARG"
+        and not instruction.pairs[0].legacy
+        and len(instruction.words) != len(instruction.pairs)
+    ):
+        at = next(at for at, word in enumerate(instruction.words) if "=" not in word)
+        message = f"{keyword} takes name=value, and {instruction.words[at]!r} has no ="
+        return Refusal(message, "arguments", instruction.word_spans[at])
     for pair in instruction.pairs:
         if not pair.name:
             return Refusal(f"{keyword} takes name=value, and a name is empty", "arguments", pair.span)
@@ -229,8 +232,10 @@ def _onbuild(instruction: Instruction) -> Refusal | None:
 
 def _copied(instruction: Instruction) -> Refusal | None:
     """ADD and COPY: the destination may be no here-document."""
+    if "<<" not in instruction.value or instruction.json is not None:
+        return None
     try:
-        heredoc = read_word(instruction.words[-1]) if instruction.json is None else None
+        heredoc = read_word(instruction.words[-1])
     except ExpansionError as error:
         return Refusal(f"the here-document's name cannot be read: {error}", "heredoc")
     if heredoc:
@@ -444,7 +449,7 @@ def _expansion(stage: Stage, instruction: Instruction) -> Refusal | None:
         return Refusal(f"{failed[0]!r} cannot be expanded: {failed[1]}", "value")
     if instruction.keyword == "STOPSIGNAL":
         return _signal(stage, instruction)
-    if instruction.keyword not in _PATHS:
+    if instruction.keyword not in _PATHS or not (instruction.has_flags or _TELLING.search(instruction.value)):
         return None
     for text, span in _paths(instruction):
         value = stage.expand(instruction, text)
