@@ -208,9 +208,11 @@ class Engine:
         if lease is None:
             return
         atexit.unregister(self.close)
-        with process.undisturbed():
-            remove(self, lease.id)
-        lease.release()
+        try:
+            with process.undisturbed():
+                remove(self, lease.id)
+        finally:
+            lease.release()  # what could not be removed is the next run's to sweep
 
     def __enter__(self) -> Self:
         return self
