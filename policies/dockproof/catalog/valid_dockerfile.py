@@ -12,7 +12,7 @@ stops there; the file is told all of them. References from one stage to another 
 Why it matters
 --------------
 A file that does not parse does not build, and a linter that skips it passes it. A build tells one mistake at a time,
-after a queue and a download.
+after a queue and a download; and a file of nothing but ARG takes the whole daemon of Docker 26 down.
 
 How to fix it
 -------------
@@ -96,7 +96,12 @@ class ValidDockerfile(Policy):
         SourceMutant("two-folders", "WORKDIR /app", "WORKDIR", clause="arguments"),
         SourceMutant("shell-form", "STOPSIGNAL SIGTERM", "STOPSIGNAL SIGTERM\nSHELL bash -c", clause="json"),
         SourceMutant(
-            "open-heredoc", 'CMD ["python", "-m", "app"]', "RUN <<end\nid", clause="heredoc", at="RUN <<"
+            "open-heredoc",
+            'CMD ["python", "-m", "app"]',
+            "RUN <<end\nid",
+            clause="heredoc",
+            at="RUN <<",
+            also=frozenset({"image-labels"}),
         ),
         SourceMutant(
             "trigger", "STOPSIGNAL SIGTERM", "STOPSIGNAL SIGTERM\nONBUILD FROM scratch", clause="onbuild"
