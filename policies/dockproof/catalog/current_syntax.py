@@ -145,7 +145,14 @@ class CurrentSyntax(Policy):
             "maintainer", _STOP, f"{_STOP}\nMAINTAINER nobody", clause="maintainer", at="MAINTAINER"
         ),
         SourceMutant("legacy-env", _STOP, f"{_STOP}\nENV MODE fast", clause="key-value", at="ENV MODE"),
-        SourceMutant("legacy-label", _STOP, f"{_STOP}\nLABEL mode fast", clause="key-value", at="LABEL mode"),
+        SourceMutant(
+            "legacy-label",
+            _STOP,
+            f"{_STOP}\nLABEL mode fast",
+            clause="key-value",
+            at="LABEL mode",
+            also=frozenset({"image-labels"}),
+        ),
         SourceMutant("legacy-arg", "ARG VERSION=0.1.0", "ARG VERSION 0.1.0", clause="key-value"),
         SourceMutant("empty-line", "EXPOSE 8000", "EXPOSE \\\n\n 8000", clause="empty-continuation"),
         SourceMutant("mixed", "WORKDIR /app", "Workdir /app", clause="casing"),

@@ -297,7 +297,7 @@ class NoSecrets(Policy):
         ),
         SourceMutant("random", "HOME=/tmp", f"HANDLE={_RANDOM}", clause="random-value"),
         ImageMutant("env", f"ENV DB_PASSWORD={_PASSWORD}", clause="named-secret"),
-        ImageMutant("label", f"LABEL build={_GITHUB}", clause="token"),
+        ImageMutant("label", f"LABEL build={_GITHUB}", clause="token", also=frozenset({"image-labels"})),
         ImageMutant("random", f"ENV HANDLE={_RANDOM}", clause="random-value"),
         ImageMutant("argument-in-history", f"ARG API_TOKEN={_PASSWORD}", clause="named-secret"),
         ImageMutant("command-in-history", f"RUN true --password={_PASSWORD}", clause="command"),

@@ -1,0 +1,198 @@
+"""The labels that the project asks for are there, and what labels say is well formed.
+
+What it holds
+-------------
+Source: every LABEL has a key as Docker's guidelines want it (lower-case letters, digits, single dots and hyphens, a
+letter first, none of Docker's own namespaces); each label of the option `labels` stands on the shipped stage, also
+inherited, and is not empty; values have the form that their name or the option gives them: `url`, `rfc3339` (a date),
+`spdx` (a licence expression), `hash` (a git commit), `semver`, `email`, `digest`, or `text`. The OCI annotations
+`created`, `url`, `source`, `documentation`, `licenses` and `base.digest` have their form without being asked for. With
+the option `strict` there are no other labels than those of `labels`. A value that hangs on an ARG without default says
+nothing here; an empty default is the build's to fill. Image: the same of the config's labels, the base's own aside.
+
+Why it matters
+--------------
+Labels are how a running image is traced to its source, revision and licence. Scanners, registries and clean-up jobs
+read them: a date that is none, or a key nobody expects, is as good as no label.
+
+How to fix it
+-------------
+Write the OCI annotations (`org.opencontainers.image.created`, `.source`, `.revision`, `.licenses`) and let the build
+fill them from arguments.
+
+References
+----------
+- https://github.com/opencontainers/image-spec/blob/main/annotations.md
+- https://docs.docker.com/engine/manage-resources/labels/
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urlsplit
+
+from dockproof.finding import Place, Severity
+from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from dockproof.facts.dockerfile import Instruction
+    from dockproof.facts.stages import Stage
+    from dockproof.finding import Finding
+    from dockproof.policy import ImageTarget, Mutant, SourceTarget
+
+_OCI = "org.opencontainers.image."
+_KNOWN = {
+    f"{_OCI}created": "rfc3339",
+    f"{_OCI}url": "url",
+    f"{_OCI}source": "url",
+    f"{_OCI}documentation": "url",
+    f"{_OCI}licenses": "spdx",
+    f"{_OCI}base.digest": "digest",
+}
+_KEY = re.compile(r"[a-z](?:[.-]?[a-z0-9]+)*+")
+_RESERVED = ("com.docker.", "io.docker.", "org.dockerproject.")
+_NUMBER = r"(?:0|[1-9]\d*)"
+_IDENTIFIER = r"(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)"
+_FORMS = {
+    "hash": re.compile(r"[0-9a-f]{7}|[0-9a-f]{40}|[0-9a-f]{64}"),
+    "digest": re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"),
+    "semver": re.compile(
+        rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_IDENTIFIER}(?:\.{_IDENTIFIER})*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?",
+        re.ASCII,
+    ),
+    "email": re.compile(r"[^\s@<>]+@[^\s@<>.]+(?:\.[^\s@<>.]+)+"),
+    "rfc3339": re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII),
+}
+_NAMES = {
+    "url": "a URL",
+    "rfc3339": "a date of RFC 3339",
+    "spdx": "an SPDX licence expression",
+    "hash": "a commit's hash",
+    "semver": "a semantic version",
+    "email": "an e-mail address",
+    "digest": "a digest",
+}
+
+
+class ImageLabels(Policy):
+    """Labels that tools can read."""
+
+    title = "the labels asked for are there and well formed"
+    family = Family.OPERATION
+    production = Severity.WARNING
+    development = None
+    clauses = (
+        Clause("key", "keys follow Docker's guidelines", same_as=("hadolint:DL3048",)),
+        Clause("missing", "the labels asked for are there", same_as=("hadolint:DL3049",)),
+        Clause("superfluous", "under `strict` there are no others", same_as=("hadolint:DL3050",)),
+        Clause("empty", "a label asked for says something", same_as=("hadolint:DL3051",)),
+        Clause(
+            "form",
+            "a value has the form that its name or the option gives it",
+            same_as=tuple(f"hadolint:DL{number}" for number in (3052, 3053, 3054, 3055, 3056, 3058)),
+        ),
+    )
+    references = (
+        "https://github.com/opencontainers/image-spec/blob/main/annotations.md",
+        "https://docs.docker.com/engine/manage-resources/labels/",
+    )
+    options: ClassVar[Mapping[str, Any]] = {"labels": {}, "strict": False}
+
+    def source(self, target: SourceTarget) -> Iterator[Finding]:
+        """Judge every LABEL, then what the shipped stages lack."""
+        for stage in target.dockerfile.stages:
+            for written in stage.instructions:
+                if written.effective.keyword == "LABEL":
+                    yield from self._judge(written.effective, stage, target.options)
+        for stage in target.shipped:
+            for name in target.options["labels"]:
+                if name not in stage.labels:
+                    message = f"the label {name} is missing"
+                    yield self.at(stage.instruction, message, stage=stage, clause="missing")
+
+    def _judge(self, label: Instruction, stage: Stage, options: Mapping[str, Any]) -> Iterator[Finding]:
+        for pair in label.pairs:
+            key, value = stage.expand(label, pair.name), stage.expand(label, pair.value or "")
+            if key.text is None:
+                continue
+            given_by_the_build = not value.text and bool(value.origins)
+            text = None if given_by_the_build else value.text
+            for clause, message in _complaints(key.text, text, options):
+                yield self.at(pair, message, stage=stage, clause=clause)
+
+    def image(self, target: ImageTarget) -> Iterator[Finding]:
+        """Judge the config's labels that the base has not."""
+        labels, place = target.image.config.labels, Place(field="Config.Labels")
+        inherited = target.base.config.labels if target.base else {}
+        for key, value in labels.items():
+            if inherited.get(key) != value:
+                for clause, message in _complaints(key, value, target.options):
+                    yield self.in_image(message, place, clause=clause)
+        for name in target.options["labels"]:
+            if name not in labels:
+                yield self.in_image(f"the label {name} is missing", place, clause="missing")
+
+    mutants: ClassVar[tuple[Mutant, ...]] = (
+        SourceMutant("key", f"{_OCI}title=", "Title=", clause="key"),
+        SourceMutant(
+            "date", "CREATED=1970-01-01T00:00:00Z", "CREATED=yesterday", clause="form", at=".created="
+        ),
+        SourceMutant("licence", '"MIT"', '"free"', clause="form"),
+        SourceMutant("digest", f'{_OCI}base.digest="sha256:', f'{_OCI}base.digest="', clause="form"),
+        SourceMutant("url", f'{_OCI}title="', f'{_OCI}source="', clause="form"),
+        SourceMutant("missing", f'{_OCI}title="', f'{_OCI}vendor="', clause="missing", at="AS runtime"),
+        SourceMutant("superfluous", f'{_OCI}title="', f'other="x" {_OCI}title="', clause="superfluous"),
+        SourceMutant("empty", '"reading-app-backend"', '""', clause="empty"),
+        ImageMutant("bad-key", "LABEL Bad..Key=1", clause="key"),
+        ImageMutant("bad-date", f"LABEL {_OCI}created=yesterday", clause="form"),
+    )
+
+
+def _complaints(key: str, value: str | None, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield clause and sentence for what is wrong with a label; a value of None is not known."""
+    asked: Mapping[str, str] = options["labels"]
+    if not _KEY.fullmatch(key) or key.startswith(_RESERVED):
+        yield "key", f"the label's key {key!r} is not as Docker's guidelines want it, or Docker's own"
+    if options["strict"] and key not in asked:
+        yield "superfluous", f"the label {key} is none of those asked for"
+    form = asked.get(key) or _KNOWN.get(key)
+    if form is None or value is None:
+        return
+    if not value:
+        yield "empty", f"the label {key} is empty"
+    elif not _has_form(form, value):
+        yield "form", f"the label {key} is {value!r}, which is not {_NAMES[form]}"
+
+
+def _has_form(form: str, value: str) -> bool:
+    """Whether a value has a form; a form that is not known raises, because the configuration is wrong."""
+    if form == "text":
+        return True
+    if form == "spdx":
+        return _is_licence(value)
+    try:
+        if form == "url":
+            parts = urlsplit(value)
+            return bool(parts.scheme and parts.hostname) and " " not in value
+        if not _FORMS[form].fullmatch(value):
+            return False
+        return form != "rfc3339" or bool(datetime.fromisoformat(value.upper()))
+    except ValueError:
+        return False
+
+
+def _is_licence(value: str) -> bool:
+    from packaging.licenses import (  # noqa: PLC0415 - the list of licences is long, and seldom needed
+        InvalidLicenseExpression,
+        canonicalize_license_expression,
+    )
+
+    try:
+        return bool(canonicalize_license_expression(value))
+    except InvalidLicenseExpression:
+        return False
