@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.catalog.asking import findings, red
@@ -83,6 +85,7 @@ def test_flags_packages_that_a_later_run_removes() -> None:
         "COPY --chown=app:app . /app\nRUN mkdir /app/uploads && chmod 750 /app/uploads",
         "RUN --mount=type=bind,source=wheels,target=/wheels pip install /wheels/*",
         "COPY . /app\nRUN chown app /app",
+        "RUN apt-get install -y gcc\nRUN chown -R app .",
         "COPY a /a\nRUN --mount=type=tmpfs,target=/a rm -rf /a/b",
         "COPY . /app\nRUN rm -rf /var/lib/apt/lists/*",
         "COPY . /app\nRUN rm -rf $UNKNOWN",
@@ -121,6 +124,14 @@ def test_message_names_what_is_stored_again_and_where_it_came_from() -> None:
     """The reader sees both lines."""
     (finding,) = findings(POLICY, "FROM a\nCOPY a.bin /app/\nRUN chown -R x /app\n")
     assert finding.message == "`chown` stores /app/a.bin again, which line 2 stored"
+
+
+def test_costs_time_in_proportion_to_the_size() -> None:
+    """Thousands of instructions are no reason to wait."""
+    pair = "COPY f{0} /app/d{0}/\nRUN chmod 755 /app/e{0} && rm -f /tmp/{0}\n"
+    started = time.perf_counter()
+    assert red(POLICY, "FROM a\n" + "".join(pair.format(number) for number in range(2000))) == []
+    assert time.perf_counter() - started < 5
 
 
 def test_image_flags_a_file_in_two_own_layers() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from dockproof.catalog._environment import expanded
 from dockproof.catalog._runs import Run
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dockproof.facts.dockerfile import Instruction
     from dockproof.facts.shell_words import Command, Word
     from dockproof.facts.stages import Stage
+
+T = TypeVar("T")
 
 
 class Step(NamedTuple):
@@ -74,6 +76,44 @@ def covers(outer: str, inner: str) -> bool:
 
 
 _PATTERN = re.compile(r"[*?\[]")
+
+
+class Tree(Generic[T]):
+    """Paths with what stands there; a question costs the path's depth, a pattern the number of paths."""
+
+    def __init__(self) -> None:
+        self.at: dict[str, T] = {}
+        """What stands at a path; of two at one path the first."""
+        self._below: dict[str, T] = {}
+
+    def add(self, path: str, value: T) -> None:
+        """Put something at a clean path."""
+        self.at.setdefault(path, value)
+        for folder in _upward(path):
+            self._below.setdefault(folder, value)
+
+    def within(self, outer: str) -> T | None:
+        """Give what stands at a path or below it, None for nothing; `outer` may be a pattern."""
+        wild = _PATTERN.search(outer)
+        if wild is None:
+            return self._below.get(outer)
+        fixed = outer[: wild.start()]
+        return next(
+            (one for path, one in self.at.items() if path.startswith(fixed) and covers(outer, path)), None
+        )
+
+    def around(self, path: str) -> T | None:
+        """Give what stands at a path or at a folder around it, but for the root."""
+        folders = (folder for folder in _upward(path) if folder not in {"/", "."})
+        return next((self.at[folder] for folder in folders if folder in self.at), None)
+
+
+def _upward(path: str) -> Iterator[str]:
+    """Give a path and the folders around it, up to the root."""
+    while path not in {"/", "."}:
+        yield path
+        path = posixpath.dirname(path) or "."
+    yield path
 
 
 def _clean(path: str) -> str:

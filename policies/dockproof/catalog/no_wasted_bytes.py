@@ -34,7 +34,7 @@ import posixpath
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from dockproof.catalog._environment import expanded
-from dockproof.catalog._rights import changes, copied, covers, placed, steps
+from dockproof.catalog._rights import Tree, changes, copied, covers, placed, steps
 from dockproof.facts.downloads import downloads
 from dockproof.facts.mounts import keeps_out
 from dockproof.facts.packages import package_calls
@@ -57,11 +57,19 @@ _CODE_COPY = "COPY --link --from=code /rootfs/ /"
 
 
 class Stored(NamedTuple):
-    """What the layers so far hold: a path, or `manager:package`, and the line that brought it."""
+    """What a layer holds: a path, or `manager:package`, and the line that brought it."""
 
     name: str
     line: int
     is_folder: bool = False
+
+
+class _Layers:
+    """What the layers so far hold, as far as the file tells: files by path, packages by `manager:name`."""
+
+    def __init__(self) -> None:
+        self.files: Tree[Stored] = Tree()
+        self.packages: dict[str, int] = {}
 
 
 class NoWastedBytes(Policy):
@@ -91,13 +99,15 @@ class NoWastedBytes(Policy):
                     yield finding
 
     def _judge(self, stage: Stage) -> Iterator[Finding]:
-        stored: list[Stored] = []
+        stored = _Layers()
         for step in steps(stage):
-            if step.instruction.keyword == "RUN" and stored:
+            if step.instruction.keyword == "RUN":
                 for clause, command, message in _wastes(step, stored):
                     line = command.span.line
                     yield self.at(step.instruction, message, stage=step.stage, clause=clause, line=line)
-            stored += _stores(step)
+            for one in _stores(step):
+                stored.files.add(one.name, one)
+            stored.packages |= _installs(step)
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Compare the own layers with each other."""
@@ -148,7 +158,7 @@ def _stores(step: Step) -> Iterator[Stored]:
     copy = copied(step)
     line = step.instruction.span.line
     if copy:
-        yield from (Stored(path, line, copy.is_folder) for path in copy.paths)
+        yield from (Stored(path, line, copy.is_folder) for path in copy.paths if path != "/")
         workdir = step.stage.workdir.value.text if step.stage.workdir else None
         if workdir and workdir != "/" and any(path == "/" for path in copy.paths):
             yield Stored(workdir, line, is_folder=True)
@@ -161,9 +171,16 @@ def _stores(step: Step) -> Iterator[Stored]:
                 path = step._replace(workdir=folder).path(download.output)
                 if not keeps_out(step.instruction, path) and not _removed(step, path):
                     yield Stored(path, line)
-        for call in package_calls(script):
-            if call.action == "install":
-                yield from (Stored(f"{call.manager}:{package.name}", line) for package in call.packages)
+
+
+def _installs(step: Step) -> dict[str, int]:
+    """Name the packages that a RUN installs, each with its line."""
+    return {
+        f"{call.manager}:{package.name}": step.instruction.span.line
+        for call in package_calls(step.run().script)
+        if call.action == "install"
+        for package in call.packages
+    }
 
 
 def _removed(step: Step, path: str) -> bool:
@@ -183,61 +200,46 @@ def _named(step: Step, *names: str) -> Iterator[tuple[Command, str]]:
                     yield command, step._replace(workdir=folder).path(text)
 
 
-def _wastes(step: Step, stored: list[Stored]) -> Iterator[tuple[str, Command, str]]:
+def _wastes(step: Step, stored: _Layers) -> Iterator[tuple[str, Command, str]]:
     """Yield clause, command and sentence for each command that touches what is stored; one for each command."""
     for change in changes(step):
         made_anew = change.command.name in {"mkdir", "install"}
-        hit = None if made_anew else _hit(stored, change.paths, recursive=change.recursive)
+        found = (_changed(stored.files, path, recursive=change.recursive) for path in change.paths)
+        hit = None if made_anew else next((one for one in found if one), None)
         if hit:
             message = f"`{change.command.name}` stores {hit.name} again, which line {hit.line} stored"
             yield "rewritten", change.command, message
     done = set()
     for command, path in _named(step, "rm", "mv", "unlink", "rmdir"):
-        hit = _hit(stored, (path,), recursive=True, inside=True)
+        hit = stored.files.within(path) or stored.files.around(path)
         if hit and command not in done and not keeps_out(step.instruction, path):
             done.add(command)
             clause = "moved" if command.name == "mv" else "deleted"
             still = "which stays in the layer of line"
             yield clause, command, f"`{command.name}` takes {path} away, {still} {hit.line}"
-    yield from _removed_packages(step, stored)
+    yield from _removed_packages(step, stored.packages)
 
 
-def _removed_packages(step: Step, stored: list[Stored]) -> Iterator[tuple[str, Command, str]]:
+def _removed_packages(step: Step, packages: Mapping[str, int]) -> Iterator[tuple[str, Command, str]]:
     for call in package_calls(step.run().script):
         if call.action in _REMOVES or call.verb in _REMOVES:
-            names = {f"{call.manager}:{package.name}" for package in call.packages}
-            hit = next((one for one in stored if one.name in names), None)
-            if hit:
-                name = hit.name.partition(":")[2]
-                yield "deleted", call.command, f"{name} is removed, but stays in the layer of line {hit.line}"
+            names = [one.name for one in call.packages if f"{call.manager}:{one.name}" in packages]
+            if names:
+                line = packages[f"{call.manager}:{names[0]}"]
+                yield "deleted", call.command, f"{names[0]} is removed, but stays in the layer of line {line}"
 
 
-def _hit(
-    stored: list[Stored], paths: tuple[str, ...], *, recursive: bool, inside: bool = False
-) -> Stored | None:
-    """Find what is stored at a path, with `recursive` below it, with `inside` also in a stored folder around it."""
-    for path in paths:
-        for one in stored:
-            below = covers(path, one.name) if recursive else _is_itself(path, one)
-            if one.name != "/" and (below or (inside and _is_file_in(path, one.name))):
-                return one
-    return None
-
-
-def _is_itself(path: str, one: Stored) -> bool:
-    """Whether a path or pattern names what is stored; a folder's own entry holds no bytes, `folder/*` does."""
-    if posixpath.dirname(path) == one.name and posixpath.basename(path) == "*":
-        return one.is_folder
-    return (
-        not one.is_folder
-        and posixpath.dirname(path) == posixpath.dirname(one.name)
-        and covers(path, one.name)
-    )
-
-
-def _is_file_in(path: str, folder: str) -> bool:
-    """Whether a path lies in a folder that was copied; `/` is everything, so it says nothing."""
-    return folder not in {"/", "."} and covers(folder, path)
+def _changed(files: Tree[Stored], path: str, *, recursive: bool) -> Stored | None:
+    """Find what a change of a path stores again; a folder's own entry holds no bytes, `folder/*` does."""
+    if recursive:
+        return files.within(path)
+    folder, name = posixpath.split(path)
+    whole = files.at.get(folder) if name == "*" else None
+    if whole and whole.is_folder:
+        return whole
+    hit = files.within(path)
+    alike = hit and not hit.is_folder and posixpath.dirname(hit.name) == folder
+    return hit if alike and covers(path, hit.name if hit else "") else None
 
 
 # ------------------------------------------------------------------------------------------------------ image

@@ -35,8 +35,8 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from dockproof.catalog._rights import Tree, copied, covers, grant, steps
 from dockproof.catalog._rights import changes as changes_of
-from dockproof.catalog._rights import copied, covers, grant, steps
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
@@ -104,7 +104,7 @@ class ReadOnlyCode(Policy):
         code = _code(stage, copies)
         groups = _groups_with_code(lineage, copies)
         for copy in copies:
-            if any(path in code for path in copy.paths) and (found := _of_copy(copy, who)):
+            if any(path in code.at for path in copy.paths) and (found := _of_copy(copy, who)):
                 yield self.at(copy.step.instruction, found[1], stage=copy.step.stage, clause=found[0])
         for step in lineage:
             for change in changes_of(step):
@@ -206,14 +206,18 @@ def _who(stage: Stage, text: str) -> Who:
     return Who(frozenset(names), frozenset(groups), text)
 
 
-def _code(stage: Stage, copies: tuple[Copied, ...]) -> frozenset[str]:
+def _code(stage: Stage, copies: tuple[Copied, ...]) -> Tree[str]:
     """Name where copied code stands: targets, and the working folder below one; data is left out."""
     volumes = [volume.value.text for volume in stage.volumes if volume.value.text]
     paths = {path for copy in copies for path in copy.paths}
     workdir = stage.workdir.value.text if stage.workdir else None
     if workdir and workdir != "/" and any(covers(path, workdir) for path in paths):
         paths.add(workdir)
-    return frozenset(path for path in paths if not any(covers(folder, path) for folder in (*DATA, *volumes)))
+    tree: Tree[str] = Tree()
+    for path in sorted(paths):
+        if not any(covers(folder, path) for folder in (*DATA, *volumes)):
+            tree.add(path, path)
+    return tree
 
 
 def _groups_with_code(lineage: tuple[Step, ...], copies: tuple[Copied, ...]) -> frozenset[str]:
@@ -237,9 +241,7 @@ def _of_copy(copy: Copied, who: Who) -> tuple[str, str] | None:
     return None
 
 
-def _of_change(
-    change: Change, who: Who, code: frozenset[str], groups: frozenset[str]
-) -> tuple[str, str] | None:
+def _of_change(change: Change, who: Who, code: Tree[str], groups: frozenset[str]) -> tuple[str, str] | None:
     """Give clause and sentence for a command that gives code to the user."""
     hit = next((path for path in change.paths if _reaches(path, code, recursive=change.recursive)), None)
     if hit is None or change.value is None:
@@ -253,10 +255,10 @@ def _of_change(
     return None
 
 
-def _reaches(path: str, code: frozenset[str], *, recursive: bool) -> bool:
+def _reaches(path: str, code: Tree[str], *, recursive: bool) -> bool:
     """Whether a change of this path changes code: the copied file or folder itself, or all below a folder around."""
     folder = posixpath.dirname(path) if path.endswith("/*") else path
-    return any(covers(folder, one) if recursive else folder == one for one in code)
+    return code.within(folder) is not None if recursive else folder in code.at
 
 
 def _running(image: ImageFacts, layer: Layer) -> Iterator[FileEntry]:
