@@ -135,9 +135,14 @@ def _inherits_workdir(stage: Stage) -> bool:
 
 
 def _path(instruction: Instruction, stage: Stage) -> str | None:
-    """Return the path that a WORKDIR sets or a COPY or ADD goes to; None where it cannot be known."""
-    if instruction.keyword == "WORKDIR":
-        return stage.expand(instruction, instruction.value).text or None
-    if instruction.keyword in {"COPY", "ADD"} and instruction.words:
-        return stage.expand(instruction, instruction.words[-1]).text or None
-    return None
+    """Return the path that a WORKDIR sets or a COPY or ADD goes to; None where it cannot be known to be relative."""
+    if instruction.keyword not in {"WORKDIR", "COPY", "ADD"} or not instruction.words:
+        return None
+    text = instruction.words[-1]
+    value = stage.expand(instruction, text)
+    if value.text is None and not value.error:
+        begin = text.lstrip("'\"")
+        return (
+            None if begin.startswith("$") else begin
+        )  # its beginning alone says that it is relative, or not
+    return value.text or None
