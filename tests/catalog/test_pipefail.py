@@ -121,7 +121,7 @@ def test_sits_on_the_line_of_the_pipe() -> None:
     """One finding a RUN, on the first pipe that hides something, with the command whose failure is lost."""
     text = "FROM a:1\nRUN id \\\n && echo x | y \\\n && curl x | tar x \\\n && a | b\n"
     (finding,) = findings(POLICY, text)
-    assert finding.place.line == 4
+    assert (finding.place.line, finding.place.column) == (4, 5)
     assert "`curl`" in finding.message
 
 

@@ -115,8 +115,9 @@ class FittingTools(Policy):
             used.add(command.name)
 
     def _at(self, run: Run, command: Command, clause: str, message: str, fix: str) -> Finding:
-        line = command.span.line
-        return self.at(run.instruction, message, stage=run.stage, clause=clause, line=line, help=fix)
+        line, column, *_ = command.span
+        where = run.instruction
+        return self.at(where, message, stage=run.stage, clause=clause, line=line, column=column, help=fix)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant(

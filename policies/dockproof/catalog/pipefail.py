@@ -66,8 +66,8 @@ class Pipefail(Policy):
             hidden = next(_hidden(run.script), None)
             if hidden is not None:
                 message = f"a failure of `{hidden.name}` is lost in the pipe"
-                line = hidden.span.line
-                yield self.at(run.instruction, message, stage=run.stage, line=line, help=_HELP)
+                line, column, *_ = hidden.span
+                yield self.at(run.instruction, message, stage=run.stage, line=line, column=column, help=_HELP)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant(

@@ -132,8 +132,9 @@ class UnattendedInstall(Policy):
                 )
 
     def _at(self, run: Run, command: Command, message: str, clause: str, fix: str) -> Finding:
-        line = command.span.line
-        return self.at(run.instruction, message, stage=run.stage, clause=clause, line=line, help=fix)
+        line, column, *_ = command.span
+        where = run.instruction
+        return self.at(where, message, stage=run.stage, clause=clause, line=line, column=column, help=fix)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant("apt-get", _YES, "apt-get install ", clause="apt-get"),

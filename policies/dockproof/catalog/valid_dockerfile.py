@@ -16,7 +16,7 @@ after a queue and a download; and a file of nothing but ARG takes the whole daem
 
 How to fix it
 -------------
-The message says what is wrong and, for a misspelt word, the nearest one that there is.
+Mend the line as the message says; a misspelt word is told with the nearest one that there is.
 
 References
 ----------
