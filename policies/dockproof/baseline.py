@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from dockproof.errors import UsageError
 from dockproof.finding import Waiver
+from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ SCHEMA = 1
 REASON = "baseline"
 DEFAULT = ".dockproof-baseline.json"
 
-_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}")
-_SPACE = re.compile(r"\s+")
+_DIGEST = pattern(r"@sha256:[0-9a-f]{64}")
+_SPACE = pattern(r"\s+")
 
 
 class Applied(NamedTuple):

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from dockproof.finding import Finding, NotApplicable, Place, Probe, Severity
+from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ class Policy:
         return (mutant for mutant in self.mutants if isinstance(mutant, kind))
 
 
-_HEADING = re.compile(r"^(?P<title>[A-Z][A-Za-z ]+)\n-{3,}$", re.MULTILINE)
+_HEADING = pattern(r"^(?P<title>[A-Z][A-Za-z ]+)\n-{3,}$", re.MULTILINE)
 
 SECTIONS = ("What it holds", "Why it matters", "How to fix it", "References")
 

@@ -16,6 +16,7 @@ import re
 from typing import TYPE_CHECKING
 
 from dockproof.finding import Waiver
+from dockproof.patterns import pattern
 from dockproof.waiver import Exemption
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from dockproof.facts.dockerfile import Dockerfile, Instruction
     from dockproof.policy import Policy
 
-_HADOLINT = re.compile(r"hadolint\s+(?P<whole>global\s+)?ignore\s*=\s*(?P<rules>[A-Z0-9, ]+)")
-_BUILDKIT = re.compile(r"check\s*=\s*(?:[^#]*;)?\s*skip\s*=\s*(?P<rules>[A-Za-z, ]+)")
-_CHECKOV = re.compile(r"checkov:skip=(?P<rules>CKV2?_[A-Z]+_[0-9]+)")
-_TRIVY = re.compile(r"trivy:ignore:(?P<rules>[A-Za-z0-9-]+)")
-_TRIVY_ID = re.compile(r"(?:avd-)?ds-?(\d+)", re.IGNORECASE)
+_HADOLINT = pattern(r"hadolint\s+(?P<whole>global\s+)?ignore\s*=\s*(?P<rules>[A-Z0-9, ]+)")
+_BUILDKIT = pattern(r"check\s*=\s*(?:[^#]*;)?\s*skip\s*=\s*(?P<rules>[A-Za-z, ]+)")
+_CHECKOV = pattern(r"checkov:skip=(?P<rules>CKV2?_[A-Z]+_[0-9]+)")
+_TRIVY = pattern(r"trivy:ignore:(?P<rules>[A-Za-z0-9-]+)")
+_TRIVY_ID = pattern(r"(?:avd-)?ds-?(\d+)", re.IGNORECASE)
 
 ALL = "all"
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dockproof import gate, verdict, waiver
 from dockproof.errors import DockproofError, NothingToCheckError, NotLookedError, UsageError
 from dockproof.finding import Probe
 from dockproof.gate import Answers, NotLooked
 from dockproof.policy import ImageTarget, RuntimeTarget
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import dockproof
 from dockproof.collect import process
 from dockproof.errors import DockproofError, Exit
 from dockproof.finding import Probe
 from dockproof.gate import NotLooked, is_red
+from dockproof.records import NamedTuple
 from dockproof.session import Session
 
 if TYPE_CHECKING:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dockproof.catalog._environment import expanded
 from dockproof.catalog._runs import Run
 from dockproof.facts.mounts import mounts
 from dockproof.facts.options import read_arguments, table
 from dockproof.facts.shell import script
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,7 +76,7 @@ def covers(outer: str, inner: str) -> bool:
     return False
 
 
-_PATTERN = re.compile(r"[*?\[]")
+_PATTERN = pattern(r"[*?\[]")
 
 
 class Tree(Generic[T]):
@@ -200,7 +201,7 @@ _TABLES = {
     "mkdir": table("m", "mode"),
     "install": table("mogtS", "mode owner group target-directory suffix"),
 }
-_MINUS_MODE = re.compile(r"-[rwxXst]+(?:,.*)?")
+_MINUS_MODE = pattern(r"-[rwxXst]+(?:,.*)?")
 _OUTSIDE = ("/dev", "/proc", "/sys")
 
 
@@ -289,9 +290,9 @@ class Grant(NamedTuple):
     sticky: bool
 
 
-_OCTAL = re.compile(r"[0-7]{1,5}")
-_SYMBOLIC = re.compile(r"(?P<who>[ugoa]*)(?P<actions>(?:[-+=](?:[rwxXst]*|[ugo]))+)")
-_ACTION = re.compile(r"(?P<how>[-+=])(?P<what>[rwxXstugo]*)")
+_OCTAL = pattern(r"[0-7]{1,5}")
+_SYMBOLIC = pattern(r"(?P<who>[ugoa]*)(?P<actions>(?:[-+=](?:[rwxXst]*|[ugo]))+)")
+_ACTION = pattern(r"(?P<how>[-+=])(?P<what>[rwxXstugo]*)")
 
 
 def grant(mode: str | None) -> Grant:

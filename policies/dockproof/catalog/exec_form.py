@@ -24,10 +24,10 @@ References
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.finding import Place, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ SHELLS = frozenset({"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox"})
 _CMD = 'CMD ["python", "-m", "app"]'
 _FIELDS = {"CMD": "Config.Cmd", "ENTRYPOINT": "Config.Entrypoint"}
 # `exec` hands the process over to the program, so the shell is gone when it works.
-_HANDS_OVER = re.compile(r"(?:^|[;&\n]|\b(?:then|do)\b)\s*exec\s")
+_HANDS_OVER = pattern(r"(?:^|[;&\n]|\b(?:then|do)\b)\s*exec\s")
 
 
 class ExecForm(Policy):

@@ -24,12 +24,12 @@ References
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ COMPILERS = frozenset(
         "meson",
     ]
 )
-_BUILD_PACKAGE = re.compile(
+_BUILD_PACKAGE = pattern(
     r"(?:gcc|g\+\+|clang|gfortran|cpp)(?:-[\d.]+)?(?:-[\w-]+)?"
     r"|build-(?:essential|base)|alpine-sdk|make|cmake|ninja-build|meson|autoconf|automake|libtool|binutils|dpkg-dev"
     r"|rustc|cargo|golang(?:-[\w.]+)?|openjdk-\d+-jdk(?:-headless)?|[\w.+-]+-(?:dev|devel)|linux-headers[\w.-]*"
@@ -82,8 +82,8 @@ _BUILDS = {
     "dotnet": frozenset({"build", "publish"}),
 }
 _USER = "USER 10001:10001"
-_HEADER = re.compile(r"(?:/usr)?/(?:local/)?include/.*\.h(?:pp)?")
-_BIN = re.compile(r"/(?:usr/)?(?:local/)?s?bin/(?P<name>[^/]+)")
+_HEADER = pattern(r"(?:/usr)?/(?:local/)?include/.*\.h(?:pp)?")
+_BIN = pattern(r"/(?:usr/)?(?:local/)?s?bin/(?P<name>[^/]+)")
 
 
 class MultiStage(Policy):

@@ -31,7 +31,7 @@ References
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dockproof.catalog._environment import expanded
 from dockproof.catalog._rights import Tree, changes, copied, covers, placed, steps
@@ -40,6 +40,7 @@ from dockproof.facts.mounts import keeps_out
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

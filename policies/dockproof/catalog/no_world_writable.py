@@ -34,6 +34,7 @@ from dockproof.catalog._environment import expanded
 from dockproof.catalog._rights import changes, copied, covers, grant, steps
 from dockproof.catalog._runs import unread
 from dockproof.finding import Place, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
 # The last digit is what others are denied; without its 2 they may write.
-_OPEN_UMASK = re.compile(r"[0-7]{0,3}[0145]")
+_OPEN_UMASK = pattern(r"[0-7]{0,3}[0145]")
 _OUTSIDE = ("/dev", "/proc", "/sys")
 _USER = "USER 10001:10001"
 

@@ -28,11 +28,11 @@ References
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
 # Docker reads a numeric user with Go's Atoi: a sign and leading zeros are a number too.
-_ZERO = re.compile(r"[+-]?0+")
-_NUMBER = re.compile(r"[+-]?[0-9]+")
+_ZERO = pattern(r"[+-]?0+")
+_NUMBER = pattern(r"[+-]?[0-9]+")
 # Which options name the primary group; busybox's adduser spells it -G, which in useradd are the other groups.
 _GROUP_OPTIONS = {"useradd": ("-g", "--gid"), "adduser": ("-G", "--gid", "--ingroup")}
 

@@ -21,10 +21,10 @@ References
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.finding import Place, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Family, ImageMutant, Policy, SourceMutant
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
-_NUMERIC = re.compile(r"[+-]?[0-9]+(?::.*)?")
+_NUMERIC = pattern(r"[+-]?[0-9]+(?::.*)?")
 _USER = "USER 10001:10001"
 
 

@@ -22,10 +22,10 @@ References
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.finding import Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
     from dockproof.policy import Mutant, SourceTarget
 
-_REDUNDANT = re.compile(r"\$(?:TARGETPLATFORM|\{TARGETPLATFORM\})")
+_REDUNDANT = pattern(r"\$(?:TARGETPLATFORM|\{TARGETPLATFORM\})")
 _FROM = "FROM python:3.13-slim-trixie@"
 
 

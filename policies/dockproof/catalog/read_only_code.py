@@ -33,14 +33,16 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog._rights import Tree, copied, covers, grant, steps
 from dockproof.catalog._rights import changes as changes_of
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,9 +55,9 @@ if TYPE_CHECKING:
 
 DATA = ("/tmp", "/run", "/var/run", "/var/tmp", "/var/lib", "/var/log", "/var/cache", "/var/spool", "/dev")  # noqa: S108 - names of folders in an image
 INSTALLERS = frozenset({"pip", "uv", "poetry", "npm", "yarn", "pnpm", "bundle", "gem", "composer"})
-_ROOT = re.compile(r"root|[+-]?0+")
-_NUMBER = re.compile(r"[+-]?[0-9]+")
-_CODE = re.compile(r".*\.(?:py|pyc|so(?:\.[\d.]+)?|js|mjs|cjs|rb|php|jar|class|pl|sh|dll)")
+_ROOT = pattern(r"root|[+-]?0+")
+_NUMBER = pattern(r"[+-]?[0-9]+")
+_CODE = pattern(r".*\.(?:py|pyc|so(?:\.[\d.]+)?|js|mjs|cjs|rb|php|jar|class|pl|sh|dll)")
 _USER = "USER 10001:10001"
 _CODE_COPY = "COPY --link --from=code /rootfs/ /"
 

@@ -15,10 +15,11 @@ import posixpath
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 from dockproof.collect import tar
 from dockproof.collect.tar import ArchiveError
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

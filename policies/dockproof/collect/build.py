@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof.collect import engine as engines
 from dockproof.collect import process
 from dockproof.errors import NotLookedError, UsageError
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,11 +165,11 @@ def failed(name: str, dockerfile: str, answer: process.Completed) -> NotLookedEr
     return NotLookedError(f"build of {name} failed at {place}{step}: {message}", step_log(log))
 
 
-_STEP = re.compile(r"^#(?P<id>\d+) (?P<step>\[.+)$", re.MULTILINE)
-_STEP_ERROR = re.compile(r"^#(?P<id>\d+) ERROR: (?P<message>.*)$", re.MULTILINE)
-_ERROR = re.compile(r"^ERROR: (?:failed to build: )?(?:failed to solve: )?(?P<message>.*)$", re.MULTILINE)
-_MARK = re.compile(r"^\s*(?P<line>\d+) \| >>> ", re.MULTILINE)
-_LINE = re.compile(r"\bline (?P<line>\d+)\b")
+_STEP = pattern(r"^#(?P<id>\d+) (?P<step>\[.+)$", re.MULTILINE)
+_STEP_ERROR = pattern(r"^#(?P<id>\d+) ERROR: (?P<message>.*)$", re.MULTILINE)
+_ERROR = pattern(r"^ERROR: (?:failed to build: )?(?:failed to solve: )?(?P<message>.*)$", re.MULTILINE)
+_MARK = pattern(r"^\s*(?P<line>\d+) \| >>> ", re.MULTILINE)
+_LINE = pattern(r"\bline (?P<line>\d+)\b")
 
 
 def explain(log: str) -> Failure:

@@ -12,12 +12,13 @@ import os
 import re
 import shlex
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dockproof.collect import process
 from dockproof.collect.engine import LABEL_PROJECT
 from dockproof.errors import NotLookedError
 from dockproof.facts import container as facts
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,11 +11,12 @@ import difflib
 import json
 import shutil
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dockproof.collect import process
 from dockproof.collect.build import build_on
 from dockproof.errors import NotLookedError, UsageError
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,10 +8,11 @@ pax headers. It never writes, and refuses what a layer has no reason to hold.
 from __future__ import annotations
 
 import io
-import re
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING
 
 from dockproof.errors import NotLookedError
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Buffer, Iterator  # type: ignore[attr-defined]
@@ -218,7 +219,7 @@ def _extension(kind: bytes, body: Body) -> dict[str, str]:
     return _pax(data) if kind == PAX else {}
 
 
-_LENGTH = re.compile(rb"(\d{1,7}) ")
+_LENGTH = pattern(rb"(\d{1,7}) ")
 
 
 def _pax(data: bytes) -> dict[str, str]:

@@ -13,10 +13,9 @@ Example:
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof.facts.lazy import lazy
 from dockproof.facts.lines import JoinedLine, Piece, Reader, fold
@@ -36,6 +35,8 @@ from dockproof.facts.words import (
     split_quoted,
     split_texts,
 )
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -464,15 +465,15 @@ def parse(
     return Dockerfile(text, path, build_arguments or {})
 
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_LINE_FEED = re.compile("\n")
+_SURROGATES = pattern("[\ud800-\udfff]")
+_LINE_FEED = pattern("\n")
 _SEPARATING = "\t\v\f\r "  # what ends a keyword: ASCII alone, so that a no-break space stays part of it
 _SENTINEL = " ."
 # White space to Python and not to BuildKit, or not where a keyword ends: hidden from dockerfile-parse.
 _PYTHON_SPACE = dict.fromkeys(
     map(ord, "\x1c\x1d\x1e\x1f" + "".join(char for char in SPACE if not char.isascii())), "_"
 )
-_PYTHON_CONTROLS = re.compile("[\x1c-\x1f]")
+_PYTHON_CONTROLS = pattern("[\x1c-\x1f]")
 
 
 def _instructions(reader: Reader) -> Iterator[Instruction]:

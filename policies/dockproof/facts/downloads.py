@@ -14,7 +14,7 @@ Example:
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from weakref import ref
 
 from dockproof.facts import shell_wrappers
@@ -22,6 +22,7 @@ from dockproof.facts.download_tools import TOOLS, Fetch, base_name
 from dockproof.facts.shell import held
 from dockproof.facts.shell_words import Command, Source, Word
 from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
+
+from dockproof.patterns import pattern
 
 _UNITS = {
     "ns": 1e-9,
@@ -16,8 +17,8 @@ _UNITS = {
     "h": 3600.0,
 }
 _PART = r"(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h)"
-_DURATION = re.compile(rf"[+-]?(?:0|(?:{_PART})++)")
-_PARTS = re.compile(r"([0-9]*\.?[0-9]*)([a-z\u00b5\u03bc]+)")
+_DURATION = pattern(rf"[+-]?(?:0|(?:{_PART})++)")
+_PARTS = pattern(r"([0-9]*\.?[0-9]*)([a-z\u00b5\u03bc]+)")
 _LONGEST = 256
 _LIMIT = float(1 << 63) * 1e-9
 

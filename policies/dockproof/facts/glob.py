@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from dockproof.patterns import pattern
+
 
 class PatternError(ValueError):
     """A backslash in front of a character that it cannot escape."""
@@ -126,7 +128,7 @@ def _search(segments: list[re.Pattern[str]], text: str, start: int = 0) -> tuple
     return None if end is None else (head.start(), end)
 
 
-_TEMPLATE = re.compile(r"\$(?:(\$)|\w+|\{\w+\})", re.ASCII)
+_TEMPLATE = pattern(r"\$(?:(\$)|\w+|\{\w+\})", re.ASCII)
 
 
 def _expand_template(replacement: str) -> str:

@@ -6,12 +6,11 @@ quote, `${X^}`) opens none, and its body is read as instructions.
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
-
 from dockproof.facts.lexer import ExpansionError, Found, Lexer, Options
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
-_MARK = re.compile(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)\Z")
+_MARK = pattern(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)\Z")
 _RAW = Options(raw_quotes=True, raw_escapes=True, skip_unset=True)
 _UNSET = Found("", is_set=False)
 _FD_LIMIT = 1 << 31

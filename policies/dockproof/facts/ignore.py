@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof.facts.words import SPACE
 from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

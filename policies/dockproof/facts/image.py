@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -356,7 +359,7 @@ class ImageFacts:
         return (entry for entry in layer.entries if self.files.get(entry.path) is entry)
 
 
-_DISTRIBUTION = re.compile(r"/(?P<name>[^/]+?)-(?P<version>[^/-]+)\.dist-info/METADATA$")
+_DISTRIBUTION = pattern(r"/(?P<name>[^/]+?)-(?P<version>[^/-]+)\.dist-info/METADATA$")
 
 
 def _parts(path: str) -> list[str]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 _COMPONENT = r"[a-z0-9]++(?:(?:\.|__?|-++)[a-z0-9]++)*+"
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
-_DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
-_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*+")
-_TAG = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.-]{0,127}")
-_DIGEST = re.compile(r"(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})")
-_IDENTIFIER = re.compile(r"[a-f0-9]{64}")
+_DOMAIN = pattern(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
+_PATH = pattern(rf"{_COMPONENT}(?:/{_COMPONENT})*+")
+_TAG = pattern(r"[0-9A-Za-z_][0-9A-Za-z_.-]{0,127}")
+_DIGEST = pattern(r"(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})")
+_IDENTIFIER = pattern(r"[a-f0-9]{64}")
 _NAME_LIMIT = 255
 
 

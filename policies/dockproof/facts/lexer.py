@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 
 from dockproof.facts.glob import Pattern, PatternError
 from dockproof.facts.words import SPACE
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 DEPTH_LIMIT = 100
 """`${a:-${b:-…}}` nested deeper is refused: nobody writes it, and Python's stack is finite."""
@@ -336,7 +337,7 @@ def _join(pieces: list[_Piece]) -> str | None:
     return None if None in texts else "".join(texts)  # type: ignore[arg-type]  # no None is left
 
 
-_GAPS = re.compile(f"[{SPACE}]+")
+_GAPS = pattern(f"[{SPACE}]+")
 
 
 def _words(pieces: list[_Piece]) -> tuple[str, ...] | None:

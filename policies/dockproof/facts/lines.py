@@ -7,13 +7,14 @@ blank lines between and inside instructions, here-document bodies, and where eve
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof.facts.heredoc import Opening, openings
 from dockproof.facts.lexer import ExpansionError
 from dockproof.facts.span import Comment, Directive, Heredoc, Problem, Span
 from dockproof.facts.words import SPACE, NotStringsError, parse_json, split_flags, split_once
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 LINE_LIMIT = 65_535
 """Bytes of a line; a longer one makes BuildKit refuse the file."""
 
-_DIRECTIVE = re.compile(rf"#[{SPACE}]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z")
+_DIRECTIVE = pattern(rf"#[{SPACE}]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z")
 _TRAILING = frozenset(SPACE)  # what may stand behind an escape, or is cut off
 _DIRECTIVE_NAMES = frozenset({"syntax", "escape", "check"})
 _HEREDOC_KEYWORDS = frozenset({"run", "copy", "add"})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dockproof.facts.stages import mount_fields
 from dockproof.facts.suggest import near
+from dockproof.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,10 +26,10 @@ _ONLY_FOR: Mapping[str, frozenset[str]] = {
     "size": frozenset({"tmpfs"}),
 }
 _FORMS: Mapping[str, re.Pattern[str]] = {
-    "mode": re.compile("[0-7]{1,11}"),
-    "uid": re.compile("[0-9]{1,10}"),
-    "gid": re.compile("[0-9]{1,10}"),
-    "size": re.compile(r"[0-9]+(?:\.[0-9]+)? ?(?:[kKmMgGtTpP]?[iI]?[bB]?)"),
+    "mode": pattern("[0-7]{1,11}"),
+    "uid": pattern("[0-9]{1,10}"),
+    "gid": pattern("[0-9]{1,10}"),
+    "size": pattern(r"[0-9]+(?:\.[0-9]+)? ?(?:[kKmMgGtTpP]?[iI]?[bB]?)"),
 }
 
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import csv
 import posixpath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

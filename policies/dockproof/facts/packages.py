@@ -16,12 +16,13 @@ Example:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof.facts.options import Arguments, read_arguments
 from dockproof.facts.package_managers import MANAGERS, Manager
 from dockproof.facts.package_specs import Package
 from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from dockproof.facts.values import Value
 
 PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
 _LAST = 65_535
-_NUMBERS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+_NUMBERS = pattern(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 class Port(NamedTuple):

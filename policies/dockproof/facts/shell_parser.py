@@ -8,11 +8,12 @@ goes on at the next command.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof.facts import shell_wrappers
 from dockproof.facts.shell_words import Command, Piece, Pipeline, Redirect, ShellError, Source, Word, join
 from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,13 +33,13 @@ ARITHMETIC_REACH = 2000
 _WORD, _OPERATOR, _COMMENT = 1, 2, 3
 # Blanks and joined lines, then: a plain word up to a delimiter, an operator, or a comment. Anything else starts
 # a word with quotes or expansions in it.
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r"(?:[ \t\r]++|\\\r?\n)*+"
     r"(?:((?!\#|[0-9]++[<>])[^ \t\r\n;&|<>()$`'\"\\]++)(?=[ \t\r\n;&|<>()]|\Z)"
     r"|(&&|\|\||;;&|;;|;&|\|&|&>>|&>|[<>]\(|[0-9]*+(?:<<<|<<-|<<|>>|<&|>&|<>|>\||[<>])|[;&|()\n])"
     r"|(\#[^\n]*+))?"
 )
-_PLAIN = re.compile(r"[^ \t\r\n;&|<>()$`'\"\\]++")
+_PLAIN = pattern(r"[^ \t\r\n;&|<>()$`'\"\\]++")
 _QUOTED = pattern(r"[^\"$`\\]++")
 _NAME = pattern(r"\$(?:[A-Za-z_][A-Za-z_0-9]*+|[0-9@*#?$!-])")
 _ASSIGNMENT = pattern(r"([A-Za-z_][A-Za-z_0-9]*+)(?:\[[^\]=]*\])?\+?=")

@@ -7,10 +7,11 @@ only a finding asks where one stands: `span` looks it up then.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof.facts.span import Span
 from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 _EXPANDED = pattern(r"[$`]")
 _CLUSTER = pattern(r"-[A-Za-z0-9]*")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from dockproof.patterns import pattern
+
 _NAMES = frozenset(
     {
         "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL",
@@ -11,7 +13,7 @@ _NAMES = frozenset(
         "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN", "RTMAX",
     }
 )  # fmt: skip
-_REALTIME = re.compile(r"RTMIN\+(?:[1-9]|1[0-5])|RTMAX-(?:[1-9]|1[0-4])")
+_REALTIME = pattern(r"RTMIN\+(?:[1-9]|1[0-5])|RTMAX-(?:[1-9]|1[0-4])")
 
 
 def is_signal(text: str) -> bool:

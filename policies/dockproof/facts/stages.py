@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from itertools import pairwise
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dockproof.facts.durations import parse_duration
 from dockproof.facts.images import ImageRef
@@ -24,6 +23,8 @@ from dockproof.facts.values import (
     expand,
     expand_words,
 )
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -333,7 +334,7 @@ class _FileSettings(NamedTuple):
         return self.names.get(name.lower())
 
 
-_INDEX = re.compile(r"[+-]?[0-9]{1,9}")
+_INDEX = pattern(r"[+-]?[0-9]{1,9}")
 
 
 _TAKING = frozenset({"COPY", "RUN"})
@@ -515,14 +516,14 @@ def _from_outside(name: str, globals_: Scope, table: Table) -> Variable | None:
     return standing if standing.is_set else None
 
 
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_DRIVE = pattern(r"[A-Za-z]:[\\/]")
 
 
 def _is_absolute(path: str) -> bool:
     return path.startswith("/") or _DRIVE.match(path) is not None
 
 
-_PLAIN_PATH = re.compile(r"(?!\.\.?(?:/|\Z))[^/]++(?:/(?!\.\.?(?:/|\Z))[^/]++)*+")
+_PLAIN_PATH = pattern(r"(?!\.\.?(?:/|\Z))[^/]++(?:/(?!\.\.?(?:/|\Z))[^/]++)*+")
 
 
 def _join(before: str, path: str) -> str:
@@ -538,7 +539,7 @@ def _clean(path: str) -> str:
     return "/" + posixpath.normpath(path).lstrip("/")
 
 
-_RETRIES = re.compile(r"\+?[0-9]{1,9}")
+_RETRIES = pattern(r"\+?[0-9]{1,9}")
 
 
 def read_health(instruction: Instruction) -> Health:

@@ -5,8 +5,7 @@ Of each instruction the first refusal is told, as BuildKit stops there; of the f
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof.facts.durations import parse_duration
 from dockproof.facts.heredoc import read_word
@@ -19,6 +18,8 @@ from dockproof.facts.stages import TRIGGER_LIMIT
 from dockproof.facts.suggest import near
 from dockproof.facts.values import expand
 from dockproof.facts.words import KEYWORDS
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -201,7 +202,7 @@ def _names(instruction: Instruction) -> Refusal | None:
     return None
 
 
-_STAGE_NAME = re.compile("[a-z][a-z0-9-_.]*")
+_STAGE_NAME = pattern("[a-z][a-z0-9-_.]*")
 
 
 def _from(instruction: Instruction) -> Refusal | None:
@@ -298,7 +299,7 @@ def _health(instruction: Instruction) -> Refusal | None:
 
 
 _SHORTEST = 0.001
-_RETRIES = re.compile(r"\+?[0-9]{1,10}|-0+")
+_RETRIES = pattern(r"\+?[0-9]{1,10}|-0+")
 
 
 def _interval(name: str, text: str) -> str:
@@ -387,7 +388,7 @@ def _image_refusal(value: Value) -> str:
     return ""
 
 
-_PLATFORM_PART = re.compile(r"[A-Za-z0-9_.-]+(?:\([^()]*\))?")
+_PLATFORM_PART = pattern(r"[A-Za-z0-9_.-]+(?:\([^()]*\))?")
 
 
 def _platform(stage: Stage) -> Refusal | None:
@@ -419,8 +420,8 @@ def _reference(
     return None
 
 
-_VARIABLE = re.compile(r"\$.")
-_NUMBER = re.compile("[+-]?[0-9]+")
+_VARIABLE = pattern(r"\$.")
+_NUMBER = pattern("[+-]?[0-9]+")
 
 
 def _copy_source(instruction: Instruction, file: Dockerfile) -> Refusal | None:
@@ -439,7 +440,7 @@ def _copy_source(instruction: Instruction, file: Dockerfile) -> Refusal | None:
 
 _PATHS = frozenset({"ADD", "COPY"})
 _EXPANDED_FLAGS = frozenset({"chown", "chmod", "checksum"})
-_TELLING = re.compile("[$'\"]")
+_TELLING = pattern("[$'\"]")
 
 
 def _expansion(stage: Stage, instruction: Instruction) -> Refusal | None:
@@ -474,8 +475,8 @@ def _signal(stage: Stage, instruction: Instruction) -> Refusal | None:
     return Refusal(f"{text!r} is no signal", "value", instruction.span_of(0, len(instruction.value)))
 
 
-_DIGEST = re.compile("sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
-_GIT_COMMIT = re.compile("[a-f0-9]{40}|[a-f0-9]{64}")
+_DIGEST = pattern("sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
+_GIT_COMMIT = pattern("[a-f0-9]{40}|[a-f0-9]{64}")
 
 
 def _checksum(stage: Stage, instruction: Instruction) -> Refusal | None:

@@ -7,11 +7,11 @@ one's table. What the base image itself sets is not known from here.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
-from typing import NamedTuple
 
 from dockproof.facts.lexer import LENGTH_LIMIT, TOO_LONG, ExpansionError, Found, Lexer, choose
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 PLATFORM_ARGUMENTS = frozenset(
     f"{side}{part}"
@@ -218,13 +218,13 @@ class _Notes:
         )
 
 
-_SPECIAL = {"\\": re.compile(r"[$'\"\\]"), "`": re.compile(r"[$'\"`]")}
+_SPECIAL = {"\\": pattern(r"[$'\"\\]"), "`": pattern(r"[$'\"`]")}
 _NAME = "[A-Za-z_][A-Za-z0-9_]*+"
 _WORD = "[A-Za-z0-9_./:,@ -]*+"
-_VARIABLE = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})(?:(:?)([-+])({_WORD}))?\}})")
+_VARIABLE = pattern(rf"\$(?:({_NAME})|\{{({_NAME})(?:(:?)([-+])({_WORD}))?\}})")
 # No group captures: inside a possessive repetition that makes Python 3.11 raise a SystemError.
 _PARTS = rf"(?:[^$\"'\\`]++|\${_NAME}|\$\{{{_NAME}(?::?[-+]{_WORD})?\}})*+"
-_SIMPLE = re.compile(rf"{_PARTS}|\"{_PARTS}\"")
+_SIMPLE = pattern(rf"{_PARTS}|\"{_PARTS}\"")
 
 
 def expand(text: str, scope: Scope, escape: str = "\\") -> Value:
@@ -263,7 +263,7 @@ def _expand_simple(text: str, notes: _Notes) -> Value:
     return notes.value("".join(known) if len(known) == len(parts) else None)
 
 
-_ONE_WORD = re.compile("[A-Za-z0-9/:.-]+")
+_ONE_WORD = pattern("[A-Za-z0-9/:.-]+")
 
 
 def expand_words(text: str, scope: Scope, escape: str = "\\") -> tuple[Value, ...]:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
+
+from dockproof.patterns import pattern
+from dockproof.records import NamedTuple
 
 SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -24,10 +27,10 @@ KEYWORDS = frozenset(
 )  # fmt: skip
 """All that BuildKit knows."""
 
-_SEPARATORS = re.compile(r"[\t\v\f\r ]+")
+_SEPARATORS = pattern(r"[\t\v\f\r ]+")
 _FLAG_SPACE = "\t\n\v\f\r \x85\xa0"
-_SPACES = re.compile(f"[{_FLAG_SPACE}]*")
-_PLAIN_FLAG = re.compile(rf"--[^{_FLAG_SPACE}'\"\\]*(?=[{_FLAG_SPACE}]|\Z)")
+_SPACES = pattern(f"[{_FLAG_SPACE}]*")
+_PLAIN_FLAG = pattern(rf"--[^{_FLAG_SPACE}'\"\\]*(?=[{_FLAG_SPACE}]|\Z)")
 
 
 class NotStringsError(ValueError):
@@ -118,7 +121,7 @@ def split_plain(text: str) -> list[RawWord]:
     return words
 
 
-_HEALTH = re.compile(r"[^\t\n\v\f\r ]+[\t\n\v\f\r ]*")
+_HEALTH = pattern(r"[^\t\n\v\f\r ]+[\t\n\v\f\r ]*")
 
 
 def split_health(text: str) -> int:
@@ -149,8 +152,8 @@ _WORDS = {escape: _word_pattern(escape, re.escape(escape) + "?+") for escape in 
 _WHOLE_WORDS = {escape: _word_pattern(escape, "") for escape in "\\`"}
 
 
-_TELLING = re.compile(r"['\"\\`]")
-_NO_SPACE = re.compile(f"[^{SPACE}]+")
+_TELLING = pattern(r"['\"\\`]")
+_NO_SPACE = pattern(f"[^{SPACE}]+")
 
 
 def split_quoted(text: str, escape: str) -> list[RawWord]:
@@ -186,7 +189,7 @@ def _parse_int(text: str) -> float:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_parse_float, parse_int=_parse_int)
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = pattern("[\ud800-\udfff]")
 
 
 def parse_json(text: str) -> tuple[str, ...] | None:

@@ -6,10 +6,11 @@ in words; an empty `faults` is a kill.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof.finding import Probe
 from dockproof.policy import ImageMutant, RuntimeMutant, SourceMutant
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

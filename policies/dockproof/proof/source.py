@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dockproof import gate
 from dockproof.facts.dockerfile import parse
 from dockproof.policy import Profile, SourceMutant
 from dockproof.proof.matrix import edited, failed, judge
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
