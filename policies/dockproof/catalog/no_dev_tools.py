@@ -1,0 +1,266 @@
+"""A production image holds no debugger, editor, version control or test tool, and does not start in debug mode.
+
+What it holds
+-------------
+Compilers are the business of multi-stage. Source: no stage that the shipped one is built FROM installs a development
+tool by a package manager (`tools`); the command starts no reloader, development server or debugger (`command`:
+`--reload`, `flask --debug`, `nodemon`, `debugpy`, `pdb`, `node --inspect`, Java's jdwp); no variable in force at the
+end switches debugging on (`setting`: `DEBUG=1`, `FLASK_DEBUG`, `NODE_ENV=development`, an agent in
+`JAVA_TOOL_OPTIONS`). Values that are not known say nothing. Image: packages and programs over the base, and the
+config's command and environment. Runtime: the arguments and environment of every process.
+
+Why it matters
+--------------
+A debug mode answers errors with source and variables, a debugger's port runs any code for whoever reaches it, and
+each tool serves whoever breaks in.
+
+How to fix it
+-------------
+Keep such tools in a stage, or a Dockerfile, of their own for development, and the switch in compose's override file.
+
+References
+----------
+- CIS Docker Benchmark 1.6, 4.3
+- https://docs.docker.com/build/building/best-practices/
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from dockproof.catalog._runs import runs_of
+from dockproof.facts.packages import package_calls
+from dockproof.facts.shell import script
+from dockproof.finding import Place, Severity
+from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dockproof.facts.stages import Stage
+    from dockproof.finding import Finding
+    from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
+
+_TOOLS = frozenset(
+    [
+        *("gdb", "gdbserver", "lldb", "strace", "ltrace", "valgrind", "delve"),
+        *("vim", "vim-tiny", "vim-minimal", "neovim", "nano", "emacs", "emacs-nox"),
+        *("git", "git-core", "mercurial", "subversion"),
+        *(
+            "debugpy",
+            "pydevd",
+            "ipdb",
+            "pudb",
+            "ipython",
+            "pytest",
+            "nose2",
+            "tox",
+            "nox",
+            "coverage",
+            "mypy",
+            "ruff",
+        ),
+        *("pylint", "flake8", "black", "watchdog-gevent", "django-debug-toolbar"),
+        *("nodemon", "ts-node-dev", "jest", "mocha", "eslint", "webpack-dev-server", "node-inspector"),
+    ]
+)
+_PROGRAMS = frozenset(
+    [
+        *(
+            "gdb",
+            "gdbserver",
+            "lldb",
+            "strace",
+            "ltrace",
+            "valgrind",
+            "dlv",
+            "vim",
+            "vi",
+            "nvim",
+            "nano",
+            "emacs",
+        ),
+        *("git", "hg", "svn", "debugpy", "ipdb", "ipdb3", "pudb", "pytest", "py.test", "tox", "nox"),
+        *("nodemon", "ts-node-dev", "jest", "mocha"),
+    ]
+)
+_STARTERS = frozenset(
+    [
+        "nodemon",
+        "ts-node-dev",
+        "debugpy",
+        "debugpy-adapter",
+        "ipdb",
+        "ipdb3",
+        "pudb",
+        "gdb",
+        "gdbserver",
+        "dlv",
+        "air",
+    ]
+)
+_MODULES = frozenset({"debugpy", "pdb", "ipdb", "pudb", "pydevd"})
+_RELOADS = re.compile(r"--(?:reload|auto-?reload|debugger)(?:=(?:true|1|yes))?")
+_AGENT = re.compile(r"-agentlib:jdwp\b|-Xrunjdwp\b|--inspect(?:-brk)?(?:[=\s]|$)")
+_DEVELOPMENT = frozenset({"dev", "development", "debug"})
+_ON = frozenset({"1", "true", "yes", "on"})
+_SWITCHES = frozenset(
+    ["DEBUG", "APP_DEBUG", "DJANGO_DEBUG", "FLASK_DEBUG", "UVICORN_RELOAD", "PYTHONINSPECT", "PYTHONDEVMODE"]
+)
+_MODES = frozenset(
+    [
+        "NODE_ENV",
+        "FLASK_ENV",
+        "RAILS_ENV",
+        "RACK_ENV",
+        "APP_ENV",
+        "ASPNETCORE_ENVIRONMENT",
+        "DOTNET_ENVIRONMENT",
+    ]
+)
+_AGENTS = frozenset({"NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "JAVA_OPTS", "JDK_JAVA_OPTIONS"})
+_BIN = re.compile(r"/(?:usr/)?(?:local/)?s?bin/(?P<name>[^/]+)|/opt/[^/]+/bin/(?P<own>[^/]+)")
+_USER = "USER 10001:10001"
+
+
+class NoDevTools(Policy):
+    """What helps to write the program does not ship with it."""
+
+    title = "no development tool or debug mode is shipped"
+    family = Family.OPERATION
+    production = Severity.ERROR
+    development = None
+    clauses = (
+        Clause("tools", "no debugger, editor, version control or test tool is installed"),
+        Clause("command", "the command starts no reloader or debugger"),
+        Clause("setting", "no variable switches debugging on"),
+    )
+    references = ("cis:4.3", "https://docs.docker.com/build/building/best-practices/")
+
+    def source(self, target: SourceTarget) -> Iterator[Finding]:
+        """Judge installations of the lineage, then the command and environment in force."""
+        for shipped in target.shipped:
+            for stage in shipped.lineage:
+                yield from self._installed(stage)
+            yield from self._started(shipped)
+            for name, setting in shipped.environment.items():
+                value = setting.value.text
+                if value is not None and _is_debug(name, value):
+                    message = f"{name}={value} switches debugging on"
+                    yield self.at(setting.instruction, message, stage=shipped, clause="setting")
+
+    def _installed(self, stage: Stage) -> Iterator[Finding]:
+        for run in runs_of(stage):
+            calls = package_calls(run.script)
+            removed = {p.name for call in calls if call.action == "remove" for p in call.packages}
+            for call in calls:
+                names = [p.name for p in call.packages if p.name.lower() in _TOOLS and p.name not in removed]
+                if call.action == "install" and names:
+                    message = f"{call.manager} installs {', '.join(names)} in the shipped stage"
+                    line = call.command.span.line
+                    yield self.at(run.instruction, message, stage=stage, clause="tools", line=line)
+
+    def _started(self, stage: Stage) -> Iterator[Finding]:
+        for at in (stage.entrypoint, stage.command):
+            if at is None:
+                continue
+            read = script(at.value, stage.shell_at(at.value))
+            # CMD in exec form continues the ENTRYPOINT, so options that open it count as well.
+            for command in read.commands:
+                why = _debugs([word.text for word in command.words])
+                if why:
+                    message = f"{at.value.keyword} starts the program for development: {why}"
+                    yield self.at(at.value, message, stage=stage, clause="command", line=command.span.line)
+
+    def image(self, target: ImageTarget) -> Iterator[Finding]:
+        """Judge packages and programs over the base, the config's command and environment."""
+        yield from self._found(target)
+        config = target.image.config
+        if why := _debugs(config.argv):
+            message = f"the command starts the program for development: {why}"
+            yield self.in_image(message, Place(field="Config.Cmd"), clause="command")
+        for name, value in config.env.items():
+            if _is_debug(name, value):
+                place = Place(field="Config.Env")
+                yield self.in_image(f"{name}={value} switches debugging on", place, clause="setting")
+
+    def _found(self, target: ImageTarget) -> Iterator[Finding]:
+        inherited = {p.name for p in target.base.packages} if target.base else set()
+        for package in target.image.packages:
+            if package.name.lower() in _TOOLS and package.name not in inherited:
+                message = f"package {package.name} {package.version} is installed"
+                yield self.in_image(message, Place(field="packages"), clause="tools")
+        for layer in target.image.own_layers(target.base):
+            for entry in target.image.layer_files(layer):
+                match = _BIN.fullmatch(entry.path)
+                if match and entry.type != "dir" and (match["name"] or match["own"]) in _PROGRAMS:
+                    place = Place(layer=layer.diff_id, path=entry.path)
+                    yield self.in_image(f"{entry.path} is a development tool", place, clause="tools")
+
+    def runtime(self, target: RuntimeTarget) -> Iterator[Finding]:
+        """Judge the arguments and environment of every process."""
+        for process in target.container.processes:
+            name, place = " ".join(process.argv[:3]), Place(pid=process.pid)
+            if why := _debugs(process.argv):
+                yield self.in_container(f"`{name}` runs for development: {why}", place, clause="command")
+            for variable, value in (process.environ or {}).items():
+                if _is_debug(variable, value):
+                    message = f"`{name}` runs with {variable}={value}, which switches debugging on"
+                    yield self.in_container(message, place, clause="setting")
+
+    mutants: ClassVar[tuple[Mutant, ...]] = (
+        SourceMutant(
+            "editor",
+            _USER,
+            "RUN apt-get update && apt-get install -y --no-install-recommends vim=2:9.1.1230-2"
+            f" && rm -rf /var/lib/apt/lists/*\n{_USER}",
+            clause="tools",
+        ),
+        SourceMutant(
+            "reload", '"-m", "app"]', '"-m", "uvicorn", "app.main:app", "--reload"]', clause="command"
+        ),
+        SourceMutant(
+            "debugger", '"-m", "app"]', '"-m", "debugpy", "--listen", "5678", "-m", "app"]', clause="command"
+        ),
+        SourceMutant(
+            "debug", "PYTHONUNBUFFERED=1", "PYTHONUNBUFFERED=1 DEBUG=true", clause="setting", at="ENV PATH"
+        ),
+        ImageMutant("editor", "COPY --chmod=755 <<tool /usr/bin/vim\ntool", clause="tools"),
+        ImageMutant("debug", "ENV DEBUG=1", clause="setting"),
+        ImageMutant("debugger", 'CMD ["python", "-m", "pdb", "-m", "app"]', clause="command"),
+        RuntimeMutant("debug", {"environment": {"DEBUG": "1"}}, clause="setting"),
+    )
+
+
+def _is_debug(name: str, value: str) -> bool:
+    """Whether a variable with this value switches debugging on."""
+    if name in _SWITCHES:
+        return value.lower() in _ON
+    if name in _MODES:
+        return value.lower() in _DEVELOPMENT
+    return name in _AGENTS and bool(_AGENT.search(value))
+
+
+def _debugs(argv: Sequence[str]) -> str:
+    """Say which word of a command makes it one for development, "" for none."""
+    if not argv:
+        return ""
+    name = argv[0].rpartition("/")[2]
+    if name in _STARTERS:
+        return name
+    for before, word in zip(["", *argv], argv, strict=False):
+        if _RELOADS.fullmatch(word) or _AGENT.match(word):
+            return word
+        if word in _MODULES and before == "-m" and name.startswith(("python", "pypy")):
+            return f"-m {word}"
+    return _serves(name, argv)
+
+
+def _serves(name: str, argv: Sequence[str]) -> str:
+    """Say which word starts a development server, "" for none."""
+    if name == "flask" and "--debug" in argv:
+        return "--debug"
+    if "runserver" in argv and any(word.endswith("manage.py") for word in argv):
+        return "runserver"
+    return "run dev" if name in {"npm", "yarn", "pnpm", "bun"} and "dev" in argv else ""
