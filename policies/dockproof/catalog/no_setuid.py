@@ -79,7 +79,9 @@ class NoSetuid(Policy):
                 layer = target.image.layers[entry.layer]
                 origin = _origin(own=entry.layer in own, known=known)
                 rights = f"{entry.path} ({entry.mode:04o}) runs with the rights of {_lender(entry)}"
-                yield self.in_image(f"{rights}; it is from {origin}", Place(layer=layer.diff_id, path=entry.path))
+                yield self.in_image(
+                    f"{rights}; it is from {origin}", Place(layer=layer.diff_id, path=entry.path)
+                )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         ImageMutant("setuid", "COPY --chmod=4755 <<tool /usr/local/bin/tool\n#!/bin/sh\ntool"),
