@@ -110,7 +110,13 @@ class ExecForm(Policy):
         SourceMutant("shell-form", _CMD, "CMD python -m app", clause="shell-form"),
         SourceMutant("single-quotes", _CMD, "CMD ['python', '-m', 'app']", clause="invalid-json"),
         SourceMutant("entrypoint", _CMD, "ENTRYPOINT python -m app", clause="shell-form"),
-        SourceMutant("disguise", _CMD, 'CMD ["sh", "-c", "python -m app"]', clause="shell-in-disguise"),
+        SourceMutant(
+            "disguise",
+            _CMD,
+            'CMD ["sh", "-c", "python -m app"]',
+            clause="shell-in-disguise",
+            also=frozenset({"graceful-stop"}),
+        ),
         SourceMutant(
             "health-in-shell",
             'CMD ["python", "-I", "-S", "/app/healthcheck.py", "api"]',

@@ -218,7 +218,10 @@ class NoDevTools(Policy):
             clause="tools",
         ),
         SourceMutant(
-            "reload", '"-m", "app"]', '"-m", "uvicorn", "app.main:app", "--reload"]', clause="command"
+            "reload",
+            '"-m", "app"]',
+            '"-m", "uvicorn", "app.main:app", "--timeout-graceful-shutdown", "5", "--reload"]',
+            clause="command",
         ),
         SourceMutant(
             "debugger", '"-m", "app"]', '"-m", "debugpy", "--listen", "5678", "-m", "app"]', clause="command"
