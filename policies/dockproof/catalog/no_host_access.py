@@ -127,7 +127,11 @@ class NoHostAccess(Policy):
         ImageMutant("workdir-of-the-kernel", "WORKDIR /proc/self", clause="workdir"),
         ImageMutant("volume-of-the-system", 'VOLUME ["/etc/"]', clause="system-folder"),
         RuntimeMutant("all-rights", {"privileged": True}, clause="privileged"),
-        RuntimeMutant("settings-of-the-host", {"volumes": ["/etc:/host:ro"]}, clause="system-folder"),
+        RuntimeMutant(
+            "settings-of-the-host",
+            {"volumes": ["credentials:/run/credentials:ro", "/etc:/host:ro"]},
+            clause="system-folder",
+        ),
     )
 
 
