@@ -7,6 +7,7 @@ mapping of a compose service. Keys may be written with `-` or `_`.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from enum import Enum
@@ -173,12 +174,18 @@ def _bytes(path: Path) -> bytes:
 
 
 def _tables(path: Path) -> dict[str, Any]:
+    try:
+        return _parsed(_bytes(path).decode())
+    except ValueError as error:  # bad TOML and bad UTF-8 are both one
+        raise UsageError(f"{path} is no TOML: {error}") from None
+
+
+@functools.lru_cache(maxsize=1)
+def _parsed(text: str) -> dict[str, Any]:
+    """Parse TOML; the last text is kept, as a pyproject.toml is looked into before it is loaded."""
     import tomllib  # noqa: PLC0415 - most runs have no configuration
 
-    try:
-        return tomllib.loads(_bytes(path).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no TOML: {error}") from None
+    return tomllib.loads(text)
 
 
 def load(path: Path, known: Mapping[str, Policy]) -> Config:

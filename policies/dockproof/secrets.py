@@ -10,8 +10,6 @@ password there is a password all the same. Files of an image are full of documen
 
 from __future__ import annotations
 
-import base64
-import binascii
 import itertools
 import json
 import math
@@ -81,7 +79,10 @@ class Rule(NamedTuple):
 
     def may_match(self, data: bytes) -> bool:
         """Tell whether one of the needles stands in a text."""
-        return any(needle in data for needle in self.needles)
+        for needle in self.needles:  # noqa: SIM110 - asked of every rule for every text; `any` is five times slower
+            if needle in data:
+                return True
+        return False
 
 
 # A token neither starts nor ends inside a longer word; an escape such as \n before it is no word.
@@ -99,11 +100,13 @@ def _token(kind: str, prefixes: str, body: str, shown: int | None = None, end: b
 
 def _decoded(data: bytes) -> bytes:
     """Undo base64 (either alphabet, padding optional); b"" for what is none."""
+    import base64  # noqa: PLC0415 - few texts hold something like it
+
     try:
         return base64.b64decode(
             data.replace(b"-", b"+").replace(b"_", b"/") + b"=" * (-len(data) % 4), validate=True
         )
-    except (binascii.Error, ValueError):
+    except ValueError:
         return b""
 
 

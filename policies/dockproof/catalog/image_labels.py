@@ -29,11 +29,11 @@ References
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from dockproof.finding import Place, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
 if TYPE_CHECKING:
@@ -54,19 +54,19 @@ _KNOWN = {
     f"{_OCI}licenses": "spdx",
     f"{_OCI}base.digest": "digest",
 }
-_KEY = re.compile(r"[a-z](?:[.-]?[a-z0-9]+)*+")
+_KEY = pattern(r"[a-z](?:[.-]?[a-z0-9]+)*+")
 _RESERVED = ("com.docker.", "io.docker.", "org.dockerproject.")
 _NUMBER = r"(?:0|[1-9]\d*)"
 _IDENTIFIER = r"(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)"
 _FORMS = {
-    "hash": re.compile(r"[0-9a-f]{7}|[0-9a-f]{40}|[0-9a-f]{64}"),
-    "digest": re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"),
-    "semver": re.compile(
+    "hash": pattern(r"[0-9a-f]{7}|[0-9a-f]{40}|[0-9a-f]{64}"),
+    "digest": pattern(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"),
+    "semver": pattern(
         rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_IDENTIFIER}(?:\.{_IDENTIFIER})*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?",
         re.ASCII,
     ),
-    "email": re.compile(r"[^\s@<>]+@[^\s@<>.]+(?:\.[^\s@<>.]+)+"),
-    "rfc3339": re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII),
+    "email": pattern(r"[^\s@<>]+@[^\s@<>.]+(?:\.[^\s@<>.]+)+"),
+    "rfc3339": pattern(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII),
 }
 _NAMES = {
     "url": "a URL",
@@ -181,9 +181,16 @@ def _has_form(form: str, value: str) -> bool:
             return bool(parts.scheme and parts.hostname) and " " not in value
         if not _FORMS[form].fullmatch(value):
             return False
-        return form != "rfc3339" or bool(datetime.fromisoformat(value.upper()))
+        return form != "rfc3339" or _is_time(value)
     except ValueError:
         return False
+
+
+def _is_time(value: str) -> bool:
+    """Whether there is such a day and such a time; a ValueError says no too."""
+    from datetime import datetime  # noqa: PLC0415 - few labels hold a time
+
+    return bool(datetime.fromisoformat(value.upper()))
 
 
 def _is_licence(value: str) -> bool:

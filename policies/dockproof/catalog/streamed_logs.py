@@ -25,12 +25,12 @@ References
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
-_PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
+_PYTHON = pattern(r"(?:python|pypy)[0-9.]*")
 _PROGRAMS = frozenset(
     [
         "uvicorn",
@@ -56,8 +56,8 @@ _PROGRAMS = frozenset(
         "waitress-serve",
     ]
 )
-_UNBUFFERED = re.compile(r"-[bBdEhiIOqsSvVPx]*u[A-Za-z]*")
-_LOG_OPTION = re.compile(r"--?(?:access-|error-)?log-?(?:file|path|to)")
+_UNBUFFERED = pattern(r"-[bBdEhiIOqsSvVPx]*u[A-Za-z]*")
+_LOG_OPTION = pattern(r"--?(?:access-|error-)?log-?(?:file|path|to)")
 _OF_VALUE = frozenset({"-X", "-W"})
 _HELP = "ENV PYTHONUNBUFFERED=1"
 _FILE_HELP = "log to standard output"

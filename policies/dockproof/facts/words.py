@@ -145,7 +145,7 @@ def _word_pattern(escape: str, tail: str) -> re.Pattern[str]:
     # No group captures: inside a possessive repetition that makes Python 3.11 raise a SystemError.
     e = re.escape(escape)
     quoted = rf"'[^']*+(?:'|\Z)|\"(?:[^\"{e}]++|{e}.)*+(?:\"|{tail}\Z)"
-    return re.compile(rf"(?:[^{SPACE}'\"{e}]++|{e}.|{quoted}|{tail or '(?!)'}\Z)++", re.DOTALL)
+    return pattern(rf"(?:[^{SPACE}'\"{e}]++|{e}.|{quoted}|{tail or '(?!)'}\Z)++", re.DOTALL)
 
 
 _WORDS = {escape: _word_pattern(escape, re.escape(escape) + "?+") for escape in "\\`"}
