@@ -484,6 +484,7 @@ _MORE_BITS = [
 
 @RUN
 @given(st.lists(st.sampled_from(_BITS), max_size=40).map("".join) | st.text(max_size=60))
+@example("sh -c 'sh -c '\\")
 def test_fuzz_never_raises_and_keeps_places(text: str) -> None:
     """Whatever stands there is read; every place lies within the text, and every command's text is where it says."""
     result = read(text)

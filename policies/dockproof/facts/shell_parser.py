@@ -779,7 +779,11 @@ class _Parser:
         found = _JOINED_LINE.match(self.text, position)
         if found:
             return found.end()
-        draft.add(self.text[position + 1 : position + 2] or "\\", position + 1)
+        escaped = self.text[position + 1 : position + 2]
+        if not escaped:
+            draft.add("\\", position)  # nothing to protect: it stands for itself
+            return position + 1
+        draft.add(escaped, position + 1)
         return position + 2
 
     def single(self, position: int, draft: _Draft) -> int:
@@ -789,7 +793,7 @@ class _Parser:
             self.error("no quote closes the string", position)
             end = len(self.text)
         draft.add(self.source.text[position + 1 : end], position + 1)
-        return end + 1
+        return min(end + 1, len(self.text))
 
     def double(self, position: int, draft: _Draft) -> int:
         """Add a string in double quotes."""
@@ -816,7 +820,7 @@ class _Parser:
             draft.add(_ESCAPES.get(text[1:], text) if text[0] == "\\" else text, part.start())
         if end >= len(self.text):
             self.error("no quote closes the string", position)
-        return end + 1
+        return min(end + 1, len(self.text))
 
     def quoted(self, position: int, draft: _Draft, *, closer: str) -> int:
         """Add text in which only expansions and some escapes mean something, up to the closer or the end."""
