@@ -11,12 +11,14 @@ import resource
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 ROUNDS = 15
 _REACH = 2.0
+_PROGRAM = str(Path(sys.executable).with_name("dockproof"))
 _COMMANDS = {
     "import argparse, yaml": ("-c", "import argparse, yaml"),
-    "dockproof check": ("-m", "dockproof", "check", "dockerfiles/backend/Dockerfile", "--no-hadolint"),
+    "dockproof check": (_PROGRAM, "check", "dockerfiles/backend/Dockerfile", "--no-hadolint"),
 }
 
 
