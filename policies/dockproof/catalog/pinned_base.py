@@ -119,5 +119,6 @@ class PinnedBase(Policy):
             "not-on-the-base",
             'FROM scratch\nCOPY --from={image} / /\nUSER 10001:10001\nHEALTHCHECK CMD ["python", "--version"]\n',
             clause="other-base",
+            also=frozenset({"image-labels"}),
         ),
     )

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 UP_TIMEOUT = 300.0
 """Seconds for everything that a service depends on to be ready."""
 
-PORTS_TIMEOUT = 10.0
+PORTS_TIMEOUT = 30.0
 """Seconds that the exposed ports of a container may take to listen once it is up (healthy, where it has a check)."""
 PORTS_PAUSE = 0.5
 
