@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dockproof.facts.dockerfile import Dockerfile, parse
 from tests.facts.oracle import ask, facts, outdated
-from tests.facts.places import gaps, rebuild
+from tests.facts.places import gaps, rebuild, rebuild_bytes
 from tests.facts.strategies import soups, texts
 
 EXAMPLES = int(os.environ.get("DOCKPROOF_FUZZ", "300"))
@@ -113,8 +113,11 @@ def test_fuzz_offsets_lead_to_their_characters(text: str) -> None:
     st.one_of(st.binary(max_size=200), texts().map(str.encode)), st.binary(max_size=4), st.integers(0, 200)
 )
 def test_fuzz_takes_any_bytes(data: bytes, noise: bytes, at: int) -> None:
-    """Whatever the bytes, all facts are answered and nothing is raised."""
-    everything(parse(data[:at] + noise + data[at:]))
+    """Whatever the bytes, all facts are answered, nothing is raised, and the spans give the bytes back."""
+    whole = data[:at] + noise + data[at:]
+    file = parse(whole)
+    everything(file)
+    assert rebuild_bytes(file) == whole
 
 
 SIZES = (10_000, 40_000)

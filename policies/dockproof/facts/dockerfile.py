@@ -337,8 +337,10 @@ class Dockerfile:
         build_arguments: values given from outside (`--build-arg`).
     """
 
-    def __init__(self, text: str, path: str, build_arguments: Mapping[str, str]) -> None:
+    def __init__(self, text: str, exact: str, path: str, build_arguments: Mapping[str, str]) -> None:
+        """Made by `parse`: `exact` is the text with bytes that are no UTF-8 as Python's surrogate escapes."""
         reader = Reader(text)
+        self._exact = exact
         self.path = path
         self.text = text
         self.lines = (
@@ -359,11 +361,16 @@ class Dockerfile:
         return [0, *(match.end() for match in _LINE_FEED.finditer(self.text))]
 
     def source(self, span: Span) -> str:
-        """The text at a span, byte for byte."""
-        starts = self._line_starts
-        return self.text[
-            starts[span.line - 1] + span.column - 1 : starts[span.end_line - 1] + span.end_column - 1
-        ]
+        """The text at a span."""
+        return self.text[self._offset(span.line, span.column) : self._offset(span.end_line, span.end_column)]
+
+    def source_bytes(self, span: Span) -> bytes:
+        """The bytes of the file at a span, also where they are no UTF-8."""
+        start, end = self._offset(span.line, span.column), self._offset(span.end_line, span.end_column)
+        return self._exact[start:end].encode("utf-8", "surrogateescape")
+
+    def _offset(self, line: int, column: int) -> int:
+        return self._line_starts[line - 1] + column - 1
 
     @lazy
     def problems(self) -> tuple[Problem, ...]:
@@ -459,10 +466,13 @@ def parse(
     Returns:
         Its facts. Nothing is raised: what BuildKit would refuse is in `problems`.
     """
-    text = source.decode("utf-8", "surrogateescape") if isinstance(source, bytes) else source
-    if not text.isascii():
-        text = _SURROGATES.sub("\ufffd", text)
-    return Dockerfile(text, path, build_arguments or {})
+    exact = source.decode("utf-8", "surrogateescape") if isinstance(source, bytes) else source
+    if exact.isascii():
+        return Dockerfile(exact, exact, path, build_arguments or {})
+    text = _SURROGATES.sub("\ufffd", exact)
+    if not isinstance(source, bytes):
+        exact = text  # a surrogate in a text is no byte
+    return Dockerfile(text, exact, path, build_arguments or {})
 
 
 _SURROGATES = pattern("[\ud800-\udfff]")

@@ -368,7 +368,7 @@ class _State:
                 handler(self, instruction, position)
 
     def setting(self, value: T, instruction: Instruction) -> Setting[T]:
-        return Setting(value, instruction, self.stage, inherited=False)
+        return Setting(value, instruction, self.stage, False)  # noqa: FBT003  # keywords would cost, and there are many
 
     def expand(self, instruction: Instruction, text: str) -> Value:
         """Expand with all that stands so far."""
