@@ -48,15 +48,36 @@ def data() -> Mapping[str, Any]:
     return document
 
 
+@cache
+def _named() -> Mapping[str, Mapping[str, Any]]:
+    """Return the products by the names of their images."""
+    return {image: product for product in data()["products"].values() for image in product["images"]}
+
+
+@cache
+def _code_named() -> Mapping[str, tuple[Mapping[str, Any], str]]:
+    """Return distribution and cycle by what a tag may say of them: `bookworm`, `alpine3.19`."""
+    found = {}
+    for product in data()["products"].values():
+        names = dict(product.get("codenames", {}))
+        if "suffix" in product:
+            names.update({f"{product['suffix']}{cycle}": cycle for cycle in product["cycles"]})
+        found.update({name: (product, cycle) for name, cycle in names.items()})
+    return found
+
+
 def of_reference(ref: ImageRef) -> Iterator[Release]:
     """Give the releases that an image's name and tag tell: of `python:3.9-slim-buster` Python 3.9 and Debian 10."""
     tag = ref.tag or ""
-    for product in data()["products"].values():
-        named = any(ref.path == image or ref.path.endswith(f"/{image}") for image in product["images"])
-        text = _VERSION.match(tag) if named else None
-        cycle = _cycle(product, text[1] if text else "") or _from_parts(product, tag)
-        if cycle:
-            yield _release(product, cycle, f"the tag {tag}")
+    told_by = f"the tag {tag}"
+    product = _named().get("/".join(ref.path.rsplit("/", 2)[-2:])) if tag else None
+    version = _VERSION.match(tag)
+    if product and version and (cycle := _cycle(product, version[1])):
+        yield _release(product, cycle, told_by)
+    for part in tag.split("-"):
+        if part in _code_named():
+            distribution, cycle = _code_named()[part]
+            yield _release(distribution, cycle, told_by)
 
 
 def of_image(image: ImageFacts) -> Iterator[Release]:
@@ -77,17 +98,6 @@ def _cycle(product: Mapping[str, Any], version: str) -> str:
     parts = version.split(".")
     candidates = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     return next((one for one in candidates if one in product["cycles"]), "")
-
-
-def _from_parts(product: Mapping[str, Any], tag: str) -> str:
-    """Find a distribution among the parts of a tag: a code name, or `alpine3.19`."""
-    codenames, suffix = product.get("codenames", {}), product.get("suffix", "-")
-    for part in tag.split("-"):
-        if part in codenames:
-            return str(codenames[part])
-        if part.startswith(suffix) and (cycle := _cycle(product, part.removeprefix(suffix))):
-            return cycle
-    return ""
 
 
 def _release(product: Mapping[str, Any], cycle: str, told_by: str) -> Release:

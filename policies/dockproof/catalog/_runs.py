@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dockproof.facts.shell import script
@@ -26,22 +27,29 @@ class Run(NamedTuple):
     script: Script
 
 
-def runs(file: Dockerfile) -> Iterator[Run]:
+@lru_cache(maxsize=4)
+def runs(file: Dockerfile) -> tuple[Run, ...]:
     """Give every RUN of every stage, in order, each once: a trigger where it is written."""
-    for stage in file.stages:
-        yield from runs_of(stage)
+    return tuple(run for stage in file.stages for run in runs_of(stage))
 
 
-def runs_of(stage: Stage) -> Iterator[Run]:
+@lru_cache(maxsize=32)  # a dozen policies ask for the same stages one after another
+def runs_of(stage: Stage) -> tuple[Run, ...]:
     """Give every RUN of one stage, in order."""
-    for written in stage.instructions:
-        instruction = written.effective
-        if instruction.keyword == "RUN":
-            yield Run(stage, instruction, script(instruction, stage.shell_at(written)))
+    pairs = ((written, written.effective) for written in stage.instructions)
+    return tuple(
+        Run(stage, instruction, script(instruction, stage.shell_at(written)))
+        for written, instruction in pairs
+        if instruction.keyword == "RUN"
+    )
 
 
 def unread(policy: Policy, file: Dockerfile) -> Iterator[NotApplicable]:
     """Say once that a RUN is not looked into, because no POSIX shell reads it."""
-    reason = next((run.script.reason for run in runs(file) if not run.script.posix), "")
-    if reason:
+    if reason := _reason(file):
         yield policy.skip(Probe.SOURCE, reason)
+
+
+@lru_cache(maxsize=4)
+def _reason(file: Dockerfile) -> str:
+    return next((run.script.reason for run in runs(file) if not run.script.posix), "")

@@ -91,14 +91,16 @@ class AbsoluteWorkdir(Policy):
         known = _inherits_workdir(stage)
         own = [one for one in stage.instructions if one.trigger is None]
         for instruction in (*own, *stage.triggers):
+            if known:  # what is relative from here on is so to a place that the file says
+                return
             path = _path(instruction, stage)
             relative = path is not None and not _ABSOLUTE.match(path)
             if instruction.keyword == "WORKDIR":
-                if relative and not known:
+                if relative:
                     message = f"WORKDIR {path} is relative to what the base image says"
                     yield self.at(instruction, message, stage=stage, clause="absolute")
                 known = True
-            elif relative and not known:
+            elif relative:
                 message = f"{instruction.keyword} goes to {path}, relative to what the base image says"
                 yield self.at(instruction, message, stage=stage, clause="copy")
 

@@ -38,7 +38,7 @@ from dockproof.catalog._environment import expanded, exports
 from dockproof.catalog._runs import runs, unread
 from dockproof.catalog._written import written
 from dockproof.facts.download_tools import insecure_options
-from dockproof.facts.packages import read_call
+from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from dockproof.catalog._runs import Run
+    from dockproof.facts.packages import PackageCall
     from dockproof.facts.shell_words import Command
     from dockproof.facts.stages import Stage
     from dockproof.finding import Finding, NotApplicable
@@ -80,7 +81,7 @@ _RPM = frozenset({"yum", "dnf", "microdnf", "tdnf"})
 _RPM_SETTING = pattern(rf"(?i)(?:.*\.)?sslverify=(?:{_OFF})")
 _APT_SETTING = pattern(rf"(?i)acquire::https?(?:::[^=]*)?::verify-(?:peer|host)=\"?(?:{_OFF})\"?")
 _GIT_SETTING = pattern(rf"(?i)http\.(?:.*\.)?sslverify=(?:{_OFF})")
-_IS_OFF = pattern(rf"(?i){_OFF}")
+_OTHERS = frozenset({"yum-config-manager", "git", "aws", "conda", "aria2c"})
 _ENV = "    HOME=/tmp \\"
 _ADD = "COPY app /rootfs/app/app\n"
 
@@ -119,8 +120,9 @@ class VerifiedTls(Policy):
                     message = f"`{found[0].strip()}` in {one.path} switches the check of certificates off"
                     yield self.at(one.instruction, message, stage=stage, clause="other", line=one.line)
         for run in runs(target.dockerfile):
+            calls = {call.command: call for call in package_calls(run.script)}
             for command in run.script.commands:
-                for clause, text in _switched_off(run, command):
+                for clause, text in _switched_off(run, command, calls.get(command)):
                     message = f"{text} switches the check of certificates off"
                     line = command.span.line
                     yield self.at(run.instruction, message, stage=run.stage, clause=clause, line=line)
@@ -201,7 +203,7 @@ def _clause(name: str, value: str) -> str:
     return clause if clause and exact and re.fullmatch(off, value) else ""
 
 
-def _switched_off(run: Run, command: Command) -> Iterator[tuple[str, str]]:
+def _switched_off(run: Run, command: Command, call: PackageCall | None) -> Iterator[tuple[str, str]]:
     """Yield clause and text of what a command switches off."""
     for name, word in (*command.assignments, *exports(command)):
         value = expanded(run, word)
@@ -210,18 +212,15 @@ def _switched_off(run: Run, command: Command) -> Iterator[tuple[str, str]]:
             yield clause, f"{name}={value}"
     for option in insecure_options(command):
         yield command.name, f"`{command.name} {option}`"
-    yield from _in_package_manager(command)
-    yield from _in_another(command)
+    if call is not None:
+        yield from _in_package_manager(call)
+    elif command.name in _OTHERS:
+        yield from _in_another(command)
 
 
-def _in_package_manager(command: Command) -> Iterator[tuple[str, str]]:
+def _in_package_manager(call: PackageCall) -> Iterator[tuple[str, str]]:
     """Judge the calls of pip, npm, yum, apt and their kin."""
-    call = read_call(command)
-    texts = [word.text for word in command.words[1:]]
-    if call is None:
-        if command.name == "yum-config-manager" and (setting := _matching(texts, _RPM_SETTING)):
-            yield "rpm", f"`{setting}`"
-        return
+    texts = [word.text for word in call.command.words[1:]]
     if call.has("--trusted-host") or (
         call.verb.startswith("config") and any("trusted-host" in text for text in texts)
     ):
@@ -248,7 +247,9 @@ def _npm_is_loose(texts: list[str]) -> bool:
 
 def _in_another(command: Command) -> Iterator[tuple[str, str]]:
     texts = [word.text for word in command.words[1:]]
-    if command.name == "git":
+    if command.name == "yum-config-manager" and (setting := _matching(texts, _RPM_SETTING)):
+        yield "rpm", f"`{setting}`"
+    elif command.name == "git":
         joined = [*texts, *(f"{one}={two}" for one, two in pairwise(texts))]
         setting = _matching([text for text in joined if "=" in text], _GIT_SETTING)
         if setting:
