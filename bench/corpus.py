@@ -223,7 +223,7 @@ def _go(out: _Writer) -> None:
 
 def _java(out: _Writer) -> None:
     out.base("eclipse-temurin:21-jdk", "build")
-    out.add("WORKDIR /workspace", "COPY mvnw pom.xml ./", "COPY .mvn .mvn")
+    out.add("WORKDIR /project", "COPY mvnw pom.xml ./", "COPY .mvn .mvn")
     out.run("./mvnw -B -q dependency:go-offline", flags=("--mount=type=cache,target=/home/app/.m2",))
     out.add("COPY src src")
     out.run(
@@ -238,7 +238,7 @@ def _java(out: _Writer) -> None:
     out.add(
         f"ARG APP_HOME=/opt/{out.name}", 'ENV JAVA_OPTS="-XX:MaxRAMPercentage=75 -XX:+ExitOnOutOfMemoryError"'
     )
-    out.add("WORKDIR ${APP_HOME}", "ARG DEPENDENCY=/workspace/target/dependency")
+    out.add("WORKDIR ${APP_HOME}", "ARG DEPENDENCY=/project/target/dependency")
     for source, target in (("BOOT-INF/lib", "lib"), ("META-INF", "META-INF"), ("BOOT-INF/classes", ".")):
         out.add(f"COPY --from=build ${{DEPENDENCY}}/{source} ${{APP_HOME}}/{target}")
     if out.maybe(0.4):
