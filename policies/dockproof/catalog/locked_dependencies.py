@@ -25,7 +25,7 @@ How to fix it
 References
 ----------
 - https://pip.pypa.io/en/stable/topics/secure-installs/
-- https://docs.npmjs.com/cli/commands/npm-ci
+- the manual of npm: `npm help ci`
 """
 
 from __future__ import annotations
@@ -79,10 +79,7 @@ class LockedDependencies(Policy):
         Clause("pip-hashes", "requirements are installed with hashes"),
         Clause("lock-file", "what reads a lock file keeps to it"),
     )
-    references = (
-        "https://pip.pypa.io/en/stable/topics/secure-installs/",
-        "https://docs.npmjs.com/cli/commands/npm-ci",
-    )
+    references = ("https://pip.pypa.io/en/stable/topics/secure-installs/",)
 
     def source(self, target: SourceTarget) -> Iterator[Finding | NotApplicable]:
         """Judge the package managers' calls in every RUN of every stage."""
