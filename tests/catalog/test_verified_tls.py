@@ -64,6 +64,7 @@ def test_flags_a_command_that_switches_the_check_off(run: str, clause: str) -> N
         "apt-get install -y curl",
         "pip install --index-url https://e.org flask",
         "npm config set strict-ssl true",
+        "yarn",
         "npm config set registry https://e.org",
         "PYTHONHTTPSVERIFY=1 python get.py",
         "unset GIT_SSL_NO_VERIFY",

@@ -237,7 +237,7 @@ def _in_package_manager(call: PackageCall) -> Iterator[tuple[str, str]]:
 
 def _npm_is_loose(texts: list[str]) -> bool:
     joined = [text.lower().removeprefix("--") for text in texts]
-    pairs = zip(joined, [*joined[1:], ""], strict=True)
+    pairs = pairwise([*joined, ""])
     return "no-strict-ssl" in joined or any(
         one in {"strict-ssl=false", "strict-ssl=0", "enablestrictssl=false"}
         or (one in {"strict-ssl", "enablestrictssl"} and after in {"false", "0"})
