@@ -138,6 +138,7 @@ CACHES = (
         moved=("POETRY_CACHE_DIR",),
     ),
 )
+_PIP_SWITCH = "PIP_NO_CACHE_DIR"
 _NO = pattern(r"0|n|no|f|false|off", re.IGNORECASE)
 _HOME = pattern(r"(?:~[A-Za-z_][\w-]*|~|\$HOME|\$\{HOME\}|/root|/home/[^/]+)(?=/|$)")
 _ONE_PROGRAM = (frozenset({"yum", "dnf"}), frozenset({"apt", "apt-get", "aptitude"}))
@@ -151,21 +152,45 @@ class Left(NamedTuple):
     message: str
 
 
+class _Script(NamedTuple):
+    """One RUN: its calls, the place of each command, and what is deleted where."""
+
+    run: Run
+    calls: tuple[PackageCall, ...]
+    places: dict[Command, int]
+    deleted: tuple[tuple[int, str], ...]
+
+
 def left_by(run: Run) -> Iterator[Left]:
     """Find the caches that a RUN leaves, one for each row of `CACHES`."""
     calls = package_calls(run.script)
-    for cache in CACHES if calls else ():
-        found = [left for call in calls if (left := _left(run, call, cache, calls)) is not None]
+    if not calls:
+        return
+    places = {command: place for place, command in enumerate(run.script.commands)}
+    script = _Script(run, calls, places, tuple(_deleted(run)))
+    for cache in CACHES:
+        found = [left for call in _filling(calls, cache) if (left := _left(script, call, cache)) is not None]
         if found:
             yield next((one for one in found if one.clause != OTHER), found[0])
 
 
-def _left(run: Run, call: PackageCall, cache: Cache, calls: tuple[PackageCall, ...]) -> Left | None:
-    if call.manager not in cache.managers or not {call.action, call.verb} & cache.fills:
+def _filling(calls: tuple[PackageCall, ...], cache: Cache) -> list[PackageCall]:
+    """Give the calls that fill a cache; of equal ones the last: what empties the cache after it does so for all."""
+    last: dict[tuple[object, ...], PackageCall] = {}
+    for call in calls:
+        if call.manager in cache.managers and {call.action, call.verb} & cache.fills:
+            assigned = tuple((name, word.text) for name, word in call.command.assignments)
+            last[call.manager, call.verb, tuple(call.options.items()), assigned] = call
+    return list(last.values())
+
+
+def _left(script: _Script, call: PackageCall, cache: Cache) -> Left | None:
+    run = script.run
+    if _is_off(run, call, cache) or _is_kept_out(script, call, cache):
         return None
-    if _is_off(run, call, cache) or _is_kept_out(run, call, cache):
-        return None
-    cleaning = [one for one in calls[calls.index(call) + 1 :] if _cleans(one, call, cache)]
+    place = script.places[call.command]
+    later = (one for one in script.calls if script.places[one.command] > place)
+    cleaning = [one for one in later if _cleans(one, call, cache)]
     if any(_is_whole(one) for one in cleaning):
         return None
     clause = cache.clause if {call.action, call.verb} & cache.main else OTHER
@@ -173,15 +198,9 @@ def _left(run: Run, call: PackageCall, cache: Cache, calls: tuple[PackageCall, .
         return Left(
             OTHER, cleaning[-1], "`zypper clean` alone keeps the index of the repositories: add --all"
         )
-    if (
-        any(_NO.fullmatch(value_of(run, call.command, name) or "") for name in cache.off_by[:1])
-        and clause == "pip-cache"
-    ):
-        return Left(
-            clause,
-            call,
-            f"{cache.off_by[0]} says that pip's cache is wanted, and pip takes it for the contrary: write 1",
-        )
+    if cache.clause == "pip-cache" and _NO.fullmatch(value_of(run, call.command, _PIP_SWITCH) or ""):
+        message = f"{_PIP_SWITCH} says that pip's cache is wanted, and pip takes it for the contrary: write 1"
+        return Left(clause, call, message)
     name = f"{call.manager} {call.verb}".strip()
     return Left(clause, call, f"`{name}` leaves its cache in the layer ({cache.folders[0]})")
 
@@ -207,12 +226,13 @@ def _is_whole(cleaning: PackageCall) -> bool:
     return cleaning.manager != "zypper" or cleaning.has("-a", "--all", "-m", "--metadata")
 
 
-def _is_kept_out(run: Run, call: PackageCall, cache: Cache) -> bool:
+def _is_kept_out(script: _Script, call: PackageCall, cache: Cache) -> bool:
     """Whether the cache lies in a mount, is removed afterwards, or lies nobody knows where."""
+    run, place = script.run, script.places[call.command]
     folders = _folders(run, call, cache)
-    paths = [mount.target or "" for mount in mounts(run.instruction) if mount.type != "ssh"]
-    paths = [run.stage.expand(run.instruction, path).text or "" for path in paths]
-    paths += _removed_after(run, call.command)
+    targets = [mount.target or "" for mount in mounts(run.instruction) if mount.type != "ssh"]
+    paths = [run.stage.expand(run.instruction, target).text or "" for target in targets]
+    paths += [path for at, path in script.deleted if at > place]
     return not folders or any(_covers(run, path, folder) for path in paths for folder in folders)
 
 
@@ -226,13 +246,12 @@ def _folders(run: Run, call: PackageCall, cache: Cache) -> tuple[str, ...]:
     return cache.folders
 
 
-def _removed_after(run: Run, command: Command) -> Iterator[str]:
-    """Give the paths that commands behind this one delete."""
-    commands = run.script.commands
-    for one in commands[commands.index(command) + 1 :]:
+def _deleted(run: Run) -> Iterator[tuple[int, str]]:
+    """Give the paths that commands delete, each with its command's place."""
+    for place, one in enumerate(run.script.commands):
         deletes = one.name == "find" and any(word.text in {"-delete", "rm"} for word in one.words)
         if one.name == "rm" or deletes:
-            yield from (expanded(run, word) or word.text for word in one.arguments)
+            yield from ((place, expanded(run, word) or word.text) for word in one.arguments)
 
 
 def _covers(run: Run, path: str, folder: str) -> bool:

@@ -40,7 +40,7 @@ from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dockproof.catalog._runs import Run
     from dockproof.facts.packages import Package, PackageCall
@@ -113,7 +113,8 @@ class LockedDependencies(Policy):
 def _complaints(run: Run, call: PackageCall) -> Iterator[tuple[str, str]]:
     """Yield clause and sentence for what is wrong with one call."""
     clause = _VERSIONS.get(call.manager, "")
-    names = [one.name for one in call.packages if clause and _judges(call) and _is_loose(run, call, one)]
+    packages = _packages(call) if clause and _judges(call) else ()
+    names = [one.name for one in packages if _is_loose(run, call, one)]
     if names:
         yield clause, f"{call.manager} installs {', '.join(names)} at whatever version there is"
     if call.manager in {"pip", "uv"} and _lacks_hashes(run, call):
@@ -148,7 +149,7 @@ def _judges(call: PackageCall) -> bool:
 
 def _is_loose(run: Run, call: PackageCall, package: Package) -> bool:
     """Whether nothing says which version of it is meant."""
-    if package.kind == "url" or not _is_known(run, package) or _stands_behind_dashes(call, package):
+    if package.kind == "url" or not _is_known(run, package):
         return False
     if package.kind == "vcs":
         return package.version is None
@@ -166,10 +167,12 @@ def _is_known(run: Run, package: Package) -> bool:
     return plain or bool(run.stage.expand(run.instruction, package.word.text).text)
 
 
-def _stands_behind_dashes(call: PackageCall, package: Package) -> bool:
-    """Whether it is an option of the build, as in `gem install pg -- --with-pg-config=…`."""
+def _packages(call: PackageCall) -> Sequence[Package]:
+    """Leave out the options of the build, as in `gem install pg -- --with-pg-config=…`."""
     dashes = [word.start for word in call.command.words if word.text == "--"]
-    return call.manager == "gem" and bool(dashes) and package.word.start > dashes[0]
+    if call.manager != "gem" or not dashes:
+        return call.packages
+    return [one for one in call.packages if one.word.start < dashes[0]]
 
 
 def _lacks_hashes(run: Run, call: PackageCall) -> bool:

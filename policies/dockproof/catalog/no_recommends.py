@@ -26,6 +26,7 @@ References
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog._runs import runs, unread
@@ -101,6 +102,7 @@ def _refuses(call: PackageCall) -> bool:
     return refused
 
 
+@lru_cache(maxsize=8)
 def _is_set(stage: Stage) -> bool:
     """Whether the lineage writes apt's own setting, or copies files that may hold it."""
     return any(

@@ -31,13 +31,13 @@ References
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
-from dockproof.catalog._runs import runs, unread
+from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.download_tools import base_name
-from dockproof.facts.downloads import added, checks_file, downloads
+from dockproof.facts.downloads import added, checks_said, downloads
 from dockproof.facts.packages import package_calls
-from dockproof.facts.shell import script
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
@@ -214,9 +214,15 @@ def _is_checked(download: Download, stage: Stage) -> bool:
     names = {base_name(download.output or ""), base_name(download.url.text)} - {""}
     if download.checked or any(_PROOFS.search(name) for name in names):
         return True
-    later = (one for one in stage.instructions if one.index > download.instruction.index)
-    scripts = (script(one, stage.shell_at(one)) for one in later if one.keyword == "RUN")
-    return any(checks_file(each, name) for each in scripts for name in names)
+    return any(
+        name in said for index, said in _checks(stage) if index > download.instruction.index for name in names
+    )
+
+
+@lru_cache(maxsize=8)
+def _checks(stage: Stage) -> tuple[tuple[int, str], ...]:
+    """Give what the checks of a stage say of their files, each with its instruction's place in the file."""
+    return tuple((run.instruction.index, said) for run in runs_of(stage) for said in checks_said(run.script))
 
 
 def _short(url: str) -> str:

@@ -207,9 +207,9 @@ def _checks(commands: Sequence[Command]) -> Iterator[tuple[int, Command, str]]:
                 return
 
 
-def checks_file(script: Script, name: str) -> bool:
-    """Tell whether a command of a script checks the file of that base name, as a later RUN may do."""
-    return any(name in said for _, _, said in _checks(script.commands))
+def checks_said(script: Script) -> tuple[str, ...]:
+    """Give what each check of a script says of its files: a later RUN may check what an earlier one has fetched."""
+    return tuple(said for _, _, said in _checks(script.commands))
 
 
 def _is_check(command: Command) -> bool:
