@@ -176,6 +176,18 @@ def test_failed_build_names_file_line_step_and_the_rest_is_still_reported(
 
 
 @pytest.mark.engine
+def test_file_that_does_not_parse_is_found_and_never_built(
+    engine: Engine, verify: Callable[..., Answer]
+) -> None:
+    """A Dockerfile of ARG alone makes some engines panic; it gets its finding, and the engine never sees it."""
+    answer = verify(Dockerfile="ARG A=1\n")
+    assert answer.code == 4
+    assert "valid-dockerfile" in answer.out
+    assert "not built" in answer.out
+    assert engine.alive()
+
+
+@pytest.mark.engine
 def test_service_that_exits_at_once_is_exit_4_with_its_last_words(
     verify: Callable[..., Answer], leftovers: Callable[[], set[str]]
 ) -> None:

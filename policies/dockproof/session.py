@@ -345,10 +345,18 @@ class Session:
         from dockproof.collect import build  # noqa: PLC0415 - see `open`
 
         try:
+            self._refuse_to_build(service)
             with self._timed(f"build {service}"):
                 return build.build(self.engine, self.services[service], self.stand_ins)
         except DockproofError as error:
             return error
+
+    def _refuse_to_build(self, service: str) -> None:
+        """Keep what BuildKit would refuse away from the engine: some of it makes Docker 26 end with a panic."""
+        dockerfile = self.source_target(service).dockerfile
+        if dockerfile.problems:
+            first = dockerfile.problems[0]
+            raise NotLookedError(f"{dockerfile.path}:{first.line}: not built: {first.message}")
 
     def image_facts(self, service: str) -> ImageFacts:
         """Return the facts of a service's image, built if need be."""

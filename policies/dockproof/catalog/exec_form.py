@@ -24,10 +24,12 @@ References
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, ClassVar
 
+from dockproof.facts.dockerfile import parse
+from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
-from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 if TYPE_CHECKING:
@@ -41,8 +43,6 @@ if TYPE_CHECKING:
 SHELLS = frozenset({"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox"})
 _CMD = 'CMD ["python", "-m", "app"]'
 _FIELDS = {"CMD": "Config.Cmd", "ENTRYPOINT": "Config.Entrypoint"}
-# `exec` hands the process over to the program, so the shell is gone when it works.
-_HANDS_OVER = pattern(r"(?:^|[;&\n]|\b(?:then|do)\b)\s*exec\s")
 
 
 class ExecForm(Policy):
@@ -149,5 +149,11 @@ def _stays_a_shell(argv: Sequence[str]) -> bool:
     """Whether a command is `sh -c TEXT` and the text does not hand over with exec."""
     if not _is_shell(argv):
         return False
-    flags = [word for word in argv[1:-1] if word.startswith("-") and word.endswith("c")]
-    return bool(flags) and not _HANDS_OVER.search(argv[-1])
+    flags = [word for word in argv[1:] if word.startswith("-") and word.endswith("c")]
+    return bool(flags) and not hands_over(argv)
+
+
+def hands_over(argv: Sequence[str]) -> bool:
+    """Whether the text of a `sh -c TEXT` replaces the shell by a program with exec."""
+    command = parse(f"FROM scratch\nCMD {json.dumps(list(argv))}\n").instructions[-1]
+    return any("exec" in each.wrappers for each in script(command).commands)

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from dockproof.catalog.exec_form import hands_over
 from dockproof.finding import Place, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
@@ -105,8 +106,7 @@ def _complaints(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
     if not words:
         return
     if words[0] in _SHELLS and "-c" in words:
-        script = argv[words.index("-c") + 1 : words.index("-c") + 2]
-        if script and "exec" not in script[0].replace(";", " ").replace("&", " ").split():
+        if not hands_over(argv):
             yield "shell", f"`{words[0]} -c` stays in front of the program and hands no signal on"
     elif words[0] in _WRAPPERS:
         yield "wrapper", f"`{words[0]}` stands in front of the program: start the program itself"
