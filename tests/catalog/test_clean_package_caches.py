@@ -60,7 +60,7 @@ def test_flags_a_cache_that_stays(run: str, clause: str) -> None:
         "pip install flask && pip cache purge",
         "pip install flask && rm -rf ~/.cache",
         'pip install flask && rm -rf "$HOME/.cache/pip"',
-        "pip install flask && rm -rf /root/.cache/pip",
+        "pip install flask && rm -rf /home/app/.cache/pip",
         "pip install --cache-dir=/tmp/pip flask && rm -rf /tmp/*",
         "pip install --cache-dir=$NOBODY_KNOWS flask",
         "yarn install && yarn build && yarn cache clean",
@@ -82,10 +82,10 @@ def test_passes_a_cache_that_is_emptied_or_off(run: str) -> None:
         ("type=cache,target=/var/lib/apt,sharing=locked", "apt-get update"),
         ("type=tmpfs,target=/var/cache/dnf", "dnf install -y curl"),
         ("type=cache,target=/etc/apk/cache", "apk add curl"),
-        ("type=cache,target=/root/.cache", "pip install flask"),
-        ("type=cache,target=/root/.npm", "npm ci"),
+        ("type=cache,target=/home/app/.cache", "pip install flask"),
+        ("type=cache,target=/home/app/.npm", "npm ci"),
         ("type=cache,dst=/c", "pip install --cache-dir /c flask"),
-        ("type=cache,target=/root/.cache/uv", "uv sync"),
+        ("type=cache,target=/home/app/.cache/uv", "uv sync"),
     ],
 )
 def test_passes_a_cache_in_a_mount(mount: str, run: str) -> None:

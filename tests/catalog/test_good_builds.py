@@ -70,10 +70,10 @@ NODE = f"""
 FROM node:24-alpine3.23@{SUM} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev
+RUN --mount=type=cache,target=/home/app/.npm npm ci --omit=dev
 FROM dependencies AS build
 COPY . .
-RUN --mount=type=cache,target=/root/.npm npm ci && npm run build
+RUN --mount=type=cache,target=/home/app/.npm npm ci && npm run build
 FROM node:24-alpine3.23@{SUM}
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
@@ -89,7 +89,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=bind,source=go.sum,target
 RUN go install golang.example.org/tools/cmd/stringer@v0.30.0
 COPY . .
 ENV CGO_ENABLED=0
-RUN --mount=type=cache,target=/root/.cache/go-build go build -trimpath -ldflags="-s -w" -o /out/app ./cmd/app
+RUN --mount=type=cache,target=/home/app/.cache/go-build go build -trimpath -ldflags="-s -w" -o /out/app ./cmd/app
 FROM distroless/static-debian12@{SUM}
 COPY --from=build /out/app /app
 USER 65532:65532
@@ -101,9 +101,9 @@ FROM eclipse-temurin:21-jdk-noble@{SUM} AS build
 WORKDIR /src
 COPY mvnw pom.xml ./
 COPY .mvn .mvn
-RUN --mount=type=cache,target=/root/.m2 ./mvnw --batch-mode dependency:go-offline
+RUN --mount=type=cache,target=/home/app/.m2 ./mvnw --batch-mode dependency:go-offline
 COPY src src
-RUN --mount=type=cache,target=/root/.m2 ./mvnw --batch-mode --offline package -DskipTests
+RUN --mount=type=cache,target=/home/app/.m2 ./mvnw --batch-mode --offline package -DskipTests
 FROM eclipse-temurin:21-jre-noble@{SUM}
 WORKDIR /app
 COPY --from=build /src/target/app.jar .

@@ -49,7 +49,7 @@ def test_flags_what_reaches_into_the_host(line: str, clause: str) -> None:
         "RUN --security=sandbox id",
         "RUN --network=none make",
         "RUN --network=default make",
-        "RUN --mount=type=cache,target=/root/.cache pip install x",
+        "RUN --mount=type=cache,target=/home/app/.cache pip install x",
         "RUN curl --unix-socket /var/run/docker.sock http://localhost/info",
         "RUN echo --network=host",
         "WORKDIR /app",

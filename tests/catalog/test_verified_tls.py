@@ -93,7 +93,7 @@ def test_passes_a_command_that_checks(run: str) -> None:
         ("ARG PIP_TRUSTED_HOST=e.org", "pip-variable"),
         ("ENV UV_INSECURE_HOST=e.org", "other"),
         ("ONBUILD ENV GIT_SSL_NO_VERIFY=1", "git"),
-        ("COPY <<E /root/.npmrc\nstrict-ssl=false\nE", "other"),
+        ("COPY <<E /home/app/.npmrc\nstrict-ssl=false\nE", "other"),
     ],
 )
 def test_flags_a_variable_and_a_file(line: str, clause: str) -> None:

@@ -21,7 +21,7 @@ How to fix it
 -------------
 End the RUN with `rm -rf /var/lib/apt/lists/*`, `yum clean all`, `dnf clean all`, `zypper clean --all` or
 `npm cache clean --force`; write `apk add --no-cache`, `pip install --no-cache-dir`, `uv --no-cache`. Or keep the cache
-for the next build and out of the image: `RUN --mount=type=cache,target=/root/.cache/pip pip install …`.
+for the next build and out of the image: `RUN --mount=type=cache,target=/home/app/.cache/pip pip install …`.
 
 References
 ----------
@@ -127,7 +127,7 @@ class CleanPackageCaches(Policy):
         ImageMutant("deb", f"COPY <<E /var/cache/apt/archives/a.deb\n{_LARGE}\nE", clause="apt-archives"),
         ImageMutant(
             "deleted-later",
-            f"USER 0\nCOPY <<E /root/.cache/pip/wheel\n{_LARGE}\nE\nRUN rm -r /root/.cache/pip\n{_USER}",
+            f"USER 0\nCOPY <<E /home/app/.cache/pip/wheel\n{_LARGE}\nE\nRUN rm -r /home/app/.cache/pip\n{_USER}",
             clause="pip-cache",
         ),
     )

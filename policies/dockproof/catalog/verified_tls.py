@@ -170,7 +170,7 @@ class VerifiedTls(Policy):
                 ("npm", "npm", "npm config set strict-ssl false"),
                 ("git", "other", "git config --global http.sslVerify false"),
                 ("rpm", "rpm", "yum-config-manager --save --setopt=sslverify=0"),
-                ("file", "other", "echo insecure >> /root/.curlrc"),
+                ("file", "other", "echo insecure >> /home/app/.curlrc"),
                 ("exported", "python", "export PYTHONHTTPSVERIFY=0 && python -V"),
             )
         ),
