@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockproof import check
+from dockproof import catalog, check
 from dockproof.check import Settings, Standard
 from dockproof.collect import discover, hadolint, process
 from dockproof.config import Config, FileRule, load
 from dockproof.errors import Exit, NothingToCheckError
+from dockproof.facts import context
 from dockproof.finding import Severity, Waiver
 from dockproof.policy import Profile
 from dockproof.waiver import Exemption
@@ -452,3 +453,28 @@ def test_file_that_changes_meanwhile_is_not_remembered(here: Path, monkeypatch: 
     starts = counted(monkeypatch)
     assert ids(run(config=Config()).files[0]) == ["hadolint:DL3003:2"]
     assert len(starts) == 1
+
+
+def test_build_context_that_cannot_be_read_is_not_looked_at(here: Path) -> None:
+    """A folder or an ignore file that is closed to us could hold anything: the gate fails closed."""
+    write(here, Dockerfile="FROM debian:12\nCOPY . /app\n", closed__key="x")
+    (here / ".dockerignore").mkdir()
+    policies = catalog.load()
+    report = check.run(["."], policies, OURS._replace(select=frozenset({"context-excludes"})))
+    (missed,) = report.files[0].answers.not_looked
+    assert missed.what == "build context"
+    assert ".dockerignore: Is a directory" in missed.reason
+    assert report.exit(Severity.ERROR) is Exit.NOT_LOOKED
+
+
+def test_build_context_that_is_too_large_is_not_looked_at(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not walked is said, with the way to make the context smaller."""
+    monkeypatch.setattr(context, "MAX_ENTRIES", 3)
+    write(here, Dockerfile="FROM debian:12\nCOPY . /app\n", a="x", b="x", c="x")
+    report = check.run(["."], catalog.load(), OURS._replace(select=frozenset({"no-secret-files"})))
+    (missed,) = report.files[0].answers.not_looked
+    assert "holds more than 3 names" in missed.reason
+    assert "ignore file" in missed.reason
+    assert report.exit(Severity.ERROR) is Exit.NOT_LOOKED

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from dockproof import config, own
+from dockproof import catalog, config, own
 from dockproof.config import Config, FileRule, x_dockproof
 from dockproof.errors import Exit, UsageError
 from dockproof.finding import Severity, Waiver
@@ -107,12 +107,53 @@ def test_reads_the_table_of_pyproject(tmp_path: Path) -> None:
         ('[[files."a".waivers]]\npolicy = "no-foo"\nreason = "x"\nuntl = "x"', 'did you mean "until"?'),
         ("fail-level = 'error'\nfail_level = 'error'", "is there twice"),
         ("= 3", "is no TOML"),
+        ("a = " + "[" * 9000, "nested too deeply"),
+        ('baseline = "a\\u0000b"', "baseline: is no path"),
         ("policies = 'nowhere'", "the folder of own policies holds none"),
     ],
 )
 def test_refuses_what_it_does_not_know(tmp_path: Path, text: str, expected: str) -> None:
     """A misspelt key, a wrong type and an unknown name are errors that say where and what is meant."""
     assert expected in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            '[policy.image-labels.labels]\n"a.b" = "semvr"',
+            "policy.\"image-labels\".labels: the form 'semvr' of a.b is not known, did you mean semver?",
+        ),
+        ('[policy.image-labels.labels]\n"a.b" = ["semver"]', "the form ['semver'] of a.b is not known"),
+        ('[policy.supported-base]\non = "soon"', "policy.\"supported-base\".on: 'soon' is no day"),
+        ("[policy.no-wasted-bytes]\nleast_bytes = -1", "-1 is no number of bytes"),
+        ('[policy.no-setuid]\nallow = ["bin/su"]', "'bin/su' names no file of an image"),
+    ],
+)
+def test_refuses_what_no_probe_could_use(tmp_path: Path, text: str, expected: str) -> None:
+    """A value of the right type and the wrong meaning is an error with its place, not a probe that crashes."""
+    path = tmp_path / ".dockproof.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        config.load(path, catalog.load())
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["tool = 3", "[tool]\ndockproof = 3", "# dockproof\ntool = []"])
+def test_pyproject_of_an_odd_shape_is_said_or_not_ours(tmp_path: Path, text: str) -> None:
+    """A `tool` that is no table holds no table of ours; a `dockproof` that is none is an error."""
+    path = tmp_path / "pyproject.toml"
+    path.write_text(text)
+    if config.find(tmp_path) == path:
+        with pytest.raises(UsageError, match="must be a table, not a number"):
+            config.load(path, POLICIES)
+    else:
+        assert config.load(path, POLICIES) == Config(path=path)
+
+
+def test_many_stars_cost_nothing() -> None:
+    """A pattern's price is that of its meaning."""
+    assert FileRule("/".join(["**"] * 40 + ["x"])).matches("/".join("abcdefghijklmnopqrst") + "/x")
 
 
 def test_finds_the_nearest_configuration(tmp_path: Path) -> None:
@@ -209,6 +250,8 @@ def test_empty_mapping_says_nothing() -> None:
         ("structure_test: [x]", 'x-dockproof.structure_test: is not known, did you mean "structure_tests"?'),
         ("budget: {imgae: 1MB}", 'x-dockproof.budget.imgae: is not known, did you mean "image"?'),
         ("budget: {image: 1 parsec}", "'1 parsec' is no size: write 120MB"),
+        ("budget: {image: infMB}", "'infMB' is no size"),
+        ("budget: {image: -1}", "-1 is no size"),
         ("experiments: {freze: false}", 'did you mean "freeze"?'),
         ("waivers: [{policy: no-foo}]", "it gives no reason"),
         ("waivers: {policy: no-foo}", "must be a list of tables, not a table"),

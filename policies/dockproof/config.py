@@ -74,6 +74,8 @@ def _matches(pattern: Sequence[str], path: Sequence[str]) -> bool:
     if not pattern:
         return not path
     if pattern[0] == "**":
+        if pattern[1:2] == ["**"]:  # two of them mean one, at many times the price
+            return _matches(pattern[1:], path)
         return any(_matches(pattern[1:], path[i:]) for i in range(len(path) + 1))
     return bool(path) and fnmatchcase(path[0], pattern[0]) and _matches(pattern[1:], path[1:])
 
@@ -163,7 +165,13 @@ def find(start: Path) -> Path | None:
 
 def _section(path: Path) -> bool:
     """Whether a pyproject.toml has our table; the text is looked at first, as parsing costs the start 15 ms."""
-    return b"dockproof" in _bytes(path) and isinstance(_tables(path).get("tool", {}).get("dockproof"), dict)
+    return b"dockproof" in _bytes(path) and "dockproof" in _tools(_tables(path))
+
+
+def _tools(tables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what stands under `tool`; nothing where it is no table."""
+    tools = tables.get("tool")
+    return tools if isinstance(tools, dict) else {}
 
 
 def _bytes(path: Path) -> bytes:
@@ -178,6 +186,8 @@ def _tables(path: Path) -> dict[str, Any]:
         return _parsed(_bytes(path).decode())
     except ValueError as error:  # bad TOML and bad UTF-8 are both one
         raise UsageError(f"{path} is no TOML: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{path} is no TOML that anybody wrote: it is nested too deeply") from None
 
 
 @functools.lru_cache(maxsize=1)
@@ -200,9 +210,9 @@ def load(path: Path, known: Mapping[str, Policy]) -> Config:
     """
     whole = _tables(path)
     prefix = "tool.dockproof" if path.name == "pyproject.toml" else ""
-    table = whole.get("tool", {}).get("dockproof", {}) if prefix else whole
+    table = _tools(whole).get("dockproof", {}) if prefix else whole
     with _Table(table, str(path), prefix) as t:
-        folder = _below(path, t.text("policies"))
+        folder = _below(path, t.path_text("policies"))
         known = _with_own(known, folder)
         return Config(
             path=path,
@@ -210,7 +220,7 @@ def load(path: Path, known: Mapping[str, Policy]) -> Config:
             fail_level=t.choice("fail_level", Severity) or Severity.ERROR,
             select=t.policies("select", known),
             ignore=t.policies("ignore", known),
-            baseline=_below(path, t.text("baseline")),
+            baseline=_below(path, t.path_text("baseline")),
             hadolint=t.flag("hadolint", default=True),
             policies=folder,
             honour=frozenset(t.words("honour", PEERS)),
@@ -243,7 +253,7 @@ def _file_rule(table: _Table, path: Path, known: Mapping[str, Policy]) -> FileRu
             pattern=t.name,
             profile=t.choice("profile", Profile),
             targets=t.texts("targets"),
-            context=_below(path, t.text("context")),
+            context=_below(path, t.path_text("context")),
             waivers=_waivers(t, known, str(path)),
         )
 
@@ -307,13 +317,18 @@ def _options(table: _Table, known: Mapping[str, Policy] | Collection[str]) -> di
     for one in table.tables_of("policy"):
         one.known_policy(one.name, known)
         policy = known[one.name] if isinstance(known, Mapping) else None
-        found[one.name] = _policy_options(one, policy.options) if policy else dict(one.data)
+        found[one.name] = _policy_options(one, policy) if policy else dict(one.data)
     return found
 
 
-def _policy_options(table: _Table, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def _policy_options(table: _Table, policy: Policy) -> dict[str, Any]:
     with table as t:
-        return {name: t.like(name, default) for name, default in defaults.items() if t.has(name)}
+        values = {name: t.like(name, default) for name, default in policy.options.items() if t.has(name)}
+        for name, value in values.items():
+            problem = policy.problem_of_option(name, value)
+            if problem:
+                raise t.error(name, problem)
+    return values
 
 
 class _Table:
@@ -367,6 +382,13 @@ class _Table:
     def text(self, key: str) -> str:
         """Return a text, "" where the key is missing."""
         return self.get(key, str, "a text") or ""
+
+    def path_text(self, key: str) -> str:
+        """Return the text of a path, "" where the key is missing."""
+        text = self.text(key)
+        if "\0" in text:
+            raise self.error(key, "is no path: it holds a NUL character")
+        return text
 
     def flag(self, key: str, *, default: bool) -> bool:
         """Return true or false."""
@@ -427,14 +449,12 @@ class _Table:
     def size(self, key: str) -> int | None:
         """Return a number of bytes, written as `120MB`, `30 MiB` or a whole number."""
         value = self.get(key, (int, str), "a size as 120MB")
-        if value is None or isinstance(value, int):
-            return value
-        number = value.rstrip("abgikmABGIKM ")
-        unit = value[len(number) :].strip().lower()
-        try:
-            return int(float(number) * _UNITS[unit])
-        except (ValueError, KeyError):
-            raise self.error(key, f"{value!r} is no size: write 120MB") from None
+        if value is None:
+            return None
+        size = value if isinstance(value, int) else _bytes_of(value)
+        if size is None or size < 0:
+            raise self.error(key, f"{value!r} is no size: write 120MB")
+        return size
 
     def like(self, key: str, default: object) -> Any:
         """Return a value of the type of a policy's default; a list becomes the default's own kind of collection."""
@@ -471,6 +491,16 @@ class _Table:
 
     def _below(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
+
+
+def _bytes_of(text: str) -> int | None:
+    """Read `120MB` or `30 MiB`; None for what is no size."""
+    number = text.rstrip("abgikmABGIKM ")
+    unit = text[len(number) :].strip().lower()
+    try:
+        return int(float(number) * _UNITS[unit])
+    except (ValueError, KeyError, OverflowError):
+        return None
 
 
 def unknown_policy(name: str, known: Mapping[str, Policy] | Collection[str]) -> str:

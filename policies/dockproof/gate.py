@@ -13,7 +13,7 @@ from dockproof.finding import Answer, Finding, NotApplicable, Probe, Severity
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from dockproof.config import Config
@@ -206,8 +206,25 @@ def probe_source(
     """
     chosen = asked(policies, config, target.profile, Probe.SOURCE) if chosen is None else chosen
     answers = ask(chosen, Probe.SOURCE, target, config)
+    answers = answers._replace(not_looked=(*answers.not_looked, *_unseen(target)))
     exemptions = (*waivers, *waiver.of_comments(target.dockerfile), *_honoured(target, policies, config))
     return Probed(answers, exemptions, tuple(chosen))
+
+
+def _unseen(target: SourceTarget) -> Iterator[NotLooked]:
+    """Yield what the probes could not see of the build context: what is not read cannot be shown to be harmless."""
+    context = target.context
+    if context is None:
+        return
+    unread = list(dict.fromkeys(context.errors))
+    if unread:
+        more = f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""
+        yield NotLooked("build context", f"{context.root}: not all of it can be read: {unread[0]}{more}")
+    if context.truncated:
+        from dockproof.facts.context import MAX_ENTRIES  # noqa: PLC0415 - it is loaded where there is a context
+
+        reason = f"{context.root} holds more than {MAX_ENTRIES:,} names, and only so many were looked at"
+        yield NotLooked("build context", f"{reason}; keep out what no build needs with an ignore file")
 
 
 def settle(

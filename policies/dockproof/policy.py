@@ -224,6 +224,14 @@ class Policy:
         """Answer from the running container; no-op unless overridden."""
         return ()
 
+    def problem_of_option(self, name: str, value: Any) -> str:
+        """Say what is wrong with an option's value, which already has the type of its default; "" for nothing.
+
+        The configuration asks it for every option that it sets, so that a value that no probe could use is an error
+        of the configuration, with its place, and never a crash of a probe.
+        """
+        return ""
+
     @property
     def probes(self) -> tuple[Probe, ...]:
         """The levels at which this policy asks: those whose method it overrides."""

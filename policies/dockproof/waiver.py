@@ -116,12 +116,13 @@ def problem_of(policies: Collection[str], waiver: Waiver) -> str:
         return "it names no policy: write ignore=ID"
     if not waiver.reason:
         return 'it gives no reason: write reason="…"'
-    if waiver.until is not None and not _is_date(waiver.until):
+    if waiver.until is not None and not is_date(waiver.until):
         return f"until={waiver.until} is no date: write YYYY-MM-DD"
     return ""
 
 
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
+    """Whether a text is a day as 2027-01-31."""
     import datetime  # noqa: PLC0415 - few waivers have an end
 
     try:

@@ -32,6 +32,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
+from dockproof.facts.suggest import near
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
@@ -69,6 +70,7 @@ _FORMS = {
     "rfc3339": pattern(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII),
 }
 _NAMES = {
+    "text": "a text",
     "url": "a URL",
     "rfc3339": "a date of RFC 3339",
     "spdx": "an SPDX licence expression",
@@ -137,6 +139,14 @@ class ImageLabels(Policy):
             if name not in labels:
                 yield self.in_image(f"the label {name} is missing", place, clause="missing")
 
+    def problem_of_option(self, name: str, value: Any) -> str:
+        """Refuse a form that nobody knows."""
+        for label, form in value.items() if name == "labels" else ():
+            if not isinstance(form, str) or form not in _NAMES:
+                hint = near(str(form), _NAMES)
+                return f"the form {form!r} of {label} is not known{hint}; allowed: {', '.join(_NAMES)}"
+        return ""
+
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant("key", f"{_OCI}title=", "Title=", clause="key"),
         SourceMutant(
@@ -170,7 +180,7 @@ def _complaints(key: str, value: str | None, options: Mapping[str, Any]) -> Iter
 
 
 def _has_form(form: str, value: str) -> bool:
-    """Whether a value has a form; a form that is not known raises, because the configuration is wrong."""
+    """Whether a value has a form of `_NAMES`."""
     if form == "text":
         return True
     if form == "spdx":

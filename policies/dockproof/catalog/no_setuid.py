@@ -70,6 +70,11 @@ class NoSetuid(Policy):
     references = ("cis:4.8", "https://docs.docker.com/reference/cli/docker/container/run/#security-opt")
     options: ClassVar[Mapping[str, Any]] = {"allow": SHIPPED}
 
+    def problem_of_option(self, name: str, value: Any) -> str:
+        """Refuse a pattern that can name no file."""
+        odd = [path for path in value if not path.startswith(("/", "*"))]
+        return f"{odd[0]!r} names no file of an image: write its path from /" if odd else ""
+
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look at the mode of every file that the container sees."""
         own = {layer.index for layer in target.image.own_layers(target.base)}

@@ -90,6 +90,10 @@ class NoWastedBytes(Policy):
     references = ("https://docs.docker.com/build/building/best-practices/#run",)
     options: ClassVar[Mapping[str, Any]] = {"least_bytes": 10_000}
 
+    def problem_of_option(self, name: str, value: Any) -> str:
+        """Refuse fewer bytes than none."""
+        return "" if value >= 0 else f"{value} is no number of bytes"
+
     def source(self, target: SourceTarget) -> Iterator[Finding]:
         """Follow what each instruction of the shipped lineages stores; a line shared by two is named once."""
         seen = set()

@@ -75,6 +75,10 @@ class SupportedBase(Policy):
             if message := _complaint(release, target.options["on"]):
                 yield self.in_image(message, Place(field=release.told_by), clause=release.kind)
 
+    def problem_of_option(self, name: str, value: Any) -> str:
+        """Refuse a day that is none."""
+        return "" if not value or waiver.is_date(value) else f"{value!r} is no day: write YYYY-MM-DD"
+
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant("distribution", _FROM, "FROM python:3.13-slim-buster", clause="distribution"),
         SourceMutant("release", _FROM, "FROM python:3.8-slim-trixie", "Dockerfile.worker", clause="release"),
