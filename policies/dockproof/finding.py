@@ -46,6 +46,8 @@ class Place(NamedTuple):
         path: file in the image or container, "" where none is meant.
         field: field of the image's config or of the container's state, as `User` or `State.Health`.
         pid: process in the container's own numbering, 0 where none is meant.
+        layer_index: number of the layer, 0 for the lowest; -1 where none is meant.
+        origin: `own` or `base` for what an image holds, "" where neither is meant.
     """
 
     line: int = 0
@@ -55,16 +57,22 @@ class Place(NamedTuple):
     path: str = ""
     field: str = ""
     pid: int = 0
+    layer_index: int = -1
+    origin: str = ""
 
     def __str__(self) -> str:
         """Say the place in words, outermost first; the line is the report's own column."""
         parts = [
-            f"layer {self.layer.removeprefix('sha256:')[:12]}" if self.layer else "",
+            f"{self._layer()} {self.layer.removeprefix('sha256:')[:12]}" if self.layer else "",
             self.path,
             self.field,
             f"pid {self.pid}" if self.pid else "",
         ]
         return ", ".join(part for part in parts if part)
+
+    def _layer(self) -> str:
+        number = f" {self.layer_index}" if self.layer_index >= 0 else ""
+        return f"{self.origin} layer{number}".lstrip()
 
 
 class Waiver(NamedTuple):

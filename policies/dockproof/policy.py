@@ -17,10 +17,11 @@ from dockproof.records import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from dockproof.facts.blame import Blame
     from dockproof.facts.container import ContainerFacts
     from dockproof.facts.context import BuildContext
     from dockproof.facts.dockerfile import Dockerfile
-    from dockproof.facts.image import ImageFacts
+    from dockproof.facts.image import ImageFacts, Layer, Package
     from dockproof.facts.span import Span
     from dockproof.facts.stages import Stage
 
@@ -90,13 +91,38 @@ class SourceTarget(NamedTuple):
 
 
 class ImageTarget(NamedTuple):
-    """What an image probe is asked about; `source` is there where the Dockerfile is at hand."""
+    """What an image probe is asked about; `source` is there where the Dockerfile is at hand.
+
+    A probe names a file, a layer or a field of the config; the gate completes the finding's place from `blame`.
+    """
 
     image: ImageFacts
     base: ImageFacts | None = None
     source: SourceTarget | None = None
     options: Mapping[str, Any] = {}
     profile: Profile = Profile.PRODUCTION
+
+    @property
+    def blame(self) -> Blame:
+        """Where the parts of the image come from, worked out once for an image, its base and its Dockerfile."""
+        stage = self.source.shipped[-1] if self.source and self.source.shipped else None
+        return self.image.blame(self.base, stage)
+
+    @property
+    def own_layers(self) -> tuple[Layer, ...]:
+        """The layers that stand over the base, as far as anything tells; else all."""
+        return self.image.layers[self.blame.inherited.layers :]
+
+    @property
+    def own_packages(self) -> Iterator[tuple[Package, Place]]:
+        """The packages that the own layers brought, each with its place; all where the base is not known."""
+        first = self.blame.inherited.layers
+        below = {package.name for package in self.base.packages} if first and self.base else frozenset()
+        for package in self.image.packages:
+            layer = self.image.package_layer(package)
+            if package.name not in below and (layer is None or layer >= first):
+                diff_id = "" if layer is None else self.image.layers[layer].diff_id
+                yield package, Place(layer=diff_id, path=package.path)
 
 
 class RuntimeTarget(NamedTuple):

@@ -105,5 +105,5 @@ def test_flags_programs_and_settings_of_the_image_over_the_base() -> None:
     assert [(f.place.path or f.place.field, f.clause) for f in found] == [
         ("/opt/venv/bin/pytest", "tools"),
         ("Config.Cmd", "command"),
-        ("Config.Env", "setting"),
+        ("Config.Env DEBUG", "setting"),
     ]

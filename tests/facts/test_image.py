@@ -14,9 +14,7 @@ from dockproof.facts.image import (
     Layer,
     ResolvedUser,
     merge,
-    parse_apk,
     parse_config,
-    parse_dpkg,
     parse_group,
     parse_health,
     parse_history,
@@ -24,6 +22,7 @@ from dockproof.facts.image import (
     parse_passwd,
     resolve_user,
 )
+from dockproof.facts.installed import parse_apk, parse_dpkg
 
 PASSWD = b"""root:x:0:0:root:/root:/bin/bash
 toor:x:0:0::/root:/bin/sh

@@ -102,7 +102,7 @@ class CleanPackageCaches(Policy):
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look for the files of caches in the layers above the base, deleted later or not."""
-        for layer in target.image.own_layers(target.base):
+        for layer in target.own_layers:
             for (clause, folder), size in _caches(layer).items():
                 if size >= _SMALL:
                     message = f"{size:,} bytes of a package manager's cache are in {folder}"

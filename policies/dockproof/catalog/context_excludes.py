@@ -128,7 +128,7 @@ class ContextExcludes(Policy):
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look for what a context brings along in the image's own layers."""
-        for layer in target.image.own_layers(target.base):
+        for layer in target.own_layers:
             seen: set[str] = set()
             for entry in layer.entries:
                 match = _IN_IMAGE.search(entry.path)

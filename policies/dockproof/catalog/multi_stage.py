@@ -124,16 +124,11 @@ class MultiStage(Policy):
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look for compilers, headers and build packages in the layers above the base."""
-        own = {layer.index for layer in target.image.own_layers(target.base)}
-        inherited = {p.name for p in target.base.packages} if target.base else set()
-        for package in target.image.packages:
-            if (
-                package.manager != "python"
-                and package.name not in inherited
-                and _BUILD_PACKAGE.fullmatch(package.name)
-            ):
+        own = {layer.index for layer in target.own_layers}
+        for package, place in target.own_packages:
+            if package.manager in {"dpkg", "apk", "rpm"} and _BUILD_PACKAGE.fullmatch(package.name):
                 message = f"package {package.name} {package.version} is installed"
-                yield self.in_image(message, Place(field="packages"), clause="build-tools")
+                yield self.in_image(message, place, clause="build-tools")
         for entry in target.image.files.values():
             if entry.layer in own and entry.type != "dir" and (kind := _tool(entry.path)):
                 place = Place(layer=target.image.layers[entry.layer].diff_id, path=entry.path)

@@ -182,16 +182,15 @@ class NoDevTools(Policy):
             yield self.in_image(message, Place(field="Config.Cmd"), clause="command")
         for name, value in config.env.items():
             if _is_debug(name, value):
-                place = Place(field="Config.Env")
+                place = Place(field=f"Config.Env {name}")
                 yield self.in_image(f"{name}={value} switches debugging on", place, clause="setting")
 
     def _found(self, target: ImageTarget) -> Iterator[Finding]:
-        inherited = {p.name for p in target.base.packages} if target.base else set()
-        for package in target.image.packages:
-            if package.name.lower() in _TOOLS and package.name not in inherited:
+        for package, place in target.own_packages:
+            if package.name.lower() in _TOOLS:
                 message = f"package {package.name} {package.version} is installed"
-                yield self.in_image(message, Place(field="packages"), clause="tools")
-        for layer in target.image.own_layers(target.base):
+                yield self.in_image(message, place, clause="tools")
+        for layer in target.own_layers:
             for entry in target.image.layer_files(layer):
                 match = _BIN.fullmatch(entry.path)
                 if match and entry.type != "dir" and (match["name"] or match["own"]) in _PROGRAMS:

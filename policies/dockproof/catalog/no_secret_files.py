@@ -132,7 +132,7 @@ class NoSecretFiles(Policy):
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look for such files in every layer."""
         image = target.image
-        own = {layer.index for layer in image.own_layers(target.base)}
+        own = {layer.index for layer in target.own_layers}
         for layer in image.layers:
             for path, kind in _in_layer(image, layer):
                 entry = image.files.get(path)

@@ -217,7 +217,7 @@ class NoSecrets(Policy):
 
     def _of_layers(self, target: ImageTarget) -> Iterator[Finding]:
         image = target.image
-        own = {layer.index for layer in image.own_layers(target.base)}
+        own = {layer.index for layer in target.own_layers}
         for layer in image.layers:
             for path, hit in _in_layer(image, layer):
                 entry = image.files.get(path)

@@ -2,11 +2,11 @@
 
 What it holds
 -------------
-Image: no visible file has the setuid or setgid bit, in the base or above it, but for those that the option `allow`
-names: patterns of absolute paths, by default the handful that Debian, Alpine and UBI ship (`su`, `mount`, `passwd` and
-their like, in `/bin`, `/sbin`, `/usr/bin`, `/usr/sbin`). They are what distributions review; an empty list
-(`allow = []`) asks for none at all. A file of that name counts as the distribution's only where it belongs to root. The
-finding says whether the file is from the base or from an own layer, and from which.
+Image: no visible file has the setuid or setgid bit, or capabilities of its own (`setcap`), in the base or above it, but
+for those that the option `allow` names: patterns of absolute paths, by default the handful that Debian, Alpine and UBI
+ship (`su`, `mount`, `passwd` and their like, in `/bin`, `/sbin`, `/usr/bin`, `/usr/sbin`). They are what distributions
+review; an empty list (`allow = []`) asks for none at all. A file of that name counts as the distribution's only where
+it belongs to root. The finding says whether the file is from the base or from an own layer, and from which.
 
 Why it matters
 --------------
@@ -29,6 +29,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dockproof.facts.blame import OWN
 from dockproof.finding import Place, Severity
 from dockproof.policy import Family, ImageMutant, Policy
 
@@ -77,16 +78,12 @@ class NoSetuid(Policy):
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look at the mode of every file that the container sees."""
-        own = {layer.index for layer in target.image.own_layers(target.base)}
-        known = target.base is not None and target.image.is_based_on(target.base)
         for entry in target.image.files.values():
-            if entry.is_setuid and not _is_allowed(entry, target.options["allow"]):
-                layer = target.image.layers[entry.layer]
-                origin = _origin(own=entry.layer in own, known=known)
-                rights = f"{entry.path} ({entry.mode:04o}) runs with the rights of {_lender(entry)}"
-                yield self.in_image(
-                    f"{rights}; it is from {origin}", Place(layer=layer.diff_id, path=entry.path)
-                )
+            if not (entry.is_setuid or entry.xattrs) or _is_allowed(entry, target.options["allow"]):
+                continue
+            for rights in _rights(entry):
+                place = Place(layer=target.image.layers[entry.layer].diff_id, path=entry.path)
+                yield self.in_image(f"{entry.path} {rights}; it is from {_origin(target, entry)}", place)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         ImageMutant("setuid", "COPY --chmod=4755 <<tool /usr/local/bin/tool\n#!/bin/sh\ntool"),
@@ -95,6 +92,13 @@ class NoSetuid(Policy):
             "named-like-one",
             "COPY --chown=10001:10001 --chmod=4755 <<tool /usr/bin/newgrp\n#!/bin/sh\ntool",
             also=frozenset({"read-only-code"}),
+        ),
+        # CAP_NET_RAW, permitted and effective, as `setcap cap_net_raw+ep` writes it.
+        ImageMutant(
+            "capability",
+            'USER 0\nRUN ["python", "-c", "import os, shutil; shutil.copy(\'/bin/true\', \'/bin/sniff\'); '
+            "os.setxattr('/bin/sniff', 'security.capability', bytes.fromhex('01000002002000000000000000000000"
+            "00000000'))\"]\nUSER 10001:10001",
         ),
     )
 
@@ -105,10 +109,18 @@ def _is_allowed(entry: FileEntry, allow: Sequence[str]) -> bool:
     return not (lends_user and entry.uid) and any(fnmatchcase(entry.path, pattern) for pattern in allow)
 
 
-def _origin(*, own: bool, known: bool) -> str:
-    if not known:
+def _rights(entry: FileEntry) -> Iterator[str]:
+    """Say what a file lends, by its mode and by its capabilities."""
+    if entry.is_setuid:
+        yield f"({entry.mode:04o}) runs with the rights of {_lender(entry)}"
+    if entry.capabilities:
+        yield f"runs with {', '.join(entry.capabilities)}"
+
+
+def _origin(target: ImageTarget, entry: FileEntry) -> str:
+    if not target.blame.inherited.told_by:
         return "the base or the image's own layers (the base is not at hand)"
-    return "an own layer" if own else "the base"
+    return "an own layer" if target.blame.origin(entry.layer) == OWN else "the base"
 
 
 def _lender(entry: FileEntry) -> str:

@@ -96,7 +96,7 @@ class NoSudo(Policy):
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look for the programs in the files that the layers above the base brought."""
-        own = {layer.index for layer in target.image.own_layers(target.base)}
+        own = {layer.index for layer in target.own_layers}
         for path, entry in target.image.files.items():
             program = path.rpartition("/")[2] in _PROGRAMS and entry.type in {"file", "hardlink"}
             if program and entry.layer in own and entry.mode & 0o111:

@@ -98,7 +98,7 @@ class NoWorldWritable(Policy):
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look at the modes of what the own layers brought and the container sees."""
-        for layer in target.image.own_layers(target.base):
+        for layer in target.own_layers:
             entries = [entry for entry in target.image.layer_files(layer) if _is_free(entry)]
             if entries:
                 first = entries[0]

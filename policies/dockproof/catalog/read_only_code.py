@@ -135,7 +135,7 @@ class ReadOnlyCode(Policy):
         user = target.image.resolve_user()
         if user.uid is None or user.uid == 0:
             return
-        for layer in target.image.own_layers(target.base):
+        for layer in target.own_layers:
             entries = [entry for entry in _running(target.image, layer) if _may_change(entry, user)]
             if entries:
                 first = entries[0]

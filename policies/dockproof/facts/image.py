@@ -6,14 +6,17 @@ Nothing here reads an engine or a disk; `dockproof.collect.image` builds these v
 from __future__ import annotations
 
 import re
+import struct
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from dockproof.facts.blame import Blame
+    from dockproof.facts.stages import Stage
 
 NANOSECONDS = 1e9
 MAX_ID = 2**31 - 1
@@ -66,7 +69,10 @@ class ImageConfig(NamedTuple):
         ports: as `8000/tcp`, in order of port.
         shell: the shell of shell-form instructions, empty where none is set.
         created: RFC 3339 time, "" where unknown.
+        architecture: as Go spells it (`amd64`, `arm64`); `variant` tells its version (`v8`), "" where none is set.
         args_escaped: whether the command was written in shell form on Windows.
+        author: of the old MAINTAINER, "" where none is set.
+        stop_timeout: seconds between the stop signal and the kill, None where the engine's default holds.
     """
 
     user: str = ""
@@ -85,6 +91,14 @@ class ImageConfig(NamedTuple):
     os: str = ""
     architecture: str = ""
     args_escaped: bool = False
+    variant: str = ""
+    author: str = ""
+    stop_timeout: int | None = None
+
+    @property
+    def platform(self) -> str:
+        """`os/architecture[/variant]`, as --platform takes it."""
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -119,6 +133,8 @@ class FileEntry(NamedTuple):
         mtime: seconds since 1970.
         link: target of a link as written; of a hardlink, its absolute path.
         layer: index of the layer that it comes from.
+        digest: `sha256` of a file's content in hexadecimal digits; "" where it is not known, and for other types.
+        xattrs: extended attributes, name to value in hexadecimal digits, as `(("security.capability", "0100…"),)`.
     """
 
     path: str
@@ -130,11 +146,19 @@ class FileEntry(NamedTuple):
     mtime: int
     link: str
     layer: int
+    digest: str = ""
+    xattrs: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_setuid(self) -> bool:
         """Whether it is a file that runs as its owner or group."""
         return self.type in {"file", "hardlink"} and bool(self.mode & 0o6000)
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """The capabilities that it lends to whoever runs it, as `cap_net_raw`, lowest number first."""
+        value = dict(self.xattrs).get(CAPABILITY)
+        return parse_capabilities(bytes.fromhex(value)) if value else ()
 
     @property
     def is_world_writable(self) -> bool:
@@ -170,6 +194,21 @@ class Layer(NamedTuple):
     entries: tuple[FileEntry, ...]
     whiteouts: tuple[str, ...] = ()
     opaque: tuple[str, ...] = ()
+
+
+class Hidden(NamedTuple):
+    """A file of a layer that no container sees: its bytes are shipped all the same.
+
+    Attributes:
+        entry: the file.
+        layer: index of the layer that hides it.
+        how: `replaced` (another entry of its path), `deleted` (a whiteout, of it or of a folder around it), `opaque`
+            (its folder's lower content is hidden) or `covered` (a folder around it became something else).
+    """
+
+    entry: FileEntry
+    layer: int
+    how: str
 
 
 class User(NamedTuple):
@@ -209,11 +248,17 @@ class ResolvedUser(NamedTuple):
 
 
 class Package(NamedTuple):
-    """An installed package; `manager` is `dpkg`, `apk` or `python`."""
+    """An installed package.
+
+    Attributes:
+        manager: `dpkg`, `apk`, `rpm`, `python` or `npm`.
+        path: the file that says so: a database, or the package's own metadata.
+    """
 
     name: str
     version: str
     manager: str
+    path: str = ""
 
 
 class ImageFacts:
@@ -250,13 +295,34 @@ class ImageFacts:
         self.repo_digests = repo_digests
         self.texts: Mapping[tuple[int, str], bytes] = {} if texts is None else texts
 
+        self._blames: list[Blame] = []
+        self.databases: dict[tuple[int, str], frozenset[str]] = {}
+        """Names in a layer's package database, as far as they were asked for (`facts.installed`)."""
+
     def __repr__(self) -> str:
         return f"<ImageFacts {self.reference} {self.id[:19]} layers={len(self.layers)}>"
+
+    def blame(self, base: ImageFacts | None = None, stage: Stage | None = None) -> Blame:
+        """Return where its parts come from, worked out once for a base and a stage of its Dockerfile."""
+        from dockproof.facts.blame import Blame  # noqa: PLC0415 - it reads these values
+
+        for known in self._blames:
+            if known.base is base and known.stage is stage:
+                return known
+        self._blames.append(Blame(self, base, stage))
+        return self._blames[-1]
 
     @cached_property
     def files(self) -> Mapping[str, FileEntry]:
         """The merged view, by absolute path: later layers win, whiteouts applied."""
         return merge(self.layers)
+
+    @cached_property
+    def hidden(self) -> tuple[Hidden, ...]:
+        """What no container sees any more, lowest hiding layer first: what shipped bytes are wasted on."""
+        found: list[Hidden] = []
+        merge(self.layers, found)
+        return tuple(found)
 
     def find(self, path: str) -> FileEntry | None:
         """Return the entry at a path with links followed inside the image; None where there is none."""
@@ -314,18 +380,23 @@ class ImageFacts:
 
     @cached_property
     def packages(self) -> tuple[Package, ...]:
-        """Installed packages that dpkg, apk and Python's metadata know of, sorted."""
-        return tuple(sorted(set(self._packages())))
+        """Installed packages that dpkg, apk, rpm, Python's and npm's metadata know of, sorted."""
+        from dockproof.facts import installed  # noqa: PLC0415 - few questions need it
 
-    def _packages(self) -> Iterator[Package]:
-        yield from parse_dpkg(self.read("/var/lib/dpkg/status") or b"")
-        for database in ("/lib/apk/db/installed", "/usr/lib/apk/db/installed"):
-            yield from parse_apk(self.read(database) or b"")
-        for path in self.files:
-            if path.startswith("/var/lib/dpkg/status.d/") and not path.endswith(".md5sums"):
-                yield from parse_dpkg(self.read(path) or b"")
-            elif match := _DISTRIBUTION.search(path):
-                yield Package(match["name"], match["version"], "python")
+        return tuple(sorted(set(installed.packages(self))))
+
+    @cached_property
+    def unread(self) -> tuple[str, ...]:
+        """A sentence for each package database that is there and could not be read."""
+        from dockproof.facts import installed  # noqa: PLC0415 - as above
+
+        return tuple(installed.unread(self))
+
+    def package_layer(self, package: Package) -> int | None:
+        """Return the index of the layer that brought a package; an upgrade in a later one does not count."""
+        from dockproof.facts import installed  # noqa: PLC0415 - as above
+
+        return installed.layer_of(self, package)
 
     @cached_property
     def os_release(self) -> Mapping[str, str]:
@@ -359,23 +430,22 @@ class ImageFacts:
         return (entry for entry in layer.entries if self.files.get(entry.path) is entry)
 
 
-_DISTRIBUTION = pattern(r"/(?P<name>[^/]+?)-(?P<version>[^/-]+)\.dist-info/METADATA$")
-
-
 def _parts(path: str) -> list[str]:
     return [part for part in path.split("/") if part not in {"", "."}]
 
 
-def merge(layers: Iterable[Layer]) -> dict[str, FileEntry]:
+def merge(layers: Iterable[Layer], hidden: list[Hidden] | None = None) -> dict[str, FileEntry]:
     """Stack layers into the tree that a container sees, by absolute path.
 
-    Deletions of a layer reach the layers below it only, never its own files.
+    Deletions of a layer reach the layers below it only, never its own files. What a layer hides is added to `hidden`.
     """
     tree: dict[str, FileEntry] = {}
     for layer in layers:
-        gone = [*layer.whiteouts, *_replaced(tree, layer)]
+        gone = dict.fromkeys(layer.whiteouts, "deleted") | dict.fromkeys(_replaced(tree, layer), "covered")
         if gone or layer.opaque:
-            _delete(tree, gone, layer.opaque)
+            _delete(tree, gone, layer, hidden)
+        if hidden is not None:
+            hidden += _overwritten(tree, layer)
         tree.update((entry.path, entry) for entry in layer.entries)
     return tree
 
@@ -387,12 +457,31 @@ def _replaced(tree: Mapping[str, FileEntry], layer: Layer) -> Iterator[str]:
             yield entry.path
 
 
-def _delete(tree: dict[str, FileEntry], gone: list[str], opaque: Iterable[str]) -> None:
-    exact = set(gone)
-    prefixes = tuple(f"{path.rstrip('/')}/" for path in (*gone, *opaque))
-    for path in [path for path in tree if path in exact or path.startswith(prefixes)]:
+def _delete(
+    tree: dict[str, FileEntry], gone: Mapping[str, str], layer: Layer, hidden: list[Hidden] | None
+) -> None:
+    """Take away what whiteouts, opaque folders and replaced folders of a layer hide."""
+    folders = {path.rstrip("/"): "opaque" for path in layer.opaque} | {**gone}
+    prefixes = tuple(f"{path}/" for path in folders)
+    for path in [path for path in tree if path in gone or path.startswith(prefixes)]:
         if path != "/":
-            del tree[path]
+            entry = tree.pop(path)
+            if hidden is not None:
+                hidden.append(Hidden(entry, layer.index, _how(path, gone, folders)))
+
+
+def _how(path: str, gone: Mapping[str, str], folders: Mapping[str, str]) -> str:
+    if path in gone:
+        return gone[path]
+    return next(how for folder, how in folders.items() if path.startswith(f"{folder}/"))
+
+
+def _overwritten(tree: Mapping[str, FileEntry], layer: Layer) -> Iterator[Hidden]:
+    """Lower files that an entry of this layer stands in place of; a folder above a folder hides nothing."""
+    for entry in layer.entries:
+        old = tree.get(entry.path)
+        if old is not None and not (old.type == entry.type == "dir"):
+            yield Hidden(old, layer.index, "replaced")
 
 
 # ------------------------------------------------------------------------------------------------- config
@@ -422,6 +511,9 @@ def parse_config(document: Mapping[str, Any]) -> ImageConfig:
         os=outer.get("os") or "",
         architecture=outer.get("architecture") or "",
         args_escaped=bool(config.get("ArgsEscaped")),
+        variant=outer.get("variant") or "",
+        author=outer.get("author") or "",
+        stop_timeout=config.get("StopTimeout"),
     )
 
 
@@ -563,29 +655,36 @@ def _with_group(user: ResolvedUser, text: str, groups: Iterable[Group]) -> Resol
     return user._replace(gid=gid, why=f"{who}, group {text} is gid {gid}")
 
 
-def _stanzas(text: bytes) -> Iterator[dict[str, str]]:
-    """Yield the stanzas of a database of `Key: value` or `K:value` lines; continuation lines are dropped."""
-    for stanza in text.decode("utf-8", "replace").split("\n\n"):
-        pairs = (line.partition(":") for line in stanza.splitlines() if line and not line[0].isspace())
-        yield {key: value.strip() for key, _, value in pairs}
-
-
-def parse_dpkg(text: bytes) -> Iterator[Package]:
-    """Yield the packages of a dpkg status file that are installed (all, where it has no Status field)."""
-    for stanza in _stanzas(text):
-        state = stanza.get("Status", "installed").split()[-1:]
-        if "Package" in stanza and state == ["installed"]:
-            yield Package(stanza["Package"], stanza.get("Version", ""), "dpkg")
-
-
-def parse_apk(text: bytes) -> Iterator[Package]:
-    """Yield the packages of apk's installed database."""
-    for stanza in _stanzas(text):
-        if "P" in stanza:
-            yield Package(stanza["P"], stanza.get("V", ""), "apk")
-
-
 def parse_os_release(text: bytes) -> dict[str, str]:
     """Read os-release: `KEY=value`, quotes removed, comments and odd lines left out."""
     found = re.finditer(r"^([A-Za-z0-9_]+)=(.*)$", text.decode("utf-8", "replace"), re.MULTILINE)
     return {match[1]: match[2].strip().strip("\"'") for match in found}
+
+
+CAPABILITY = "security.capability"
+
+_NAMES = (
+    "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable net_bind_service "
+    "net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin "
+    "sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override "
+    "mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore"
+)
+CAPABILITIES = tuple(_NAMES.split())
+"""Names of the capabilities by number (capabilities(7))."""
+
+_CAPABILITY_WORDS = {1: 1, 2: 2, 3: 2}
+
+
+def parse_capabilities(value: bytes) -> tuple[str, ...]:
+    """Read the permitted set of a `security.capability` attribute (struct vfs_cap_data of linux/capability.h).
+
+    A value that is none gives the one word `unknown`: it lends something, and nobody can say what.
+    """
+    numbers = struct.unpack(f"<{len(value) // 4}I", value[: len(value) // 4 * 4])
+    words = _CAPABILITY_WORDS.get(numbers[0] >> 24, 0) if numbers else 0
+    if not words or len(numbers) < 1 + 2 * words:
+        return ("unknown",)
+    # After the revision, each word of the permitted set is followed by one of the inheritable set.
+    permitted = sum(numbers[1 + 2 * word] << (32 * word) for word in range(words))
+    names = (f"cap_{name}" for name in CAPABILITIES)
+    return tuple(name for number, name in enumerate(names) if permitted >> number & 1)
