@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bench import image_runs
 from dockproof.collect import compose
 from dockproof.collect.engine import Engine
 from dockproof.collect.run import Project
@@ -16,40 +17,9 @@ from tests.images.conftest import docker_build
 
 pytestmark = pytest.mark.engine
 
-# The addresses refuse at once: nothing listens in these containers.
-NOWHERE = {
-    "DATABASE_URL": "postgresql+psycopg://app@127.0.0.1:9/app",
-    "RABBITMQ_URL": "amqp://127.0.0.1:9/%2F",
-    "REDIS_URL": "redis://127.0.0.1:9/0",
-}
-# Run in the api's image: serve until it answers, then tell what was loaded from source although it could be compiled.
-WHAT_LACKS_BYTECODE = """
-import importlib.util, os, signal, socket, sys, threading, time
-def stop_when_served():
-    for _ in range(200):
-        time.sleep(0.2)
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", 8000)) == 0:
-                return os.kill(os.getpid(), signal.SIGTERM)
-    os._exit(1)
-threading.Thread(target=stop_when_served, daemon=True).start()
-import app.__main__, app.migrate, app.workers.tasks, dramatiq.cli
-app.__main__.main()
-specs = [module.__spec__ for module in list(sys.modules.values()) if getattr(module, "__spec__", None)]
-sources = {spec.origin for spec in specs if spec.has_location and spec.origin.endswith(".py")}
-print(len(sources), sorted(s for s in sources if not os.path.exists(importlib.util.cache_from_source(s))))
-"""
-
 
 def _config(engine: Engine, image: str) -> dict[str, Any]:
     return engine.inspect_image(image)
-
-
-def _run(engine: Engine, image: str, *command: str) -> str:
-    labels = [word for name, value in engine.lease.labels.items() for word in ("--label", f"{name}={value}")]
-    settings = [word for name, value in NOWHERE.items() for word in ("--env", f"{name}={value}")]
-    flags = ["--rm", "--read-only", "--tmpfs", "/tmp", *labels, *settings]
-    return engine.docker("run", *flags, image, *command, timeout=90).stdout
 
 
 def test_builds_with_the_ticket_s_three_commands(images: dict[str, str], engine: Engine) -> None:
@@ -69,10 +39,9 @@ def test_api_and_worker_are_one_set_of_layers(images: dict[str, str], engine: En
 
 def test_compiles_nothing_when_it_starts(images: dict[str, str], engine: Engine) -> None:
     """Every module that the api and the workers load comes with its bytecode."""
-    last = _run(engine, images["api"], "python", "-c", WHAT_LACKS_BYTECODE).splitlines()[-1]
-    count, _, missing = last.partition(" ")
-    assert int(count) > 500
-    assert missing == "[]"
+    found = image_runs.loaded(engine, images["api"])
+    assert len(found) > 500
+    assert not [source for source, size in found.items() if not size]
 
 
 @pytest.mark.slow
@@ -98,28 +67,8 @@ def test_an_article_is_processed(
     ids = {name: _config(engine, images[name])["Id"] for name in ("api", "worker")}
     with Project(engine, compose.load(repository / "compose.yaml"), ids, stand_ins) as project:
         project.start(["api", "worker"])
-        answer = engine.docker("exec", project.container("api"), "python", "-c", SAVE_AND_WAIT, timeout=60)
+        answer = engine.docker(
+            "exec", project.container("api"), "python", "-c", image_runs.SAVE_AND_WAIT, timeout=60
+        )
     article = json.loads(answer.stdout)
     assert (article["status"], article["word_count"]) == ("processed", 5)
-
-
-SAVE_AND_WAIT = """
-import json, time, urllib.request
-def ask(path, body=None):
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request("http://127.0.0.1:8000" + path, body, headers)
-    return json.load(urllib.request.urlopen(request, timeout=5))
-def alive():
-    try:
-        return ask("/health/ready")["status"] == "ready"
-    except OSError:
-        return False
-end = time.monotonic() + 40
-while not alive() and time.monotonic() < end:
-    time.sleep(0.2)
-article = ask("/articles", json.dumps({"title": "Five", "text": "one two three four five"}).encode())
-while article["status"] == "pending" and time.monotonic() < end:
-    time.sleep(0.2)
-    article = ask("/articles/" + article["id"])
-print(json.dumps(article))
-"""

@@ -15,7 +15,7 @@ than none: it hides the outage from the machine that could end it.
 How to fix it
 -------------
 Ask the service over its own port with a program that is in the image, cheaply, in exec form:
-`HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --start-interval=1s --retries=3 CMD ["python", "-I", "-S",
+`HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --start-interval=500ms --retries=3 CMD ["python", "-I", "-S",
 "/app/healthcheck.py"]`.
 
 References
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
 _CHECK = """\
-HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --start-interval=1s --retries=3 \\
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --start-interval=500ms --retries=3 \\
     CMD ["python", "-I", "-S", "/app/healthcheck.py", "api"]
 """
 # Docker's defaults, in seconds, where HEALTHCHECK does not say.

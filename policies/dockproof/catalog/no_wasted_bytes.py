@@ -43,7 +43,7 @@ from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from dockproof.catalog._rights import Step
     from dockproof.facts.image import FileEntry, ImageFacts, Layer
@@ -116,18 +116,12 @@ class NoWastedBytes(Policy):
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Compare the own layers with each other."""
-        below: dict[str, FileEntry] = {}
-        for layer in target.image.own_layers(target.base):
-            found = {"stored-twice": _again(below, layer), "hidden": _hidden(below, layer)}
+        for layer, found in _repeated(target.image.own_layers(target.base)):
             for clause, entries in found.items():
-                wasted = sum(entry.size for entry in entries)
-                if entries and wasted > target.options["least_bytes"]:
+                if entries and sum(entry.size for entry in entries) > target.options["least_bytes"]:
                     largest = max(entries, key=lambda entry: entry.size)
                     message = _sentence(target.image, layer, clause, entries, largest)
                     yield self.in_image(message, Place(layer=layer.diff_id, path=largest.path), clause=clause)
-            for entry in found["hidden"]:
-                below.pop(entry.path, None)
-            below.update((entry.path, entry) for entry in layer.entries if entry.type == "file")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant("chmod", _USER, f"RUN chmod -R go-w /app\n{_USER}", clause="rewritten"),
@@ -248,6 +242,24 @@ def _changed(files: Tree[Stored], path: str, *, recursive: bool) -> Stored | Non
 
 
 # ------------------------------------------------------------------------------------------------------ image
+
+
+def wasted(layers: Iterable[Layer]) -> int:
+    """Return the bytes of files that a higher one of these layers stores again or deletes."""
+    return sum(
+        entry.size for _, found in _repeated(layers) for entries in found.values() for entry in entries
+    )
+
+
+def _repeated(layers: Iterable[Layer]) -> Iterator[tuple[Layer, dict[str, list[FileEntry]]]]:
+    """Compare layers with each other, from the lowest; yield each with the lower files that it wastes, by clause."""
+    below: dict[str, FileEntry] = {}
+    for layer in layers:
+        found = {"stored-twice": _again(below, layer), "hidden": _hidden(below, layer)}
+        yield layer, found
+        for entry in found["hidden"]:
+            below.pop(entry.path, None)
+        below.update((entry.path, entry) for entry in layer.entries if entry.type == "file")
 
 
 def _again(below: Mapping[str, FileEntry], layer: Layer) -> list[FileEntry]:
