@@ -90,7 +90,11 @@ class ValidDockerfile(Policy):
         ),
         SourceMutant("misspelt", "STOPSIGNAL SIGTERM", "STOPSINGAL SIGTERM", clause="instruction"),
         SourceMutant(
-            "unknown-flag", "--start-interval=500ms", "--start-intervall=500ms", clause="flag", at="HEALTHCHECK"
+            "unknown-flag",
+            "--start-interval=500ms",
+            "--start-intervall=500ms",
+            clause="flag",
+            at="HEALTHCHECK",
         ),
         SourceMutant("bad-mount", "id=pip_conf,target=", "id=pip_conf,traget=", clause="flag", at="traget"),
         SourceMutant("two-folders", "WORKDIR /app", "WORKDIR", clause="arguments"),
