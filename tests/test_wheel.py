@@ -60,5 +60,8 @@ def test_wheel_holds_what_the_package_needs_and_nothing_else(installed: Path) ->
     policies = {path.name for path in (ROOT / "policies/dockproof/catalog").glob("*.py")}
     assert {path.name for path in (installed / "dockproof/catalog").glob("*.py")} == policies
     assert (installed / "dockproof/py.typed").is_file()
-    assert (installed / "dockproof/data/end_of_life.json").is_file()
+    assert {path.name for path in (installed / "dockproof/data").iterdir()} == {
+        "compliance.toml",
+        "end_of_life.json",
+    }
     assert {path.name.partition("-")[0] for path in installed.iterdir()} == {"dockproof"}

@@ -51,6 +51,9 @@ COMMANDS = {
     "prove": _Command("run every mutant and print the kill matrix", "dockproof.proof.command"),
     "policies": _Command("list the policies"),
     "explain": _Command("show a policy's page"),
+    "compliance": _Command(
+        "CIS, NIST and OWASP: what is checked, waived or not applicable", "dockproof.compliance"
+    ),
 }
 
 

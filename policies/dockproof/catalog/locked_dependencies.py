@@ -24,6 +24,7 @@ How to fix it
 
 References
 ----------
+- CIS Docker Benchmark 1.6, 4.11
 - https://pip.pypa.io/en/stable/topics/secure-installs/
 - the manual of npm: `npm help ci`
 """
@@ -79,7 +80,7 @@ class LockedDependencies(Policy):
         Clause("pip-hashes", "requirements are installed with hashes"),
         Clause("lock-file", "what reads a lock file keeps to it"),
     )
-    references = ("https://pip.pypa.io/en/stable/topics/secure-installs/",)
+    references = ("cis:4.11", "https://pip.pypa.io/en/stable/topics/secure-installs/")
 
     def source(self, target: SourceTarget) -> Iterator[Finding | NotApplicable]:
         """Judge the package managers' calls in every RUN of every stage."""

@@ -24,7 +24,7 @@ that grants this and no more; BuildKit runs rootless. What needs one device or o
 
 References
 ----------
-- CIS Docker Benchmark 1.6, 5.5, 5.10 and 5.32
+- CIS Docker Benchmark 1.6, 5.5, 5.6, 5.10, 5.16 and 5.32
 - https://docs.docker.com/reference/dockerfile/#run---security
 - https://nvd.nist.gov/vuln/detail/CVE-2024-21626
 """
@@ -77,7 +77,9 @@ class NoHostAccess(Policy):
     )
     references = (
         "cis:5.5",
+        "cis:5.6",
         "cis:5.10",
+        "cis:5.16",
         "cis:5.32",
         "https://docs.docker.com/reference/dockerfile/#run---security",
         "https://nvd.nist.gov/vuln/detail/CVE-2024-21626",

@@ -19,6 +19,7 @@ Write `apt-get install --yes --no-install-recommends …`, and name what the pro
 
 References
 ----------
+- CIS Docker Benchmark 1.6, 4.3
 - https://docs.docker.com/build/building/best-practices/#apt-get
 - https://manpages.debian.org/stable/apt/apt-get.8.en.html
 """
@@ -60,7 +61,7 @@ class NoRecommends(Policy):
     development = Severity.INFO
     builder = Severity.WARNING
     same_as = ("hadolint:DL3015", "trivy:DS-0029")
-    references = ("https://docs.docker.com/build/building/best-practices/#apt-get",)
+    references = ("cis:4.3", "https://docs.docker.com/build/building/best-practices/#apt-get")
 
     def source(self, target: SourceTarget) -> Iterator[Finding | NotApplicable]:
         """Judge apt's calls in every RUN of every stage."""

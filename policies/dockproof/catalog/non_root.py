@@ -22,7 +22,7 @@ by all: the program then cannot change its own code.
 
 References
 ----------
-- CIS Docker Benchmark 1.6, 4.1 and 5.3
+- CIS Docker Benchmark 1.6, 4.1
 - https://docs.docker.com/reference/dockerfile/#user
 """
 
@@ -66,7 +66,7 @@ class NonRoot(Policy):
         Clause("root-group", "the primary group is not gid 0"),
         Clause("unknown-user", "the user can be known"),
     )
-    references = ("cis:4.1", "cis:5.3", "https://docs.docker.com/reference/dockerfile/#user")
+    references = ("cis:4.1", "https://docs.docker.com/reference/dockerfile/#user")
     options: ClassVar[Mapping[str, Any]] = {"arbitrary_uid": False}
 
     def source(self, target: SourceTarget) -> Iterator[Finding]:

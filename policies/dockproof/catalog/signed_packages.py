@@ -21,7 +21,7 @@ built in the same file, sign it with a key of the build, or build a repository w
 
 References
 ----------
-- CIS Docker Benchmark 1.6, 4.11
+- CIS Docker Benchmark 1.6, 4.11 and 4.12
 - https://manpages.debian.org/stable/apt/apt-secure.8.en.html
 """
 
@@ -91,7 +91,7 @@ class SignedPackages(Policy):
         Clause("force-yes", "apt is not forced", same_as=("checkov:CKV2_DOCKER_11",)),
         Clause("other", "no other option, setting or file switches the check off"),
     )
-    references = ("cis:4.11", "https://manpages.debian.org/stable/apt/apt-secure.8.en.html")
+    references = ("cis:4.11", "cis:4.12", "https://manpages.debian.org/stable/apt/apt-secure.8.en.html")
 
     def source(self, target: SourceTarget) -> Iterator[Finding | NotApplicable]:
         """Judge the calls and the written files of every stage."""

@@ -21,6 +21,7 @@ Take a release that is maintained, and let a bot raise it in time. `scripts/refr
 
 References
 ----------
+- CIS Docker Benchmark 1.6, 4.4
 - https://endoflife.date
 - https://wiki.debian.org/LTS
 """
@@ -57,7 +58,7 @@ class SupportedBase(Policy):
         Clause("distribution", "the distribution's release is maintained"),
         Clause("release", "the language's or database's release is maintained"),
     )
-    references = ("https://endoflife.date", "https://wiki.debian.org/LTS")
+    references = ("cis:4.4", "https://endoflife.date", "https://wiki.debian.org/LTS")
     options: ClassVar[Mapping[str, Any]] = {"on": ""}
 
     def source(self, target: SourceTarget) -> Iterator[Finding]:

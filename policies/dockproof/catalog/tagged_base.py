@@ -17,6 +17,7 @@ Name the version that you tested: `FROM python:3.13-slim-trixie`, better with it
 
 References
 ----------
+- CIS Docker Benchmark 1.6, 4.2
 - https://docs.docker.com/build/building/best-practices/#from
 """
 
@@ -50,7 +51,7 @@ class TaggedBase(Policy):
         Clause("latest", "the tag is not latest", same_as=("hadolint:DL3007",)),
     )
     same_as = ("checkov:CKV_DOCKER_7", "trivy:DS-0001")
-    references = ("https://docs.docker.com/build/building/best-practices/#from",)
+    references = ("cis:4.2", "https://docs.docker.com/build/building/best-practices/#from")
 
     def source(self, target: SourceTarget) -> Iterator[Finding]:
         """Judge every reference to an image from outside."""

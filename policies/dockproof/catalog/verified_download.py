@@ -24,7 +24,7 @@ like any other: compare it with a sum.
 
 References
 ----------
-- CIS Docker Benchmark 1.6, 4.11
+- CIS Docker Benchmark 1.6, 4.11 and 4.12
 - https://docs.docker.com/reference/dockerfile/#add---checksum
 """
 
@@ -104,7 +104,7 @@ class VerifiedDownload(Policy):
         Clause("plain-http", "nothing comes by plain http or ftp"),
         Clause("commit", "a repository is taken at a commit"),
     )
-    references = ("cis:4.11", "https://docs.docker.com/reference/dockerfile/#add---checksum")
+    references = ("cis:4.11", "cis:4.12", "https://docs.docker.com/reference/dockerfile/#add---checksum")
 
     def source(self, target: SourceTarget) -> Iterator[Finding | NotApplicable]:
         """Judge the ADD and RUN of every stage."""
