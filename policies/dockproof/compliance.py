@@ -249,8 +249,12 @@ def waivers_of_compose(folder: Path, policies: Mapping[str, Policy]) -> dict[str
 def _services(path: Path) -> Mapping[Any, Any]:
     import yaml  # noqa: PLC0415 - 35 ms
 
+    class Loader(yaml.SafeLoader):
+        """Reads compose's own tags (`!reset`, `!override`) as nothing: no waiver stands under one."""
+
+    Loader.add_multi_constructor("!", lambda *_: None)
     try:
-        document = yaml.safe_load(path.read_bytes())
+        document = yaml.load(path.read_bytes(), Loader=Loader)  # noqa: S506 - it is a safe one
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read as a compose file: {error}") from None
     services = document.get("services") if isinstance(document, dict) else None
