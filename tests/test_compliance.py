@@ -123,7 +123,7 @@ def test_waiver_of_a_compose_service_is_read_from_the_file(tmp_path: Path) -> No
     """No engine is asked."""
     waiver = "{policy: no-ssh, reason: a bastion}"
     text = (
-        f"services:\n  api:\n    build: .\n    x-dockproof:\n      waivers: [{waiver}]\n  db:\n    image: x\n"
+        f"services:\n  api:\n    build: .\n    ports: !reset []\n    x-dockproof:\n      waivers: [{waiver}]\n  db:\n    image: x\n"
     )
     (tmp_path / "compose.yaml").write_text(text)
     services = compliance.waivers_of_compose(tmp_path, catalog.load())
