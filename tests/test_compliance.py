@@ -121,10 +121,8 @@ def test_item_with_a_check_that_nobody_lifted_stays_checked(tmp_path: Path) -> N
 
 def test_waiver_of_a_compose_service_is_read_from_the_file(tmp_path: Path) -> None:
     """No engine is asked."""
-    waiver = "{policy: no-ssh, reason: a bastion}"
-    text = (
-        f"services:\n  api:\n    build: .\n    ports: !reset []\n    x-dockproof:\n      waivers: [{waiver}]\n  db:\n    image: x\n"
-    )
+    api = "{build: ., ports: !reset [], x-dockproof: {waivers: [{policy: no-ssh, reason: a bastion}]}}"
+    text = f"services:\n  api: {api}\n  db: {{image: x}}\n"
     (tmp_path / "compose.yaml").write_text(text)
     services = compliance.waivers_of_compose(tmp_path, catalog.load())
     found = standing(ITEMS["cis"]["5.7"], Config(), services)
