@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dockproof.facts.context import BuildContext
     from dockproof.facts.dockerfile import Dockerfile
     from dockproof.facts.image import ImageFacts, Layer, Package
+    from dockproof.facts.reproduction import Reproduction
     from dockproof.facts.span import Span
     from dockproof.facts.stages import Stage
 
@@ -94,6 +95,7 @@ class ImageTarget(NamedTuple):
     """What an image probe is asked about; `source` is there where the Dockerfile is at hand.
 
     A probe names a file, a layer or a field of the config; the gate completes the finding's place from `blame`.
+    `again` is the comparison with a second, clean build, None where none was asked for.
     """
 
     image: ImageFacts
@@ -101,6 +103,7 @@ class ImageTarget(NamedTuple):
     source: SourceTarget | None = None
     options: Mapping[str, Any] = {}
     profile: Profile = Profile.PRODUCTION
+    again: Reproduction | None = None
 
     @property
     def blame(self) -> Blame:
@@ -170,6 +173,7 @@ class ImageMutant(NamedTuple):
         service: the compose service whose image is the good one.
         clause: the clause that must turn red.
         also: other policies that rightly turn red too.
+        twice: it is built a second time without the cache, and both images are compared.
     """
 
     name: str
@@ -177,6 +181,7 @@ class ImageMutant(NamedTuple):
     service: str = "api"
     clause: str | None = None
     also: frozenset[str] = frozenset()
+    twice: bool = False
 
 
 class RuntimeMutant(NamedTuple):

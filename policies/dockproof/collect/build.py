@@ -14,7 +14,7 @@ from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dockproof.collect.compose import Build, Service
     from dockproof.collect.engine import Engine
@@ -46,6 +46,7 @@ def build(
     *,
     timeout: float = TIMEOUT,
     no_cache: bool = False,
+    env: Mapping[str, str] | None = None,
 ) -> str:
     """Build a service's image, load it into the engine and return its id.
 
@@ -59,6 +60,7 @@ def build(
         stand_ins: what this machine has in place of a registry.
         timeout: seconds.
         no_cache: whether to build every step anew.
+        env: more of the client's environment, as SOURCE_DATE_EPOCH.
 
     Raises:
         NotLookedError: the build failed: service, Dockerfile, line, step and the last lines of its log.
@@ -70,9 +72,8 @@ def build(
     flags += ["--tag", engines.last_tag(service.build.context, service.name)]
     flags += arguments(service.build, stand_ins)
     file, inline = str(service.build.dockerfile), service.build.inline
-    return _buildx(
-        engine, flags, timeout, service.name, "dockerfile_inline" if inline else file, stdin=inline
-    )
+    where = "dockerfile_inline" if inline else file
+    return _buildx(engine, flags, timeout, service.name, where, stdin=inline, env=env)
 
 
 def build_all(
@@ -91,6 +92,8 @@ def build_on(
     name: str,
     stand_ins: StandIns | None = None,
     timeout: float = TIMEOUT,
+    no_cache: bool = False,
+    env: Mapping[str, str] | None = None,
 ) -> str:
     """Build instructions on top of an image and return the new image's id; it lasts as long as the run.
 
@@ -101,6 +104,8 @@ def build_on(
         name: names the image in messages and in its tag.
         stand_ins: what this machine has in place of a registry.
         timeout: seconds.
+        no_cache: whether to build every step anew.
+        env: more of the client's environment, as SOURCE_DATE_EPOCH.
 
     Raises:
         NotLookedError: the build failed.
@@ -110,8 +115,8 @@ def build_on(
     text = (
         instructions.replace("{image}", base) if "{image}" in instructions else f"FROM {base}\n{instructions}"
     )
-    flags = [*_common(stand_ins), "--tag", engines.tag(engine.lease, name), "-"]
-    return _buildx(engine, flags, timeout, name, "Dockerfile", stdin=text)
+    flags = [*_common(stand_ins, no_cache=no_cache), "--tag", engines.tag(engine.lease, name), "-"]
+    return _buildx(engine, flags, timeout, name, "Dockerfile", stdin=text, env=env)
 
 
 def arguments(build: Build, stand_ins: StandIns | None = None) -> list[str]:
@@ -139,13 +144,21 @@ def _common(stand_ins: StandIns | None, *, no_cache: bool = False) -> list[str]:
 
 
 def _buildx(
-    engine: Engine, flags: Sequence[str], timeout: float, name: str, dockerfile: str, stdin: str | None = None
+    engine: Engine,
+    flags: Sequence[str],
+    timeout: float,
+    name: str,
+    dockerfile: str,
+    *,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> str:
     """Run one build and return the image's id."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "image-id")
         argv = ["buildx", "build", "--iidfile", str(file), *flags]
-        answer = engine.docker(*argv, timeout=timeout, check=False, what=f"build of {name}", stdin=stdin)
+        what = f"build of {name}"
+        answer = engine.docker(*argv, timeout=timeout, check=False, what=what, stdin=stdin, env=env)
         if answer.exit_code or not file.exists():
             raise failed(name, dockerfile, answer)
         return file.read_text(encoding="ascii").strip()
