@@ -261,7 +261,7 @@ def _assemble(
             diff_id=diff_id,
             size=sum(row[5] for row in layer["rows"]),
             history=steps.get(index),
-            entries=tuple(FileEntry._make((*row, index)) for row in layer["rows"]),
+            entries=tuple(FileEntry._make((*row, index, "", ())) for row in layer["rows"]),
             whiteouts=tuple(layer["whiteouts"]),
             opaque=tuple(layer["opaque"]),
         )
