@@ -290,6 +290,9 @@ class NoTelnet(Policy):
     title = "no telnet"
     family = Family.SOUND
     options = {"port": 23}
+
+    def source(self, target):
+        return ()
 '''
 
 
@@ -309,6 +312,9 @@ def test_own_policies_are_known_to_the_configuration(tmp_path: Path) -> None:
         ("none.py", "x = 1", "holds one subclass of Policy, this one 0"),
         ("bare.py", OWN.replace("What it holds", "What It is"), "no section 'What it holds'"),
         ("non_root.py", OWN, "non-root is a built-in policy"),
+        ("mute.py", OWN.replace("def source", "def sauce"), "overrides none of source, image and runtime"),
+        ("nameless.py", OWN.replace("title =", "titel ="), "NoTelnet has no title"),
+        ("leaving.py", "raise SystemExit(0)", "SystemExit: 0"),
     ],
 )
 def test_own_policy_that_is_not_well_formed_is_refused(

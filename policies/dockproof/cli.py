@@ -253,7 +253,7 @@ def configuration(options: argparse.Namespace, policies: Mapping[str, Policy], s
     from dockproof.finding import Severity  # noqa: PLC0415 - as above
 
     path = None if options.no_config else Path(options.config) if options.config else files.find(start)
-    config = files.load(path, policies) if path else files.Config()
+    config = files.load(path, policies) if path else files.Config(installed=not options.no_config)
     known = with_own(policies, config)
     if options.profile:
         config = files.with_profile(config, options.profile)
@@ -266,14 +266,12 @@ def configuration(options: argparse.Namespace, policies: Mapping[str, Policy], s
 
 
 def with_own(policies: Mapping[str, Policy], config: Config) -> Mapping[str, Policy]:
-    """Return the policies together with the project's own, by id.
+    """Return the policies together with the project's own and those of installed packages, by id.
 
     Raises:
-        UsageError: a file of the project's folder holds no well-formed policy.
+        UsageError: one of them is not well formed.
     """
-    if config.policies is None:
-        return policies
-    from dockproof import own  # noqa: PLC0415 - few projects have policies of their own
+    from dockproof import own  # noqa: PLC0415 - see the module's docstring
 
     return own.with_own(policies, config)
 
@@ -396,5 +394,7 @@ def _known(options: argparse.Namespace) -> Mapping[str, Policy]:
     from dockproof import config as files  # noqa: PLC0415 - as above
 
     policies = catalog.load()
-    path = None if options.no_config else Path(options.config) if options.config else files.find(Path.cwd())
-    return with_own(policies, files.load(path, policies)) if path else policies
+    if options.no_config:
+        return policies
+    path = Path(options.config) if options.config else files.find(Path.cwd())
+    return with_own(policies, files.load(path, policies) if path else files.Config())

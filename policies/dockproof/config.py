@@ -92,6 +92,7 @@ class Config(NamedTuple):
         baseline: the file of findings that were there before; None = none.
         hadolint: whether hadolint runs too.
         policies: the folder with the project's own policies; None = none.
+        installed: whether the policies of installed packages count.
         honour: tools whose pragmas waive the policies that say the same.
         options: policy id to its own settings.
         files: what holds for some Dockerfiles alone; the first rule that says something wins.
@@ -105,6 +106,7 @@ class Config(NamedTuple):
     baseline: Path | None = None
     hadolint: bool = True
     policies: Path | None = None
+    installed: bool = True
     honour: frozenset[str] = frozenset()
     options: Mapping[str, Mapping[str, Any]] = {}
     files: tuple[FileRule, ...] = ()
@@ -212,8 +214,8 @@ def load(path: Path, known: Mapping[str, Policy]) -> Config:
     prefix = "tool.dockproof" if path.name == "pyproject.toml" else ""
     table = _tools(whole).get("dockproof", {}) if prefix else whole
     with _Table(table, str(path), prefix) as t:
-        folder = _below(path, t.path_text("policies"))
-        known = _with_own(known, folder)
+        folder, installed = _below(path, t.path_text("policies")), t.flag("installed", default=True)
+        known = _with_own(known, folder, installed=installed)
         return Config(
             path=path,
             profile=t.choice("profile", Profile) or Profile.PRODUCTION,
@@ -223,18 +225,17 @@ def load(path: Path, known: Mapping[str, Policy]) -> Config:
             baseline=_below(path, t.path_text("baseline")),
             hadolint=t.flag("hadolint", default=True),
             policies=folder,
+            installed=installed,
             honour=frozenset(t.words("honour", PEERS)),
             options=_options(t, known),
             files=tuple(_file_rule(rule, path, known) for rule in t.tables_of("files")),
         )
 
 
-def _with_own(known: Mapping[str, Policy], folder: Path | None) -> Mapping[str, Policy]:
-    if folder is None:
-        return known
-    from dockproof import own  # noqa: PLC0415 - few projects have policies of their own
+def _with_own(known: Mapping[str, Policy], folder: Path | None, *, installed: bool) -> Mapping[str, Policy]:
+    from dockproof import own  # noqa: PLC0415 - it needs the catalogue, which this module does not
 
-    return {**known, **own.load(folder)}
+    return own.known(known, folder, installed=installed)
 
 
 def with_profile(config: Config, name: str) -> Config:

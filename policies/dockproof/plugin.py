@@ -85,16 +85,13 @@ class Policies:
 
     def __init__(self, config: pytest.Config) -> None:
         """Load the catalogue and the configuration of the folder that pytest was started for."""
-        from dockproof import catalog  # noqa: PLC0415 - see the module's docstring
+        from dockproof import catalog, own  # noqa: PLC0415 - see the module's docstring
         from dockproof import config as configuration  # noqa: PLC0415 - as above
 
         self.all: Mapping[str, Policy] = catalog.load()
         path = configuration.find(config.rootpath)
         self.config: Config = configuration.load(path, self.all) if path else configuration.Config()
-        if self.config.policies:
-            from dockproof import own  # noqa: PLC0415 - few projects have policies of their own
-
-            self.all = own.with_own(self.all, self.config)
+        self.all = own.with_own(self.all, self.config)
         self.require_engine = bool(config.getoption("--require-engine"))
         self.sessions: dict[Path, Session] = {}
 

@@ -63,15 +63,16 @@ def prove(
     Returns:
         What is wrong before any mutant, and a row a mutant.
     """
-    files = goods(folder, config)
-    wrong = [*matrix.unproven(policies.values()), *source.baseline(files, policies, config)]
-    rows = list(source.rows(files, policies, config))
+    files, owners = goods(folder, config), matrix.owners(policies, config)
+    config = config._replace(select=frozenset())  # whose mutants are made is one thing, who is asked another
+    wrong = [*matrix.unproven(owners.values()), *source.baseline(files, policies, config, owners)]
+    rows = list(source.rows(files, policies, config, owners))
     if session is not None:
         from dockproof.proof import engine  # noqa: PLC0415 - source mutants need no engine
 
         wrong += engine.baseline(session)
-        rows += engine.image_rows(session)
-        rows += engine.runtime_rows(session)
+        rows += engine.image_rows(session, owners)
+        rows += engine.runtime_rows(session, owners)
     return wrong, rows
 
 
@@ -153,5 +154,6 @@ def _prove(
     from dockproof.collect import compose, process  # noqa: PLC0415 - only image and runtime mutants need them
     from dockproof.session import Session  # noqa: PLC0415 - as above
 
-    with process.interruptible(), Session.open(compose.find(Path()), policies, config) as session:
+    everything = config._replace(select=frozenset())
+    with process.interruptible(), Session.open(compose.find(Path()), policies, everything) as session:
         return prove(folder, policies, config, session)

@@ -16,7 +16,7 @@ from dockproof.policy import ImageMutant, ImageTarget, RuntimeMutant, RuntimeTar
 from dockproof.proof.matrix import failed, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from dockproof.gate import Answers
     from dockproof.policy import Policy
@@ -38,9 +38,9 @@ def baseline(session: Session) -> Iterator[str]:
                 yield f"{service}: {missed.what} could not look: {missed.reason}"
 
 
-def image_rows(session: Session) -> list[Row]:
-    """Build every image mutant and judge it."""
-    pairs = [(p, m) for p in session.policies.values() for m in p.mutants if isinstance(m, ImageMutant)]
+def image_rows(session: Session, owners: Mapping[str, Policy]) -> list[Row]:
+    """Build every image mutant of some policies and judge it."""
+    pairs = [(p, m) for p in owners.values() for m in p.mutants if isinstance(m, ImageMutant)]
     built = process.parallel(lambda pair: _built(session, *pair), pairs, WORKERS)
     image.prefetch(
         session.engine, [one for one in built if isinstance(one, str)]
@@ -71,9 +71,9 @@ def _ask(session: Session, service: str, probe: Probe, target: ImageTarget | Run
     return gate.ask(session.asks(service, probe), probe, target, session.config)
 
 
-def runtime_rows(session: Session) -> list[Row]:
-    """Run every runtime mutant and judge it."""
-    pairs = [(p, m) for p in session.policies.values() for m in p.mutants if isinstance(m, RuntimeMutant)]
+def runtime_rows(session: Session, owners: Mapping[str, Policy]) -> list[Row]:
+    """Run every runtime mutant of some policies and judge it."""
+    pairs = [(p, m) for p in owners.values() for m in p.mutants if isinstance(m, RuntimeMutant)]
     return process.parallel(lambda pair: _runtime_row(session, *pair), pairs, WORKERS)
 
 

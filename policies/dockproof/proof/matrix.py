@@ -15,6 +15,7 @@ from dockproof.records import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from dockproof.config import Config
     from dockproof.finding import Finding
     from dockproof.gate import Answers
     from dockproof.policy import Mutant, Policy
@@ -24,6 +25,12 @@ KINDS: Mapping[type[Mutant], Probe] = {
     ImageMutant: Probe.IMAGE,
     RuntimeMutant: Probe.RUNTIME,
 }
+
+
+def owners(policies: Mapping[str, Policy], config: Config) -> dict[str, Policy]:
+    """Return the policies whose mutants are made: those that are selected and not ignored."""
+    chosen = {name.partition("/")[0] for name in config.select} or policies.keys()
+    return {name: policy for name, policy in policies.items() if name in chosen and name not in config.ignore}
 
 
 class Row(NamedTuple):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from dockproof import gate
+from dockproof import gate, waiver
 from dockproof.facts.dockerfile import parse
 from dockproof.policy import Profile, SourceMutant
 from dockproof.proof.matrix import edited, failed, judge
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from dockproof.config import Config
     from dockproof.facts.context import BuildContext
@@ -42,30 +43,63 @@ def answers(good: Good, text: str, policies: Mapping[str, Policy], config: Confi
     return gate.check_source(target, policies, config)
 
 
-def baseline(goods: Mapping[str, Good], policies: Mapping[str, Policy], config: Config) -> Iterator[str]:
-    """Yield a sentence for everything that any policy says of an unedited file: there must be nothing."""
+def baseline(
+    goods: Mapping[str, Good], policies: Mapping[str, Policy], config: Config, owners: Mapping[str, Policy]
+) -> Iterator[str]:
+    """Yield a sentence for everything that the owners of mutants say of an unedited file: there must be nothing."""
     for good in goods.values():
         said = answers(good, good.text, policies, config)
-        for finding in (one for one in said.findings if not one.waived):
+        own = (one for one in said.findings if one.policy in {*owners, waiver.ID})
+        for finding in (one for one in own if not one.waived):
             yield f"{good.name}:{finding.place.line}: {finding.policy} is red unedited: {finding.message}"
         for missed in said.not_looked:
             yield f"{good.name}: {missed.what} could not look: {missed.reason}"
 
 
-def rows(goods: Mapping[str, Good], policies: Mapping[str, Policy], config: Config) -> Iterator[Row]:
-    """Make every source mutant and judge it."""
-    for policy in policies.values():
+def rows(
+    goods: Mapping[str, Good], policies: Mapping[str, Policy], config: Config, owners: Mapping[str, Policy]
+) -> Iterator[Row]:
+    """Make every source mutant of some policies and judge it.
+
+    Args:
+        goods: the files to edit, by name.
+        policies: who is asked of each mutant.
+        config: the configuration.
+        owners: whose mutants are made.
+    """
+    before = {name: _red(answers(good, good.text, policies, config)) for name, good in goods.items()}
+    for policy in owners.values():
         for mutant in policy.mutants:
             if isinstance(mutant, SourceMutant):
-                yield _row(policy, mutant, goods, policies, config)
+                ask = partial(
+                    _judged, policies=policies, config=config, before=before.get(mutant.file, frozenset())
+                )
+                yield _row(policy, mutant, goods, ask)
+
+
+def _red(said: Answers) -> frozenset[str]:
+    return frozenset(finding.policy for finding in said.findings if not finding.waived)
+
+
+def _judged(
+    good: Good,
+    text: str,
+    names: frozenset[str],
+    policies: Mapping[str, Policy],
+    config: Config,
+    before: frozenset[str],
+) -> Answers:
+    """Ask about a text; what was red unedited is not the edit's doing, but for the policies that are named."""
+    said = answers(good, text, policies, config)
+    kept = tuple(f for f in said.findings if f.policy in names or f.policy not in before)
+    return said._replace(findings=kept)
 
 
 def _row(
     policy: Policy,
     mutant: SourceMutant,
     goods: Mapping[str, Good],
-    policies: Mapping[str, Policy],
-    config: Config,
+    ask: Callable[[Good, str, frozenset[str]], Answers],
 ) -> Row:
     good = goods.get(mutant.file)
     if good is None:
@@ -74,7 +108,8 @@ def _row(
         text, lines = edited(good.text, mutant)
     except ValueError as error:
         return failed(policy, mutant, str(error))
-    return judge(policy, mutant, answers(_with_ignore(good, mutant.ignore), text, policies, config), lines)
+    said = ask(_with_ignore(good, mutant.ignore), text, mutant.also | {policy.id})
+    return judge(policy, mutant, said, lines)
 
 
 def _with_ignore(good: Good, text: str | None) -> Good:
