@@ -5,11 +5,16 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+from importlib import import_module
+from pkgutil import walk_packages
 from typing import Generic, TypeVar
 
 import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import from_regex
 
-from dockproof.patterns import pattern
+import dockproof
+from dockproof.patterns import Guarded, pattern
 from dockproof.records import NamedTuple
 
 _T = TypeVar("_T")
@@ -86,3 +91,38 @@ def test_pattern_is_compiled_at_its_first_use() -> None:
     assert digits.pattern == r"(?P<n>\d+)"
     assert digits.groups == 1
     assert pattern(rb"\d").findall(b"1a2") == [b"1", b"2"]
+
+
+def guarded() -> list[Guarded[str]]:
+    """All patterns of the package that say what a match must hold."""
+    modules = [
+        import_module(m.name)
+        for m in walk_packages(dockproof.__path__, "dockproof.")
+        if m.name[-8:] != "__main__"
+    ]
+    found = {id(v): v for module in modules for v in vars(module).values() if isinstance(v, Guarded)}
+    return list(found.values())
+
+
+@pytest.mark.parametrize("one", guarded(), ids=lambda one: str(one.pattern)[:40])
+def test_guarded_pattern_matches_nothing_without_what_it_needs(one: Guarded[str]) -> None:
+    """Whatever the pattern matches holds one of its pieces, so that a text without them need not be searched."""
+    plain: re.Pattern[str] = re.compile(one.pattern, one.flags)
+
+    @settings(max_examples=300, deadline=None)
+    @given(from_regex(plain))
+    def holds(text: str) -> None:
+        found = plain.search(text)
+        assert found is None or one.may_match(found.group())
+
+    holds()
+
+
+def test_guarded_pattern_answers_as_the_pattern_itself() -> None:
+    """Before and after it is compiled, in any casing and beyond ASCII."""
+    one = pattern(r"x\.KEY", re.IGNORECASE, (".key",))
+    assert one.search("no") is one.match("no") is one.fullmatch("no") is None
+    assert "search" not in vars(one)
+    assert one.fullmatch("X.key")
+    assert one.search("- x.\u212aey")
+    assert one.match("no") is None

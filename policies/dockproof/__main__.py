@@ -2,7 +2,7 @@
 
 import sys
 
-from dockproof.cli import main
+from dockproof.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -77,7 +77,11 @@ def _matches(pattern: Sequence[str], path: Sequence[str]) -> bool:
         if pattern[1:2] == ["**"]:  # two of them mean one, at many times the price
             return _matches(pattern[1:], path)
         return any(_matches(pattern[1:], path[i:]) for i in range(len(path) + 1))
-    return bool(path) and fnmatchcase(path[0], pattern[0]) and _matches(pattern[1:], path[1:])
+    return bool(path) and _is_like(path[0], pattern[0]) and _matches(pattern[1:], path[1:])
+
+
+def _is_like(name: str, pattern: str) -> bool:
+    return name == pattern or (any(mark in pattern for mark in "*?[") and fnmatchcase(name, pattern))
 
 
 class Config(NamedTuple):

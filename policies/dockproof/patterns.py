@@ -1,13 +1,14 @@
 """Regular expressions that are compiled when they are first used.
 
 The package has hundreds, and one Dockerfile needs few of them; compiling all would cost each start of the command
-line some 50 ms, which is more than everything else together.
+line some 50 ms, which is more than everything else together. One that says what a match must hold is not even
+compiled for a text that does not hold it.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, AnyStr, cast
+from typing import Any, AnyStr, Generic, cast
 
 _METHODS = ("match", "fullmatch", "search", "finditer", "findall", "sub", "subn", "split", "scanner")
 
@@ -27,6 +28,43 @@ class _Lazy:
         return getattr(compiled, name)
 
 
-def pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
-    """Return a pattern that is compiled when it is first used; use it as one that `re.compile` gave."""
-    return cast("re.Pattern[AnyStr]", _Lazy(text, flags))
+class Guarded(_Lazy, Generic[AnyStr]):
+    """Stands for a pattern until a text holds one of the pieces without which it matches nothing.
+
+    Attributes:
+        needs: the pieces, in lower case.
+    """
+
+    needs: tuple[AnyStr, ...]
+
+    def __init__(self, text: AnyStr, flags: int, needs: tuple[AnyStr, ...]) -> None:
+        super().__init__(text, flags)
+        self.needs = needs
+
+    def may_match(self, text: AnyStr) -> bool:
+        """Whether a text holds one of the pieces in any casing; beyond ASCII casing is left to the pattern."""
+        lower = text.lower()
+        return not text.isascii() or any(piece in lower for piece in self.needs)
+
+    def match(self, text: AnyStr, *where: int) -> Any:
+        """Match at the beginning, as `re.Pattern.match`."""
+        return self.__getattr__("match")(text, *where) if self.may_match(text) else None
+
+    def fullmatch(self, text: AnyStr, *where: int) -> Any:
+        """Match all of the text, as `re.Pattern.fullmatch`."""
+        return self.__getattr__("fullmatch")(text, *where) if self.may_match(text) else None
+
+    def search(self, text: AnyStr, *where: int) -> Any:
+        """Find the first match, as `re.Pattern.search`."""
+        return self.__getattr__("search")(text, *where) if self.may_match(text) else None
+
+
+def pattern(text: AnyStr, flags: int = 0, needs: tuple[AnyStr, ...] = ()) -> re.Pattern[AnyStr]:
+    """Return a pattern that is compiled when it is first used; use it as one that `re.compile` gave.
+
+    Args:
+        text: the regular expression.
+        flags: as for `re.compile`.
+        needs: pieces in lower case, one of which each match holds, whatever its casing.
+    """
+    return cast("re.Pattern[AnyStr]", Guarded(text, flags, needs) if needs else _Lazy(text, flags))

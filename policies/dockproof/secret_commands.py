@@ -251,7 +251,7 @@ def _fed(redirect: Redirect) -> Iterable[Word]:
 
 # -------------------------------------------------------------------------------------------------- writes
 
-_URL = pattern(r"://[^\s/@:]*:?(?P<secret>[^\s/@:]*\$[^\s/@]*)@")
+_URL = pattern(r"://[^\s/@:]*:?(?P<secret>[^\s/@:]*\$[^\s/@]*)@", needs=("://",))
 
 
 def _written(command: Command) -> Iterator[Given]:

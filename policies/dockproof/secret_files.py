@@ -12,12 +12,27 @@ from dockproof.patterns import pattern
 ENVIRONMENT, KEY, CREDENTIALS = "env-file", "key", "credentials"
 """The kinds, as clauses of `no-secret-files` name them."""
 
-_ENVIRONMENT = pattern(r"\.env(?:\.[\w.-]+)?|[\w-]+\.env|\.envrc", re.IGNORECASE)
+_ENVIRONMENT = pattern(r"\.env(?:\.[\w.-]+)?|[\w-]+\.env|\.envrc", re.IGNORECASE, (".env",))
 _KEY = pattern(
     r"id_(?:rsa|dsa|ecdsa|ecdsa_sk|ed25519|ed25519_sk|xmss)|.*\.(?:key|ppk|p12|pfx|p8|pkcs12|jks|keystore|kdbx|agekey|pvk)"
     r"|(?:.*[-_.])?(?:key|privkey|private|privatekey|private[-_]key)(?:[-_.].*)?\.(?:pem|der|asc|gpg)"
     r"|ssh_host_.*_key|secring\.gpg|.*\.tfstate(?:\.backup)?",
     re.IGNORECASE,
+    (
+        "id_",
+        "key",
+        "private",
+        ".ppk",
+        ".p12",
+        ".pfx",
+        ".p8",
+        ".pkcs12",
+        ".jks",
+        ".kdbx",
+        ".pvk",
+        "secring",
+        ".tfstate",
+    ),
 )
 # Keys that everybody may have: of package archives, and the public half of any other.
 _PUBLIC = pattern(
@@ -33,16 +48,49 @@ _CREDENTIALS = pattern(
     r"|(?:.*[-_.])?service[-_]?account(?:[-_.].*)?\.json|(?:.*[-_.])?credentials?(?:[-_.].*)?\.(?:json|ya?ml|ini|csv|txt)"
     r"|secrets?\.(?:json|ya?ml|toml|ini|env|properties|txt)|.*\.token|token(?:\.txt)?|terraform\.tfvars",
     re.IGNORECASE,
+    (
+        *(
+            "netrc",
+            "npmrc",
+            "pypirc",
+            "credential",
+            "dockercfg",
+            "pgpass",
+            "my.cnf",
+            "s3cfg",
+            "boto",
+            "token",
+        ),
+        *("htpasswd", "kubeconfig", "terraform", "history", "secret", "account"),
+    ),
 )
 # Files that are credentials by the folder they lie in.
 _PLACES = pattern(
     r"(?:^|/)(?:\.docker/config\.json|\.aws/(?:credentials|config)|\.kube/config|\.ssh/(?!known_hosts|authorized_keys"
     r"|config$|.*\.pub$).+|\.gnupg/(?:private-keys-v1\.d/.+|secring\.gpg)|\.azure/.+\.json|\.config/gcloud/.+"
-    r"|\.config/gh/hosts\.yml|\.cargo/credentials(?:\.toml)?|\.gem/credentials|\.composer/auth\.json)$"
+    r"|\.config/gh/hosts\.yml|\.cargo/credentials(?:\.toml)?|\.gem/credentials|\.composer/auth\.json)$",
+    needs=(
+        ".docker/",
+        ".aws/",
+        ".kube/",
+        ".ssh/",
+        ".gnupg/",
+        ".azure/",
+        ".config/",
+        "credentials",
+        ".composer/",
+    ),
 )
 # Folders that hold nothing else.
-_FOLDERS = pattern(r"(?:^|/)(?:\.ssh|\.aws|\.gnupg|\.azure|\.kube|\.docker|\.config/gcloud)/?$")
-_TEMPLATE = pattern(r"[-_.](?:example|sample|template|dist|tmpl|tpl|defaults?)(?:\.\w+)?$", re.IGNORECASE)
+_FOLDERS = pattern(
+    r"(?:^|/)(?:\.ssh|\.aws|\.gnupg|\.azure|\.kube|\.docker|\.config/gcloud)/?$",
+    needs=(".ssh", ".aws", ".gnupg", ".azure", ".kube", ".docker", "gcloud"),
+)
+_TEMPLATE = pattern(
+    r"[-_.](?:example|sample|template|dist|tmpl|tpl|defaults?)(?:\.\w+)?$",
+    re.IGNORECASE,
+    ("example", "sample", "template", "dist", "tmpl", "tpl", "default"),
+)
 
 POINTERS = frozenset(
     (

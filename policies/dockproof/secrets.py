@@ -499,15 +499,17 @@ def is_random(value: str | bytes) -> bool:
     Hexadecimal is never called random: checksums, commits and fingerprints are public, and look the same.
     """
     text = _bytes(value).decode("utf-8", "replace").strip("\"'")
-    if len(text) < _SHORTEST_RANDOM or _HEX.fullmatch(text) or _DIGEST.fullmatch(text):
-        return False
-    if not (any(map(str.islower, text)) and any(map(str.isupper, text)) and any(map(str.isdigit, text))):
+    if len(text) < _SHORTEST_RANDOM or not _is_mixed(text) or _HEX.fullmatch(text) or _DIGEST.fullmatch(text):
         return False
     return (
         bool(re.fullmatch(r"[A-Za-z0-9+/=_~!@#%^&*.-]+", text))
         and entropy(text) >= _RANDOM_BITS
         and _is_jumbled(text)
     )
+
+
+def _is_mixed(text: str) -> bool:
+    return any(map(str.islower, text)) and any(map(str.isupper, text)) and any(map(str.isdigit, text))
 
 
 _SHORTEST_RANDOM = 20
@@ -648,7 +650,7 @@ def holds_secret(name: str, value: str, *, used: bool = True) -> bool:
         value: what it holds.
         used: as for `find`: a placeholder in use is a password that everybody knows.
     """
-    if not value or is_reference(value) or is_stand_in(value) or not names_secret(name, value):
+    if not value or not names_secret(name, value) or is_reference(value) or is_stand_in(value):
         return False
     if not used and is_placeholder(value):
         return False

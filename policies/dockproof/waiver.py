@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ID = "waiver"
 TITLE = "every waiver has a reason, holds today and waives something"
 
-_PRAGMA = pattern(r"dockproof:\s*(?P<rest>.*)")
+_PRAGMA = pattern(r"dockproof:\s*(?P<rest>.*)", needs=("dockproof:",))
 _FIELD = pattern(r"""\s*(?P<key>[a-z]+)=(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))""")
 
 

@@ -70,13 +70,13 @@ def covers(outer: str, inner: str) -> bool:
     if outer in {"/", "."}:
         return inner.startswith("/") == (outer == "/")
     while inner not in {"/", "."}:
-        if inner == outer or (_PATTERN.search(outer) and fnmatchcase(inner, outer)):
+        if inner == outer or (not _WILD.isdisjoint(outer) and fnmatchcase(inner, outer)):
             return True
         inner = posixpath.dirname(inner) or "."
     return False
 
 
-_PATTERN = pattern(r"[*?\[]")
+_WILD = frozenset("*?[")
 
 
 class Tree(Generic[T]):
@@ -95,10 +95,10 @@ class Tree(Generic[T]):
 
     def within(self, outer: str) -> T | None:
         """Give what stands at a path or below it, None for nothing; `outer` may be a pattern."""
-        wild = _PATTERN.search(outer)
+        wild = next((at for at, char in enumerate(outer) if char in _WILD), None)
         if wild is None:
             return self._below.get(outer)
-        fixed = outer[: wild.start()]
+        fixed = outer[:wild]
         return next(
             (one for path, one in self.at.items() if path.startswith(fixed) and covers(outer, path)), None
         )
@@ -167,7 +167,7 @@ def _arrived(sources: Sequence[str], text: str, target: str) -> tuple[str, ...]:
     """Name the files in the target folder; a folder's content has no names here, so the target stands for it."""
     names = [posixpath.basename(source) for source in sources]
     into = text.endswith("/") or text in {".", ".."} or len(sources) > 1
-    if not into or not all("." in name.lstrip(".") and not _PATTERN.search(name) for name in names):
+    if not into or not all("." in name.lstrip(".") and _WILD.isdisjoint(name) for name in names):
         return (target,)
     return tuple(posixpath.join(target, name) for name in names)
 
@@ -231,7 +231,11 @@ def _change(run: Run, folder: str, command: Command, before: Command | None) -> 
     if kind is None:
         return None
     # `chmod -w x` and `chmod -x x`: a mode that looks like options.
-    minus = [word for word in command.words[1:] if kind == "mode" and _MINUS_MODE.fullmatch(word.text)]
+    minus = [
+        word
+        for word in command.words[1:]
+        if kind == "mode" and word.text.startswith("-") and _MINUS_MODE.fullmatch(word.text)
+    ]
     words = [word for word in command.words[1:] if word not in minus or command.name != "chmod"]
     arguments = read_arguments(words, _TABLES[command.name])
     operands = list(minus[:1] if command.name == "chmod" else []) + list(arguments.operands)
@@ -290,7 +294,8 @@ class Grant(NamedTuple):
     sticky: bool
 
 
-_OCTAL = pattern(r"[0-7]{1,5}")
+_OCTAL = "01234567"
+_LONGEST_OCTAL = 5
 _SYMBOLIC = pattern(r"(?P<who>[ugoa]*)(?P<actions>(?:[-+=](?:[rwxXst]*|[ugo]))+)")
 _ACTION = pattern(r"(?P<how>[-+=])(?P<what>[rwxXstugo]*)")
 
@@ -302,7 +307,7 @@ def grant(mode: str | None) -> Grant:
     """
     if mode is None:
         return Grant(group=False, others=False, sticky=False)
-    if _OCTAL.fullmatch(mode):
+    if 0 < len(mode) <= _LONGEST_OCTAL and not mode.strip(_OCTAL):
         bits = int(mode, 8)
         return Grant(bool(bits & 0o020), bool(bits & 0o002), bool(bits & 0o1000))
     state = {"g": False, "o": False, "t": False}

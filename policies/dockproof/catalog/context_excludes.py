@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
-_URL = pattern(r"[a-z][a-z0-9+]*://|git@", re.IGNORECASE)
+_URL = pattern(r"[a-z][a-z0-9+]*://|git@", re.IGNORECASE, ("://", "git@"))
 _WILD = pattern(r"[*?\[\\]")
 # Wanted in no context, there today or not.
 _ALWAYS = (".git", ".env")

@@ -48,7 +48,11 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
     from dockproof.policy import Mutant, SourceTarget
 
-_ARCHIVE = pattern(r".*\.(?:tar(?:\.[^/.]+)?|t(?:gz|bz|bz2|xz|lz|zst|z|az))", re.IGNORECASE)
+_ARCHIVE = pattern(
+    r".*\.(?:tar(?:\.[^/.]+)?|t(?:gz|bz|bz2|xz|lz|zst|z|az))",
+    re.IGNORECASE,
+    (".tar", ".tgz", ".tbz", ".txz", ".tlz", ".tz", ".taz"),
+)
 _COMPRESSED = pattern(r".*\.(?:gz|bz2|xz|zst|lz|lzma|z)", re.IGNORECASE)  # Docker looks into it
 _ADDED = pattern(r"https?://|git://|ssh://|[\w.-]+@[\w.-]+:", re.IGNORECASE)
 _ABOVE = pattern(r"\.\.?(?:/\.\.)*")  # `.` and `..` are folders that are there

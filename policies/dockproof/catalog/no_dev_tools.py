@@ -26,13 +26,13 @@ References
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog._runs import runs_of
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ _STARTERS = frozenset(
     ]
 )
 _MODULES = frozenset({"debugpy", "pdb", "ipdb", "pudb", "pydevd"})
-_RELOADS = re.compile(r"--(?:reload|auto-?reload|debugger)(?:=(?:true|1|yes))?")
-_AGENT = re.compile(r"-agentlib:jdwp\b|-Xrunjdwp\b|--inspect(?:-brk)?(?:[=\s]|$)")
+_RELOADS = pattern(r"--(?:reload|auto-?reload|debugger)(?:=(?:true|1|yes))?", needs=("reload", "debugger"))
+_AGENT = pattern(r"-agentlib:jdwp\b|-Xrunjdwp\b|--inspect(?:-brk)?(?:[=\s]|$)", needs=("jdwp", "--inspect"))
 _DEVELOPMENT = frozenset({"dev", "development", "debug"})
 _ON = frozenset({"1", "true", "yes", "on"})
 _SWITCHES = frozenset(
@@ -120,7 +120,7 @@ _MODES = frozenset(
     ]
 )
 _AGENTS = frozenset({"NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "JAVA_OPTS", "JDK_JAVA_OPTIONS"})
-_BIN = re.compile(r"/(?:usr/)?(?:local/)?s?bin/(?P<name>[^/]+)|/opt/[^/]+/bin/(?P<own>[^/]+)")
+_BIN = pattern(r"/(?:usr/)?(?:local/)?s?bin/(?P<name>[^/]+)|/opt/[^/]+/bin/(?P<own>[^/]+)")
 _USER = "USER 10001:10001"
 
 

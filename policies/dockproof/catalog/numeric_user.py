@@ -24,7 +24,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.finding import Place, Severity
-from dockproof.patterns import pattern
 from dockproof.policy import Family, ImageMutant, Policy, SourceMutant
 
 if TYPE_CHECKING:
@@ -33,8 +32,12 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
-_NUMERIC = pattern(r"[+-]?[0-9]+(?::.*)?")
 _USER = "USER 10001:10001"
+
+
+def _is_numeric(user: str) -> bool:
+    number = user.partition(":")[0]
+    return number.isascii() and number.removeprefix(number[:1] if number[:1] in "+-" else "").isdigit()
 
 
 class NumericUser(Policy):
@@ -51,13 +54,13 @@ class NumericUser(Policy):
         """Judge the USER in force in each shipped stage; none at all is `non-root`'s matter."""
         for stage in target.shipped:
             user = stage.user
-            if user is not None and user.value.text is not None and not _NUMERIC.fullmatch(user.value.text):
+            if user is not None and user.value.text is not None and not _is_numeric(user.value.text):
                 yield self.at(user.instruction, f"USER {user.value.text} is a name", stage=stage)
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Judge the config's user."""
         user = target.image.config.user
-        if user and not _NUMERIC.fullmatch(user):
+        if user and not _is_numeric(user):
             yield self.in_image(f"the image's user is the name {user}", Place(field="Config.User"))
 
     mutants: ClassVar[tuple[Mutant, ...]] = (

@@ -57,7 +57,7 @@ _PROGRAMS = frozenset(
     ]
 )
 _UNBUFFERED = pattern(r"-[bBdEhiIOqsSvVPx]*u[A-Za-z]*")
-_LOG_OPTION = pattern(r"--?(?:access-|error-)?log-?(?:file|path|to)")
+_LOG_OPTION = pattern(r"--?(?:access-|error-)?log-?(?:file|path|to)", needs=("log",))
 _OF_VALUE = frozenset({"-X", "-W"})
 _HELP = "ENV PYTHONUNBUFFERED=1"
 _FILE_HELP = "log to standard output"

@@ -78,9 +78,11 @@ _SETTINGS = pattern(
 )
 _NPM = frozenset({"npm", "pnpm", "yarn"})
 _RPM = frozenset({"yum", "dnf", "microdnf", "tdnf"})
-_RPM_SETTING = pattern(rf"(?i)(?:.*\.)?sslverify=(?:{_OFF})")
-_APT_SETTING = pattern(rf"(?i)acquire::https?(?:::[^=]*)?::verify-(?:peer|host)=\"?(?:{_OFF})\"?")
-_GIT_SETTING = pattern(rf"(?i)http\.(?:.*\.)?sslverify=(?:{_OFF})")
+_RPM_SETTING = pattern(rf"(?:.*\.)?sslverify=(?:{_OFF})", re.IGNORECASE, ("sslverify",))
+_APT_SETTING = pattern(
+    rf"acquire::https?(?:::[^=]*)?::verify-(?:peer|host)=\"?(?:{_OFF})\"?", re.IGNORECASE, ("::verify-",)
+)
+_GIT_SETTING = pattern(rf"http\.(?:.*\.)?sslverify=(?:{_OFF})", re.IGNORECASE, ("sslverify",))
 _OTHERS = frozenset({"yum-config-manager", "git", "aws", "conda", "aria2c"})
 _ENV = "    HOME=/tmp \\"
 _ADD = "COPY app /rootfs/app/app\n"

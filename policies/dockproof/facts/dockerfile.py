@@ -503,7 +503,7 @@ def _split_keywords(texts: list[str]) -> list[int]:
 
     A sentinel ends every line, so that an escape there continues nothing and a keyword alone is no odd line.
     """
-    from dockerfile_parse import DockerfileParser  # noqa: PLC0415  # brings logging along: see the import budget
+    from dockproof.facts.splitter import DockerfileParser  # noqa: PLC0415  # not before there is a file
 
     feed = "".join(f"{text}{_SENTINEL}\n" for text in texts)
     if not feed.isascii() or _PYTHON_CONTROLS.search(feed):

@@ -10,9 +10,12 @@ _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _DOMAIN = pattern(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
 _PATH = pattern(rf"{_COMPONENT}(?:/{_COMPONENT})*+")
 _TAG = pattern(r"[0-9A-Za-z_][0-9A-Za-z_.-]{0,127}")
-_DIGEST = pattern(r"(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})")
-_IDENTIFIER = pattern(r"[a-f0-9]{64}")
+_HEX = "0123456789abcdef"
+_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
+"""Hexadecimal digits of a digest, by its algorithm."""
+_TAG_LIMIT = 128
 _NAME_LIMIT = 255
+_HUB = "docker.io"
 
 
 class ImageRef(NamedTuple):
@@ -42,11 +45,11 @@ class ImageRef(NamedTuple):
         name, digest = _cut_digest(text)
         name, tag = _cut_tag(name)
         registry, path = _split_registry(name)
-        if not _DOMAIN.fullmatch(registry):
+        if registry != _HUB and not _DOMAIN.fullmatch(registry):
             raise ValueError(f"{registry!r} is no registry host")
-        if not _PATH.fullmatch(path):
+        if not _is_path(path):
             raise ValueError(_path_reason(path))
-        if _IDENTIFIER.fullmatch(name):
+        if len(name) == _DIGITS["sha256"] and not name.strip(_HEX):
             raise ValueError("64 hexadecimal digits are an image id, not a repository")
         if len(registry) + 1 + len(path) > _NAME_LIMIT:
             raise ValueError(f"the repository's name is longer than {_NAME_LIMIT} characters")
@@ -60,7 +63,7 @@ class ImageRef(NamedTuple):
     @property
     def familiar(self) -> str:
         """The path as people write it: without Docker's own registry and library."""
-        if self.registry != "docker.io":
+        if self.registry != _HUB:
             return self.name
         return self.path.removeprefix("library/")
 
@@ -69,7 +72,8 @@ def _cut_digest(text: str) -> tuple[str, str | None]:
     name, at, digest = text.partition("@")
     if not at:
         return name, None
-    if not _DIGEST.fullmatch(digest):
+    algorithm, _, digits = digest.partition(":")
+    if len(digits) != _DIGITS.get(algorithm) or digits.strip(_HEX):
         raise ValueError(f"{digest!r} is no digest (as sha256: and 64 hexadecimal digits)")
     return name, digest
 
@@ -78,7 +82,7 @@ def _cut_tag(text: str) -> tuple[str, str | None]:
     name, colon, tag = text.rpartition(":")
     if not colon or "/" in tag:
         return text, None
-    if not _TAG.fullmatch(tag):
+    if not (_is_plain(tag) and len(tag) <= _TAG_LIMIT) and not _TAG.fullmatch(tag):
         raise ValueError(f"{tag!r} is no tag")
     return name, tag
 
@@ -86,18 +90,29 @@ def _cut_tag(text: str) -> tuple[str, str | None]:
 def _split_registry(name: str) -> tuple[str, str]:
     first, slash, rest = name.partition("/")
     if not slash or not (set(first) & {".", ":"} or first == "localhost" or first != first.lower()):
-        first, rest = "docker.io", name
+        first, rest = _HUB, name
     if first == "index.docker.io":
-        first = "docker.io"
-    if first == "docker.io" and "/" not in rest:
+        first = _HUB
+    if first == _HUB and "/" not in rest:
         rest = f"library/{rest}"
     return first, rest
+
+
+def _is_path(path: str) -> bool:
+    return all(_is_plain(part) and part == part.lower() for part in path.split("/")) or bool(
+        _PATH.fullmatch(path)
+    )
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it is letters and digits alone, as most names are: no pattern is needed for these."""
+    return text.isalnum() and text.isascii()
 
 
 def _path_reason(path: str) -> str:
     shown = path.removeprefix("library/")
     if not shown:
         return "it names no repository"
-    if _PATH.fullmatch(path.lower()):
+    if _is_path(path.lower()):
         return f"the repository {shown!r} must be lower case"
     return f"{shown!r} is no repository name"

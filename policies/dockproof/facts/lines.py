@@ -13,7 +13,6 @@ from dockproof.facts.heredoc import Opening, openings
 from dockproof.facts.lexer import ExpansionError
 from dockproof.facts.span import Comment, Directive, Heredoc, Problem, Span
 from dockproof.facts.words import SPACE, NotStringsError, parse_json, split_flags, split_once
-from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 LINE_LIMIT = 65_535
 """Bytes of a line; a longer one makes BuildKit refuse the file."""
 
-_DIRECTIVE = pattern(rf"#[{SPACE}]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z")
+_DIRECTIVE_SPACE = "\t\n\f\r "  # around the name and the value of a directive
 _TRAILING = frozenset(SPACE)  # what may stand behind an escape, or is cut off
 _DIRECTIVE_NAMES = frozenset({"syntax", "escape", "check"})
 _HEREDOC_KEYWORDS = frozenset({"run", "copy", "add"})
@@ -135,17 +134,18 @@ class Reader:
         self._above.append(comment)
 
     def _read_directive(self, rest: str) -> bool:
-        match = _DIRECTIVE.match(rest)
-        name = match[1].lower() if match else ""
-        if match is None or name not in _DIRECTIVE_NAMES:
+        name, _, text = rest[1:].lstrip(SPACE).partition("=")
+        name, value = name.rstrip(_DIRECTIVE_SPACE), text.strip(_DIRECTIVE_SPACE) or text[-1:]
+        if not name.isascii() or name.lower() not in _DIRECTIVE_NAMES or not value:
             return False
+        name = name.lower()
         line = self._at + 1
         if any(directive.name == name for directive in self.directives):
             self.refuse(line, f"the directive {name} stands twice", "directive")
             return True
-        self.directives.append(Directive(name, match[2], line))
+        self.directives.append(Directive(name, value, line))
         if name == "escape":
-            self._set_escape(match[2], line)
+            self._set_escape(value, line)
         return True
 
     def _set_escape(self, value: str, line: int) -> None:

@@ -103,6 +103,8 @@ def read_apt(word: Word) -> Package | None:
     """Read `name`, `name=version`, `name/release` or `name:architecture`."""
     if _is_path(word.text):
         return None
+    if word.text.isalnum():
+        return Package(word.text, None, word)
     found = _APT.fullmatch(word.text)
     if found is None or word.text.startswith("$"):
         return Package(word.text, None, word)

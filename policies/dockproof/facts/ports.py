@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
 
 PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
 _LAST = 65_535
-_NUMBERS = pattern(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 class Port(NamedTuple):
@@ -43,11 +41,14 @@ def parse_port(value: Value) -> Port:
 
 
 def _number(text: str) -> int | range | None:
-    match = _NUMBERS.fullmatch(text)
-    if match is None:
+    start, dash, end = text.partition("-")
+    if not _is_number(start) or (dash and not _is_number(end)):
         return None
-    first = int(match[1])
-    last = int(match[2] or match[1])
+    first, last = int(start), int(end or start)
     if last > _LAST or first > last:
         return None
     return first if first == last else range(first, last + 1)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= len(str(_LAST))

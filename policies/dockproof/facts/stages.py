@@ -328,7 +328,7 @@ class _FileSettings(NamedTuple):
 
     def find(self, name: str, *, by_index: bool = True) -> Stage | None:
         """A stage by name, in any casing, or by index; of several of one name the last, as BuildKit has it."""
-        if by_index and _INDEX.fullmatch(name):
+        if by_index and name[-1:].isdigit() and _INDEX.fullmatch(name):
             index = int(name)
             return self.stages[index] if 0 <= index < len(self.stages) else None
         return self.names.get(name.lower())

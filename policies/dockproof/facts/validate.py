@@ -205,11 +205,16 @@ def _names(instruction: Instruction) -> Refusal | None:
 _STAGE_NAME = pattern("[a-z][a-z0-9-_.]*")
 
 
+def _is_word(text: str) -> bool:
+    """Whether it is letters alone, as most names of stages are: no pattern is needed for these."""
+    return text.isalpha() and text.isascii()
+
+
 def _from(instruction: Instruction) -> Refusal | None:
     words = instruction.words
     if len(words) != 1 and not (len(words) == 3 and words[1].lower() == "as"):  # noqa: PLR2004  # FROM x AS y
         return Refusal("FROM takes an image, or an image, AS and a stage name", "arguments")
-    if len(words) > 1 and not _STAGE_NAME.fullmatch(words[2].lower()):
+    if len(words) > 1 and not (_is_word(words[2]) or _STAGE_NAME.fullmatch(words[2].lower())):
         message = (
             f"the stage name {words[2]!r} must begin with a letter and hold letters, digits, - _ . alone"
         )
@@ -313,8 +318,12 @@ def _interval(name: str, text: str) -> str:
     return ""
 
 
+def _is_digit(text: str) -> bool:
+    return len(text) == 1 and text.isascii() and text.isdigit()
+
+
 def _retries(text: str) -> str:
-    if not text or (_RETRIES.fullmatch(text) and int(text) < 1 << 31):
+    if not text or _is_digit(text) or (_RETRIES.fullmatch(text) and int(text) < 1 << 31):
         return ""
     return f"--retries takes a whole number of at least 0, not {text!r}"
 
@@ -420,7 +429,6 @@ def _reference(
     return None
 
 
-_VARIABLE = pattern(r"\$.")
 _NUMBER = pattern("[+-]?[0-9]+")
 
 
@@ -429,18 +437,22 @@ def _copy_source(instruction: Instruction, file: Dockerfile) -> Refusal | None:
     text = flag.value if flag else None
     if flag is None or not text:
         return None
-    if _VARIABLE.search(text):
+    if "$" in text[:-1]:
         return Refusal(
             "COPY --from takes no variable; name a stage built FROM it instead", "reference", flag.span
         )
-    if _NUMBER.fullmatch(text) and not (len(text) < 10 and 0 <= int(text) < len(file.stages)):  # noqa: PLR2004  # no int of any length
+    if text[-1].isdigit() and _NUMBER.fullmatch(text) and not _is_stage(text, file):
         return Refusal(f"there is no stage number {text}", "reference", flag.span)
     return None
 
 
+def _is_stage(number: str, file: Dockerfile) -> bool:
+    return len(number) < 10 and 0 <= int(number) < len(file.stages)  # noqa: PLR2004  # no int of any length
+
+
 _PATHS = frozenset({"ADD", "COPY"})
 _EXPANDED_FLAGS = frozenset({"chown", "chmod", "checksum"})
-_TELLING = pattern("[$'\"]")
+_TELLING = frozenset("$'\"")
 
 
 def _expansion(stage: Stage, instruction: Instruction) -> Refusal | None:
@@ -450,7 +462,9 @@ def _expansion(stage: Stage, instruction: Instruction) -> Refusal | None:
         return Refusal(f"{failed[0]!r} cannot be expanded: {failed[1]}", "value")
     if instruction.keyword == "STOPSIGNAL":
         return _signal(stage, instruction)
-    if instruction.keyword not in _PATHS or not (instruction.has_flags or _TELLING.search(instruction.value)):
+    if instruction.keyword not in _PATHS or not (
+        instruction.has_flags or not _TELLING.isdisjoint(instruction.value)
+    ):
         return None
     for text, span in _paths(instruction):
         value = stage.expand(instruction, text)
@@ -461,10 +475,10 @@ def _expansion(stage: Stage, instruction: Instruction) -> Refusal | None:
 
 def _paths(instruction: Instruction) -> Iterator[tuple[str, Span]]:
     """The texts of ADD and COPY that BuildKit expands, where there is anything to expand."""
-    if _TELLING.search(instruction.value):
+    if not _TELLING.isdisjoint(instruction.value):
         yield from zip(instruction.words, instruction.word_spans, strict=True)
     for flag in instruction.flags:
-        if flag.name in _EXPANDED_FLAGS and _TELLING.search(flag.value or ""):
+        if flag.name in _EXPANDED_FLAGS and not _TELLING.isdisjoint(flag.value or ""):
             yield flag.value or "", flag.span
 
 

@@ -218,36 +218,43 @@ class _Notes:
         )
 
 
-_SPECIAL = {"\\": pattern(r"[$'\"\\]"), "`": pattern(r"[$'\"`]")}
+_SPECIAL = {"\\": frozenset("$'\"\\"), "`": frozenset("$'\"`")}
 _NAME = "[A-Za-z_][A-Za-z0-9_]*+"
 _WORD = "[A-Za-z0-9_./:,@ -]*+"
 _VARIABLE = pattern(rf"\$(?:({_NAME})|\{{({_NAME})(?:(:?)([-+])({_WORD}))?\}})")
-# No group captures: inside a possessive repetition that makes Python 3.11 raise a SystemError.
-_PARTS = rf"(?:[^$\"'\\`]++|\${_NAME}|\$\{{{_NAME}(?::?[-+]{_WORD})?\}})*+"
-_SIMPLE = pattern(rf"{_PARTS}|\"{_PARTS}\"")
 
 
 def expand(text: str, scope: Scope, escape: str = "\\") -> Value:
     """Expand one text as BuildKit expands a single argument: variables, quotes, escapes."""
-    if not _SPECIAL[escape].search(text):
+    if _SPECIAL[escape].isdisjoint(text):
         return Value(text)
     notes = _Notes(scope)
-    simple = _SIMPLE.fullmatch(text) if text.isascii() else None
     try:
-        if simple:
-            return _expand_simple(text[1:-1] if text[0] == '"' else text, notes)
-        return notes.value(Lexer(text, notes.look, escape).run().text)
+        quoted = len(text) > 1 and text[0] == text[-1] == '"'
+        value = _expand_simple(text[1:-1] if quoted else text, notes)
+        return value or notes.value(Lexer(text, notes.look, escape).run().text)
     except ExpansionError as error:
         return notes.value(None, str(error))
 
 
-def _expand_simple(text: str, notes: _Notes) -> Value:
-    """What nearly all texts hold: `$NAME`, `${NAME}`, `${NAME:-text}`; with the results of the lexer, but faster."""
+_QUOTING = frozenset("\"'\\`")
+
+
+def _expand_simple(text: str, notes: _Notes) -> Value | None:
+    """What nearly all texts hold: `$NAME`, `${NAME}`, `${NAME:-text}`; with the results of the lexer, but faster.
+
+    None for a text that holds anything else.
+    """
+    if not text.isascii() or not _QUOTING.isdisjoint(text):
+        return None
     if "$" not in text:
         return Value(text)
+    variables = list(_VARIABLE.finditer(text))
+    if len(variables) != text.count("$"):
+        return None
     parts: list[str | None] = []
     end = 0
-    for match in _VARIABLE.finditer(text):
+    for match in variables:
         bare, braced, colon, modifier, word = match.groups()
         name = bare or braced
         found = notes.look(name, modifier or "")

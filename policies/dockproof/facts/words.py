@@ -141,19 +141,27 @@ def split_once(text: str) -> tuple[str, str, int] | None:
     return (text[: gap.start()], text[gap.end() :], gap.end()) if gap else None
 
 
-def _word_pattern(escape: str, tail: str) -> re.Pattern[str]:
+def _word_pattern(escape: str, tail: str, space: str) -> re.Pattern[str]:
     # No group captures: inside a possessive repetition that makes Python 3.11 raise a SystemError.
     e = re.escape(escape)
     quoted = rf"'[^']*+(?:'|\Z)|\"(?:[^\"{e}]++|{e}.)*+(?:\"|{tail}\Z)"
-    return pattern(rf"(?:[^{SPACE}'\"{e}]++|{e}.|{quoted}|{tail or '(?!)'}\Z)++", re.DOTALL)
+    return pattern(rf"(?:[^{space}'\"{e}]++|{e}.|{quoted}|{tail or '(?!)'}\Z)++", re.DOTALL)
 
 
-_WORDS = {escape: _word_pattern(escape, re.escape(escape) + "?+") for escape in "\\`"}
-_WHOLE_WORDS = {escape: _word_pattern(escape, "") for escape in "\\`"}
-
-
+# A class of characters beyond ASCII takes ten times as long to compile, and few texts hold any.
+_SPACES_WHERE_ASCII = {True: "".join(filter(str.isascii, SPACE)), False: SPACE}
+_WORDS = {
+    (escape, ascii_): _word_pattern(escape, re.escape(escape) + "?+", space)
+    for escape in "\\`"
+    for ascii_, space in _SPACES_WHERE_ASCII.items()
+}
+_WHOLE_WORDS = {
+    (escape, ascii_): _word_pattern(escape, "", space)
+    for escape in "\\`"
+    for ascii_, space in _SPACES_WHERE_ASCII.items()
+}
+_NO_SPACE = {ascii_: pattern(f"[^{space}]+") for ascii_, space in _SPACES_WHERE_ASCII.items()}
 _TELLING = pattern(r"['\"\\`]")
-_NO_SPACE = pattern(f"[^{SPACE}]+")
 
 
 def split_quoted(text: str, escape: str) -> list[RawWord]:
@@ -162,11 +170,14 @@ def split_quoted(text: str, escape: str) -> list[RawWord]:
     An escape that ends the text is dropped, an open quote runs to the end.
     """
     words: list[RawWord] = []
+    ascii_ = text.isascii()
     if not _TELLING.search(text):
-        return [RawWord(match.group(), match.start(), match.end()) for match in _NO_SPACE.finditer(text)]
-    for match in _WORDS[escape].finditer(text):
+        found = _NO_SPACE[ascii_].finditer(text)
+        return [RawWord(match.group(), match.start(), match.end()) for match in found]
+    for match in _WORDS[escape, ascii_].finditer(text):
         word = match.group()
-        if word.endswith(escape) and match.end() == len(text) and not _WHOLE_WORDS[escape].fullmatch(word):
+        whole = _WHOLE_WORDS[escape, ascii_]
+        if word.endswith(escape) and match.end() == len(text) and not whole.fullmatch(word):
             word = word[:-1]
         if word:
             words.append(RawWord(word, match.start(), match.end()))
@@ -216,7 +227,7 @@ def _strings(array: list[object]) -> tuple[str, ...]:
     texts = tuple(item for item in array if isinstance(item, str))
     if len(texts) != len(array):
         raise NotStringsError
-    return tuple(_LONE_SURROGATE.sub("\ufffd", text) for text in texts)
+    return tuple(text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text) for text in texts)
 
 
 _GO_DEPTH = 10_000
