@@ -125,18 +125,18 @@ def test_cut_off_archive_is_refused(part: float, tmp_path: Path) -> None:
         ({}, "no image archive"),
         ({"manifest.json": b"{"}, "is no JSON"),
         ({"manifest.json": b"[{}]"}, "no image archive: its manifest has no 'Config'"),
-        ({"manifest.json": b'[{"Config": "c", "Layers": []}]'}, "lacks a blob"),
+        ({"manifest.json": b'[{"Config": "c", "Layers": []}]'}, "lacks c, which"),
         (
             {
-                "manifest.json": b'[{"Config": "index.json", "Layers": []}, {"Config": "index.json", "Layers": []}]',
-                "index.json": b"{}",
+                "manifest.json": b'[{"Config": "a.json", "Layers": []}, {"Config": "b.json", "Layers": []}]',
+                "a.json": b"{}",
+                "b.json": b"{}",
             },
             "holds 2 images",
         ),
-        ({"index.json": b'{"manifests": []}'}, "no image for any platform"),
-        ({"x": b"\x28\xb5\x2f\xfd1234"}, "zstd"),
+        ({"index.json": b'{"manifests": []}'}, "holds no image"),
     ],
-    ids=["empty", "json", "config", "blob", "several", "none", "zstd"],
+    ids=["empty", "json", "config", "blob", "several", "none"],
 )
 def test_archive_that_is_no_image_is_refused(blobs: dict[str, bytes], words: str, tmp_path: Path) -> None:
     """Each error says what is missing."""
@@ -146,7 +146,7 @@ def test_archive_that_is_no_image_is_refused(blobs: dict[str, bytes], words: str
 
 def test_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     """No archive, no facts."""
-    with pytest.raises(NotLookedError, match=r"nothing\.tar cannot be read"):
+    with pytest.raises(NotLookedError, match=r"nothing\.tar: cannot be read"):
         image.from_archive(tmp_path / "nothing.tar")
 
 

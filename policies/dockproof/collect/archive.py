@@ -1,57 +1,51 @@
-"""Read an image archive (`docker save`, docker-archive, OCI archive) in one pass of its stream.
+"""Read images where they lie: a stream of `docker save`, an archive on disk (docker-archive, OCI archive), or a folder.
 
-Blobs come in any order and only the manifest at the end says which is what, so each is taken for what it looks
-like: JSON, or a layer. Memory holds the list of files; their texts go to a file as they come (`Texts`).
+A stream is read once, front to back: its blobs come in any order and only the manifest at the end says which is what,
+so each is taken for what it looks like, JSON or a layer. On disk only what the chosen image needs is read. Everything
+is compared with the digests that name it, and nothing outside the archive or folder is ever opened.
 """
 
 from __future__ import annotations
 
-import gzip
+import contextlib
 import hashlib
 import io
 import itertools
 import json
+import os
 import posixpath
-import zlib
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from typing import IO, TYPE_CHECKING, Any
+import stat
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from dockproof.collect import layer as layers
 from dockproof.collect import tar
 from dockproof.collect.tar import ArchiveError
+from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-TEXT_LIMIT = 1024 * 1024
-"""Bytes of the largest text file whose content facts keep."""
+    from dockproof.collect.layer import LayerDraft, Pack
 
-DATABASES = frozenset({"/var/lib/dpkg/status", "/lib/apk/db/installed", "/usr/lib/apk/db/installed"})
-DATABASE_LIMIT = 64 * TEXT_LIMIT
-"""Package databases are read whatever their size, up to here."""
+JSON_LIMIT = 8 * 1024 * 1024
+"""Bytes of the largest config or manifest."""
 
-JSON_LIMIT = 16 * 1024 * 1024
-BLOCK = 512 * 1024
-WHITEOUT = ".wh."
-OPAQUE = ".wh..wh..opq"
+DOCUMENTS_LIMIT = 64 * 1024 * 1024
+"""Bytes of all JSON blobs that a stream may bring."""
+
+DEPTH = 4
+"""How deep indexes may lie in indexes."""
+
+LAYERS_LIMIT = 1024
+ALIASES = 8
 IGNORED = frozenset({"VERSION", "oci-layout", "repositories"})
-GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+MANIFEST, INDEX = "manifest.json", "index.json"
 
-Row = tuple[str, str, int, int, int, int, int, str]
-"""Path, type, mode, uid, gid, size, mtime, link: `FileEntry` without its layer."""
-
-Span = tuple[int, int, int, int]
-"""Where a text lies: offset and length of its block in the file, offset and length in the block."""
-
-
-class LayerDraft(NamedTuple):
-    """What one layer's archive holds; `texts` maps paths to where their content lies."""
-
-    rows: list[Row]
-    whiteouts: list[str]
-    opaque: list[str]
-    texts: dict[str, Span]
+_BLOB = pattern(r"(?:^|/)blobs/sha256/([0-9a-f]{64})$")
+_DIGEST = pattern(r"sha256:[0-9a-f]{64}")
+_CONFIG = pattern(r"(?:^|/)([0-9a-f]{64})\.json$")
 
 
 class Draft(NamedTuple):
@@ -62,215 +56,363 @@ class Draft(NamedTuple):
     layers: tuple[LayerDraft, ...]
 
 
-class Pack:
-    """Writes texts one after the other into compressed blocks of a file."""
+class Source(Protocol):
+    """Where the blobs of an archive come from, by name."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._offset = file.tell()
-        self._block: list[bytes] = []
-        self._size = 0
-        self._waiting: list[tuple[dict[str, Span], str, int, int]] = []
+    def text(self, name: str) -> bytes | None:
+        """Return a JSON blob, None where there is none of that name."""
 
-    def add(self, spans: dict[str, Span], path: str, text: bytes) -> None:
-        """Keep a text; its place is entered into `spans` once its block is written."""
-        self._waiting.append((spans, path, self._size, len(text)))
-        self._block.append(text)
-        self._size += len(text)
-        if self._size >= BLOCK:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write the open block."""
-        if not self._waiting:
-            return
-        data = zlib.compress(b"".join(self._block), 1)
-        self._file.write(data)
-        for spans, path, offset, length in self._waiting:
-            spans[path] = (self._offset, len(data), offset, length)
-        self._offset += len(data)
-        self._block, self._size, self._waiting = [], 0, []
+    def layer(self, name: str) -> LayerDraft:
+        """Return a layer."""
 
 
-class Texts(Mapping[tuple[int, str], bytes]):
-    """The kept texts by (layer, path), read from their file when asked for."""
+class _Named(NamedTuple):
+    """An image that a manifest or index names.
 
-    BLOCKS = 16
+    Attributes:
+        config: name of its JSON's blob.
+        layers: names of its layers' blobs.
+        label: what the archive calls it, "" for nothing.
+    """
 
-    def __init__(self, read: Callable[[int, int], bytes], layers: list[dict[str, Span]]) -> None:
-        """Take the spans of each layer and a function that returns (offset, length) of the file."""
-        self._read = read
-        self._layers = layers
-        self._cache: OrderedDict[int, bytes] = OrderedDict()
-
-    def __getitem__(self, key: tuple[int, str]) -> bytes:
-        layer, path = key
-        if not 0 <= layer < len(self._layers):
-            raise KeyError(key)
-        offset, length, start, size = self._layers[layer][path]
-        return self._block(offset, length)[start : start + size]
-
-    def __iter__(self) -> Iterator[tuple[int, str]]:
-        return ((index, path) for index, spans in enumerate(self._layers) for path in spans)
-
-    def __len__(self) -> int:
-        return sum(map(len, self._layers))
-
-    def _block(self, offset: int, length: int) -> bytes:
-        """Return a block uncompressed; the last few are remembered, since neighbours are asked together."""
-        if offset not in self._cache:
-            self._cache[offset] = zlib.decompress(self._read(offset, length))
-            while len(self._cache) > self.BLOCKS:
-                self._cache.popitem(last=False)
-        return self._cache[offset]
+    config: str
+    layers: tuple[str, ...]
+    label: str
 
 
-class _Blobs(NamedTuple):
-    """What an archive's members turned out to be, by name."""
-
-    documents: dict[str, Any]
-    digests: dict[str, str]
-    layers: dict[str, LayerDraft]
-    aliases: dict[str, str]
-
-
-def read(stream: IO[bytes], pack: Pack, platform: str = "") -> list[Draft]:
-    """Read an image archive to its end and return its images.
+def read_stream(stream: IO[bytes], pack: Pack, platform: str = "") -> list[Draft]:
+    """Read an archive from a stream to its end and return the images for the platform, all of its manifest.
 
     Args:
-        stream: the archive; its `read` gives all bytes that are asked for.
+        stream: the archive, compressed or not; its `read` gives all bytes that are asked for.
         pack: takes the texts.
-        platform: `os/architecture` to pick where an OCI archive holds several images, "" = the first.
+        platform: `os/architecture[/variant]`, "" = any; of an index, the machine's own.
 
     Raises:
         ArchiveError: it is no image archive, is cut off, or holds what images do not hold.
     """
-    blobs = _Blobs({}, {}, {}, {})
-    for member, body in tar.members(stream):
-        name = posixpath.normpath(member.name).lstrip("/")
-        if member.type in {"link", "hardlink"}:
-            folder = posixpath.dirname(name) if member.type == "link" else ""
-            blobs.aliases[name] = posixpath.normpath(posixpath.join(folder, member.link))
-        elif member.type == "file" and posixpath.basename(name) not in IGNORED:
-            _blob(name, member.size, body, blobs, pack)
+    return _drafts(_Stream(stream, pack), pack, platform)
+
+
+def read_path(path: Path, pack: Pack, platform: str = "") -> list[Draft]:
+    """Read an archive on disk, or a folder of the OCI layout (or of what `docker save` wrote), likewise.
+
+    Raises:
+        ArchiveError: as above, or it is neither a file nor a folder.
+        OSError: it cannot be read.
+    """
+    if path.is_dir():
+        return _drafts(_Disk(_Folder(path), pack), pack, platform)
+    with contextlib.closing(_opened(path)) as file:
+        inner = layers.unpacked(file)
+        if inner is not None:
+            meter = layers.Metered(inner)
+            try:
+                return read_stream(io.BufferedReader(meter, layers.BUFFER), pack, platform)
+            except layers.DAMAGE as error:
+                raise ArchiveError(f"the archive's compressed data is damaged: {error}") from error
+        return _drafts(_Disk(_File(file), pack), pack, platform)
+
+
+def _opened(path: Path) -> io.BufferedReader:
+    """Open a regular file; a pipe or device would hang or never end.
+
+    Raises:
+        ArchiveError: it is something else.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ArchiveError("it is no file but a device, pipe or folder")
+    return io.BufferedReader(io.FileIO(handle, "rb"), layers.BUFFER)
+
+
+# -------------------------------------------------------------------------------------------------- sources
+
+
+class _Stream:
+    """The blobs of a stream, all read; what is no layer is complained about when it is asked for as one."""
+
+    def __init__(self, stream: IO[bytes], pack: Pack) -> None:
+        self._texts: dict[str, bytes] = {}
+        self._layers: dict[str, LayerDraft | ArchiveError] = {}
+        self._aliases: dict[str, str] = {}
+        self._pack = pack
+        for member, body in tar.members(stream):
+            name = _clean(member.name)
+            if member.type in {"link", "hardlink"}:
+                self._aliases[name] = _target(member)
+            elif member.type == "file" and posixpath.basename(name) not in IGNORED:
+                self._blob(name, member.size, body)
+        if sum(map(len, self._texts.values())) > DOCUMENTS_LIMIT:
+            raise ArchiveError(f"the archive holds more than {DOCUMENTS_LIMIT >> 20} MiB of JSON")
+
+    def _blob(self, name: str, size: int, body: tar.Body) -> None:
+        stream = io.BufferedReader(body, layers.BUFFER)
+        if stream.peek(1)[:1] in {b"{", b"["}:
+            if size <= JSON_LIMIT and sum(map(len, self._texts.values())) <= DOCUMENTS_LIMIT:
+                self._texts[name] = stream.read()
+        else:
+            try:
+                self._layers[name] = layers.read(stream, self._pack)
+            except ArchiveError as error:
+                self._layers[name] = error
+        stream.detach()
+
+    def text(self, name: str) -> bytes | None:
+        return self._texts.get(_follow(name, self._texts, self._aliases))
+
+    def layer(self, name: str) -> LayerDraft:
+        found = self._layers.get(_follow(name, self._layers, self._aliases))
+        if found is None:
+            raise _lacking(name)
+        if isinstance(found, ArchiveError):
+            raise found
+        return found
+
+
+class _Opener(Protocol):
+    """Opens blobs on disk by name."""
+
+    def open(self, name: str) -> tuple[IO[bytes], int] | None:
+        """Return a blob's stream and size, None where there is none of that name."""
+
+
+class _Disk:
+    """The blobs of a file or folder, read when they are asked for."""
+
+    def __init__(self, opener: _Opener, pack: Pack) -> None:
+        self._opener = opener
+        self._pack = pack
+        self._known: dict[str, LayerDraft] = {}
+
+    def text(self, name: str) -> bytes | None:
+        found = self._opener.open(name)
+        if found is None:
+            return None
+        with contextlib.closing(found[0]) as stream:
+            if found[1] > JSON_LIMIT:
+                raise ArchiveError(
+                    f"{name} has more than {JSON_LIMIT >> 20} MiB, which no config or manifest has"
+                )
+            return tar.exactly(stream, found[1])
+
+    def layer(self, name: str) -> LayerDraft:
+        if name not in self._known:
+            found = self._opener.open(name)
+            if found is None:
+                raise _lacking(name)
+            with contextlib.closing(found[0]) as stream:
+                self._known[name] = layers.read(stream, self._pack)
+        return self._known[name]
+
+
+class _Folder:
+    """An image's folder; links that lead out of it are refused."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+
+    def open(self, name: str) -> tuple[IO[bytes], int] | None:
+        path = self._root / _clean(name)
+        try:
+            if not path.resolve(strict=True).is_relative_to(self._root):
+                raise ArchiveError(f"{name} leads out of the image's folder")
+            stream = _opened(path.resolve())
+        except FileNotFoundError:
+            return None
+        except (RuntimeError, NotADirectoryError):  # a loop of links; a file where a folder should be
+            return None
+        return stream, os.fstat(stream.fileno()).st_size
+
+
+class _File:
+    """An archive on disk: its entries are listed first, then read where they lie."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._places: dict[str, tuple[int, int]] = {}
+        self._aliases: dict[str, str] = {}
+        for member, _ in tar.members(file):
+            name = _clean(member.name)
+            if member.type in {"link", "hardlink"}:
+                self._aliases[name] = _target(member)
+            elif member.type == "file":
+                self._places[name] = (file.tell(), member.size)
+
+    def open(self, name: str) -> tuple[IO[bytes], int] | None:
+        place = self._places.get(_follow(name, self._places, self._aliases))
+        if place is None:
+            return None
+        self._file.seek(place[0])
+        return io.BufferedReader(tar.Body(self._file, place[1]), layers.BUFFER), place[1]
+
+
+def _clean(name: str) -> str:
+    """Return a name from the archive's root; one that climbs stays below it."""
+    return posixpath.normpath(f"/{name}").lstrip("/")
+
+
+def _target(member: tar.Member) -> str:
+    folder = posixpath.dirname(_clean(member.name)) if member.type == "link" else ""
+    return _clean(posixpath.join(folder, member.link))
+
+
+def _follow(name: str, known: Mapping[str, object], aliases: Mapping[str, str]) -> str:
+    """Follow links between blobs (older engines link a layer that two images share)."""
+    name = _clean(name)
+    for _ in itertools.repeat(None, ALIASES):
+        if name in known:
+            break
+        name = aliases.get(name, "")
+    return name
+
+
+def _lacking(name: str) -> ArchiveError:
+    return ArchiveError(f"the archive is cut off or damaged: it lacks {name[:100]}, which its manifest names")
+
+
+# ------------------------------------------------------------------------------------------------ manifests
+
+
+def _drafts(source: Source, pack: Pack, platform: str) -> list[Draft]:
+    try:
+        chosen = _choose(list(_images(source)), platform, source)
+        drafts = [_draft(source, one) for one in chosen]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ArchiveError(f"this is no image archive: its manifest has no {error}") from error
     pack.flush()
-    return [_draft(blobs, config, names) for config, names in _manifest(blobs.documents, platform)]
+    return drafts
 
 
-def _draft(blobs: _Blobs, config: str, names: list[str]) -> Draft:
-    return Draft(
-        id=_lookup(blobs.digests, blobs.aliases, config),
-        config=_lookup(blobs.documents, blobs.aliases, config),
-        layers=tuple(_lookup(blobs.layers, blobs.aliases, name) for name in names),
-    )
+def _draft(source: Source, named: _Named) -> Draft:
+    """Read one image and compare everything with the digests that name it."""
+    if len(named.layers) > LAYERS_LIMIT:
+        raise ArchiveError(f"the image has {len(named.layers)} layers; no engine makes more than 127")
+    text = _needed(source, named.config)
+    digest = "sha256:" + hashlib.sha256(text).hexdigest()
+    _same(named.config, digest)
+    config = _json(named.config, text)
+    found = tuple(source.layer(name) for name in named.layers)
+    diff_ids = (config.get("rootfs") or {}).get("diff_ids") or []
+    if len(diff_ids) != len(found):
+        raise ArchiveError(f"its config names {len(diff_ids)} layers, its archive {len(found)}")
+    for name, diff_id, each in zip(named.layers, diff_ids, found, strict=True):
+        _same(name, each.packed_digest)
+        if each.digest != diff_id:
+            raise ArchiveError(f"a layer is damaged: its config says {diff_id}, its content is {each.digest}")
+    return Draft(digest, config, found)
 
 
-def _blob(name: str, size: int, body: tar.Body, blobs: _Blobs, pack: Pack) -> None:
-    """Read one blob as what it looks like: JSON, or a layer."""
-    stream = io.BufferedReader(body, 256 * 1024)
-    head = stream.peek(4)[:4]
-    if head[:1] in {b"{", b"["}:
-        if size <= JSON_LIMIT:
-            text = stream.read()
-            blobs.documents[name] = _json(name, text)
-            blobs.digests[name] = "sha256:" + hashlib.sha256(text).hexdigest()
-    elif head == ZSTD:
-        raise ArchiveError(f"layer {name} is compressed with zstd; `docker save` of the classic store is not")
-    elif head[:2] == GZIP:
-        with gzip.GzipFile(fileobj=stream) as plain:
-            blobs.layers[name] = layer(io.BufferedReader(plain, 256 * 1024), pack)
-    else:
-        blobs.layers[name] = layer(stream, pack)
-    stream.detach()
+def _same(name: str, digest: str) -> None:
+    """Compare a blob with the digest in its name.
+
+    Raises:
+        ArchiveError: it is another.
+    """
+    match = _BLOB.search(name) or _CONFIG.search(name)
+    if match and digest != f"sha256:{match[1]}":
+        raise ArchiveError(f"the blob sha256:{match[1]} is damaged: its content is {digest}")
+
+
+def _needed(source: Source, name: str) -> bytes:
+    text = source.text(name)
+    if text is None:
+        raise _lacking(name)
+    return text
 
 
 def _json(name: str, text: bytes) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
-        raise ArchiveError(f"{name} in the archive is no JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ArchiveError(f"{name[:100]} in the archive is no JSON: {error}") from error
 
 
-def layer(stream: IO[bytes], pack: Pack) -> LayerDraft:
-    """Read one layer's tar.
-
-    Raises:
-        ArchiveError: it is no tar, is cut off, or an entry leaves the image's root.
-    """
-    draft = LayerDraft([], [], [], {})
-    try:
-        for member, body in tar.members(stream):
-            _entry(member, body, draft, pack)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ArchiveError(f"a layer's compressed data is damaged: {error}") from error
-    return draft
+def _images(source: Source) -> Iterator[_Named]:
+    """Yield the images of the manifest of `docker save`, else of the OCI index."""
+    manifest, index = source.text(MANIFEST), source.text(INDEX)
+    if manifest is not None:
+        for entry in _json(MANIFEST, manifest):
+            label = ", ".join(entry.get("RepoTags") or ())
+            yield _Named(_text(entry["Config"]), tuple(map(_text, entry["Layers"] or ())), label)
+    elif index is not None:
+        yield from _of_index(source, _json(INDEX, index), DEPTH)
+    else:
+        raise ArchiveError("this is no image archive: it has neither manifest.json nor index.json")
 
 
-def _entry(member: tar.Member, body: tar.Body, draft: LayerDraft, pack: Pack) -> None:
-    path = absolute(member.name)
-    folder, _, name = path.rpartition("/")
-    if name.startswith(WHITEOUT):
-        if name == OPAQUE:
-            draft.opaque.append(folder or "/")
-        elif not name.startswith(WHITEOUT * 2):
-            draft.whiteouts.append(f"{folder}/{name.removeprefix(WHITEOUT)}")
-        return
-    kind, size = member.type, member.size if member.type == "file" else 0
-    link = absolute(member.link) if kind == "hardlink" else member.link
-    draft.rows.append((path, kind, member.mode, member.uid, member.gid, size, member.mtime, link))
-    if kind == "file" and size <= (DATABASE_LIMIT if path in DATABASES else TEXT_LIMIT):
-        text = body.content()
-        if b"\0" not in text:
-            pack.add(draft.texts, path, text)
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"name in {value!r}")
+    return value
 
 
-def absolute(name: str) -> str:
-    """Return an entry's path from the image's root.
-
-    Raises:
-        ArchiveError: it leaves the root.
-    """
-    name = name.removeprefix("./")
-    if "/../" in f"/{name}/":
-        raise ArchiveError(f"the archive holds a path that leaves its folder: {name[:200]!r}")
-    if "//" in name or "/./" in f"/{name}/":
-        name = "/".join(part for part in name.split("/") if part not in {"", "."})
-    return f"/{name.strip('/')}"
-
-
-def _manifest(documents: Mapping[str, Any], platform: str) -> list[tuple[str, list[str]]]:
-    """Return the names of the config and of the layers, image by image."""
-    try:
-        if manifest := documents.get("manifest.json"):
-            return [(entry["Config"], list(entry["Layers"] or ())) for entry in manifest]
-        return [_oci(documents, documents["index.json"], platform)]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ArchiveError(f"this is no image archive: its manifest has no {error}") from error
-
-
-def _oci(documents: Mapping[str, Any], index: Mapping[str, Any], platform: str) -> tuple[str, list[str]]:
-    """Follow an OCI index to the image of the platform; attestations are no images."""
+def _of_index(source: Source, index: Mapping[str, Any], depth: int) -> Iterator[_Named]:
+    """Follow an OCI index; attestations and other artifacts are no images."""
     for entry in index["manifests"]:
         where = entry.get("platform") or {}
-        named = f"{where.get('os')}/{where.get('architecture')}"
-        if where.get("os") == "unknown" or (platform and where and named != platform):
+        if where.get("os") == "unknown":
             continue
-        document = documents[_blob_name(entry)]
+        name = _blob_name(entry)
+        text = source.text(name)
+        if text is None:
+            continue  # an index names platforms that nobody copied along
+        _same(name, "sha256:" + hashlib.sha256(text).hexdigest())
+        document = _json(name, text)
         if "manifests" in document:
-            return _oci(documents, document, platform)
-        return _blob_name(document["config"]), [_blob_name(blob) for blob in document["layers"]]
-    raise ArchiveError(f"the archive holds no image for {platform or 'any platform'}")
+            if depth:
+                yield from _of_index(source, document, depth - 1)
+        elif "layers" in document and "config" in document:
+            label = (entry.get("annotations") or {}).get("org.opencontainers.image.ref.name", "")
+            names = tuple(_blob_name(blob) for blob in document["layers"])
+            yield _Named(_blob_name(document["config"]), names, str(label))
 
 
 def _blob_name(descriptor: Mapping[str, Any]) -> str:
-    digest: str = descriptor["digest"]
+    digest = _text(descriptor["digest"])
+    if not _DIGEST.fullmatch(digest):
+        raise ArchiveError(f"{digest[:100]!r} is no digest of a blob")
     return "blobs/" + digest.replace(":", "/")
 
 
-def _lookup(blobs: Mapping[str, Any], aliases: Mapping[str, str], name: str) -> Any:
-    """Return a blob by name, through links (older engines link a layer that two images share)."""
-    for _ in itertools.repeat(None, 8):
-        if name in blobs:
-            return blobs[name]
-        name = aliases.get(name, "")
-    raise ArchiveError("the archive is cut off or damaged: it lacks a blob that its manifest names")
+# ----------------------------------------------------------------------------------------------- platforms
+
+
+def _choose(images: list[_Named], platform: str, source: Source) -> list[_Named]:
+    """Pick the images of the platform: the one asked for, else the machine's own where there are several.
+
+    Raises:
+        ArchiveError: there is none; says which there are.
+    """
+    by_platform: dict[str, list[_Named]] = {}
+    for one in dict.fromkeys(one._replace(label="") for one in images):
+        by_platform.setdefault(_platform(_json(one.config, _needed(source, one.config))), []).append(one)
+    if not by_platform:
+        raise ArchiveError("the archive holds no image")
+    wanted = platform or ("" if len(by_platform) == 1 else host_platform())
+    found = [one for name, some in by_platform.items() if matches(name, wanted) for one in some]
+    if not found:
+        there = ", ".join(sorted(by_platform))
+        hint = "" if platform else "; say which with --platform"
+        raise ArchiveError(f"the archive holds no image for {wanted}, but for {there}{hint}")
+    return found
+
+
+def _platform(config: Mapping[str, Any]) -> str:
+    """Return `os/architecture[/variant]` of an image's own JSON."""
+    return "/".join(str(config[key]) for key in ("os", "architecture", "variant") if config.get(key))
+
+
+def host_platform() -> str:
+    """Return the platform that engines on this machine run, `linux/…`."""
+    machine = os.uname().machine
+    return "linux/" + {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "i686": "386"}.get(
+        machine, machine
+    )
+
+
+def matches(platform: str, wanted: str) -> bool:
+    """Tell whether a platform is the wanted one; a variant that either leaves open is any."""
+    one, two = platform.lower().split("/"), wanted.lower().split("/") if wanted else []
+    return all(a == b for a, b in zip(one, two, strict=False)) and len(two) != 1

@@ -1,14 +1,16 @@
-"""Image facts from one stream over `docker save`, kept in the user's cache folder by image id.
+"""Image facts from a stream over `docker save`, or from an archive or folder on disk; kept in the user's cache folder.
 
-A cache file holds the texts in compressed blocks, then the list of files, then a footer that proves it whole;
-one that is cut off or damaged is made anew. It is JSON and zlib, so a foreign file can at worst be wrong.
+A cache file holds the texts in compressed blocks, then the list of files, then a footer that proves it whole; one that
+is cut off or damaged is made anew. It is JSON and zstd, so a foreign file can at worst be wrong. It is named for the
+image's id; that of an archive for its path, size and times, so that a changed one is read again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import hashlib
-import io
 import json
 import os
 import secrets
@@ -17,22 +19,22 @@ import tempfile
 import threading
 import time
 import weakref
-import zlib
 from typing import IO, TYPE_CHECKING, Any
 
-from dockproof.collect import archive, process
+from dockproof.collect import archive, layer, process
 from dockproof.collect.engine import cache_folder
 from dockproof.errors import NotLookedError
 from dockproof.facts.image import FileEntry, ImageFacts, Layer, parse_config, parse_history
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from dockproof.collect.engine import Engine
+    from dockproof.facts.image import HistoryEntry
 
 TIMEOUT = 300.0
-FORMAT = 2
+FORMAT = 3
 """Grows whenever the content of a cache file changes its meaning."""
 
 MAGIC = b"dockproof image facts\n"
@@ -42,17 +44,32 @@ FOOTER = struct.Struct(">QQ32s")
 _guard, _saving = threading.Lock(), threading.Lock()
 _pending: dict[str, None] = {}
 
+FOLDER_LIMIT = 20_000
+"""Files of the largest image folder."""
+
 CACHE_LIMIT = 1024**3
 """Bytes of cache files; those that were not used for longest go."""
 
 
-def facts(engine: Engine, reference: str, *, timeout: float = TIMEOUT) -> ImageFacts:
+def facts(engine: Engine, reference: str, *, platform: str = "", timeout: float = TIMEOUT) -> ImageFacts:
     """Return everything that is known of an image that the engine has.
 
+    Args:
+        engine: the engine.
+        reference: a name or an id.
+        platform: `os/architecture[/variant]` that it must be for, "" = any.
+        timeout: seconds for the stream over it.
+
     Raises:
-        NotLookedError: the engine has no such image, or its archive could not be read.
+        NotLookedError: the engine has no such image, it is for another platform, or its archive could not be read.
     """
     document = engine.inspect_image(reference)
+    there = "/".join(document[key] for key in ("Os", "Architecture", "Variant") if document.get(key))
+    if not archive.matches(there, platform):
+        raise NotLookedError(
+            f"the engine's {reference} is for {there}, not for {platform}; "
+            f"`docker pull --platform {platform} {reference}` gets the other one"
+        )
     path = _path(document["Id"])
     header = _load(path)
     if header is None:
@@ -60,7 +77,11 @@ def facts(engine: Engine, reference: str, *, timeout: float = TIMEOUT) -> ImageF
         header = _load(path)
     if header is None:
         raise NotLookedError(f"image facts of {reference} were not kept in {path.parent}: is the disk full?")
-    return _build(header, path, document, reference)
+    built = _build(header, path, reference)
+    built.id = document["Id"]
+    built.size = int(document.get("Size") or 0)
+    built.repo_digests = tuple(document.get("RepoDigests") or ())
+    return built
 
 
 def prefetch(engine: Engine, references: Sequence[str], *, timeout: float = TIMEOUT) -> None:
@@ -75,24 +96,67 @@ def prefetch(engine: Engine, references: Sequence[str], *, timeout: float = TIME
         _save(missing, timeout)
 
 
-def from_archive(path: Path) -> ImageFacts:
-    """Return the facts of an image archive on disk, without any engine.
+def from_archive(path: Path, platform: str = "") -> ImageFacts:
+    """Return the facts of an image archive or image folder on disk, without any engine.
+
+    Args:
+        path: a docker-archive, an OCI archive (either may be compressed), or a folder of the OCI layout.
+        platform: `os/architecture[/variant]`; "" = the only one there is, else this machine's.
 
     Raises:
-        NotLookedError: it cannot be read, or is no archive of one image.
+        NotLookedError: it cannot be read, is damaged, or is no archive of one image for that platform.
     """
-    texts = io.BytesIO()
     try:
-        with path.open("rb") as stream:
-            drafts = archive.read(stream, archive.Pack(texts))
+        cached = _path(_stamp(path, platform))
+        header = _load(cached)
+        if header is None:
+            _keep(lambda pack: _read(path, pack, platform), lambda _: cached)
+            header = _load(cached)
     except OSError as error:
-        raise NotLookedError(f"{path} cannot be read: {error.strerror}") from error
-    if len(drafts) != 1:
-        raise NotLookedError(f"{path} holds {len(drafts)} images; save one")
-    buffer = texts.getbuffer()
-    header = _pick(_header(drafts), drafts[0].id)
-    kept = archive.Texts(lambda offset, length: bytes(buffer[offset : offset + length]), _spans(header))
-    return _assemble(header, kept, reference=str(path), identity=drafts[0].id)
+        raise NotLookedError(f"{path}: cannot be read: {error.strerror}") from error
+    except NotLookedError as error:
+        raise type(error)(f"{path}: {error}") from error
+    if header is None:
+        raise NotLookedError(f"image facts of {path} were not kept in {cached.parent}: is the disk full?")
+    return _build(header, cached, str(path))
+
+
+def _read(path: Path, pack: layer.Pack, platform: str) -> list[archive.Draft]:
+    try:
+        return archive.read_path(path, pack, platform)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise NotLookedError(f"cannot be read: {error.strerror}") from error
+
+
+def _stamp(path: Path, platform: str) -> str:
+    """Return a digest that changes whenever the archive, or a file of the folder, may have changed.
+
+    Raises:
+        OSError: it cannot be looked at.
+        NotLookedError: the folder holds too many files to be an image's.
+    """
+    sha = hashlib.sha256(f"{path.resolve()}\0{platform}".encode("utf-8", "surrogateescape"))
+    for name, state in sorted(_states(path)):
+        parts = (name, state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+        sha.update(repr(parts).encode())
+    return sha.hexdigest()
+
+
+def _states(path: Path) -> Iterator[tuple[str, os.stat_result]]:
+    if not path.is_dir():
+        yield "", path.stat()
+        return
+    count = 0
+    for folder, _, names in os.walk(path):
+        count += len(names)
+        if count > FOLDER_LIMIT:
+            raise NotLookedError(
+                f"the folder holds more than {FOLDER_LIMIT} files; an image's layout does not"
+            )
+        for name in names:
+            yield f"{folder}/{name}", os.lstat(f"{folder}/{name}")
 
 
 def _path(identity: str) -> Path:
@@ -125,22 +189,41 @@ def _fetch(identity: str, timeout: float) -> None:
 
 
 def _save(ids: Sequence[str], timeout: float) -> None:
-    """Stream images once and write one cache file under each of their names; nobody ever sees half of one."""
+    """Stream images once and write one cache file under each of their names."""
+
+    def read(pack: layer.Pack) -> list[archive.Draft]:
+        what = f"docker save of {', '.join(identity[:19] for identity in ids)}"
+        with process.stream(["docker", "save", *ids], timeout=timeout, what=what) as stream:
+            drafts = archive.read_stream(stream, pack)
+            _drain(stream)
+        # Some image stores name an image by its manifest; a single one is known all the same.
+        return [drafts[0]._replace(id=ids[0])] if len(ids) == len(drafts) == 1 else drafts
+
+    _keep(read, lambda draft: _path(draft.id), many=True)
+
+
+def _keep(
+    read: Callable[[layer.Pack], list[archive.Draft]],
+    name_of: Callable[[archive.Draft], Path],
+    *,
+    many: bool = False,
+) -> None:
+    """Read images and write one cache file under each of their names; nobody ever sees half of one.
+
+    Raises:
+        NotLookedError: they cannot be read or written, or are several where one is meant.
+    """
     folder = cache_folder("images")
     handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(MAGIC)
-            what = f"docker save of {', '.join(identity[:19] for identity in ids)}"
-            with process.stream(["docker", "save", *ids], timeout=timeout, what=what) as stream:
-                drafts = archive.read(stream, archive.Pack(file))
-                _drain(stream)
-            if len(ids) == len(drafts) == 1:
-                # Some image stores name an image by its manifest; a single one is known all the same.
-                drafts = [drafts[0]._replace(id=ids[0])]
+            drafts = read(layer.Pack(file))
+            if not many and len(drafts) != 1:
+                raise NotLookedError(f"it holds {len(drafts)} images; save one alone")
             _finish(file, _header(drafts))
         for draft in drafts:
-            _publish(name, _path(draft.id))
+            _publish(name, name_of(draft))
     except OSError as error:
         raise NotLookedError(f"image facts could not be written to {folder}: {error.strerror}") from error
     finally:
@@ -166,24 +249,28 @@ def _header(drafts: Sequence[archive.Draft]) -> dict[str, Any]:
     """Return the file list: every layer once, and the images by id with the numbers of their layers."""
     numbers: dict[int, int] = {}
     layers: list[dict[str, Any]] = []
-    for layer in (layer for draft in drafts for layer in draft.layers):
-        if numbers.setdefault(id(layer), len(layers)) == len(layers):
-            layers.append(layer._asdict())
+    for one in (one for draft in drafts for one in draft.layers):
+        if numbers.setdefault(id(one), len(layers)) == len(layers):
+            kept = {name: getattr(one, name) for name in ("whiteouts", "opaque", "texts")}
+            layers.append({**kept, "rows": [row if row[-1] else row[:-1] for row in one.rows]})
     images = {
-        draft.id: {"config": draft.config, "layers": [numbers[id(layer)] for layer in draft.layers]}
+        draft.id: {"config": draft.config, "layers": [numbers[id(one)] for one in draft.layers]}
         for draft in drafts
     }
     return {"images": images, "layers": layers}
 
 
 def _pick(header: Mapping[str, Any], identity: str) -> dict[str, Any]:
-    """Return one image of a file list with its own layers."""
-    image = header["images"][identity]
-    return {"config": image["config"], "layers": [header["layers"][number] for number in image["layers"]]}
+    """Return one image of a file list with its own layers; the only one, where none is of that name."""
+    images = header["images"]
+    if identity not in images:
+        (identity,) = images
+    layers = [header["layers"][number] for number in images[identity]["layers"]]
+    return {"id": identity, "config": images[identity]["config"], "layers": layers}
 
 
 def _finish(file: IO[bytes], header: Mapping[str, Any]) -> None:
-    data = zlib.compress(json.dumps(header, separators=(",", ":")).encode("utf-8", "surrogatepass"), 1)
+    data = layer.compress(json.dumps(header, separators=(",", ":")).encode())
     offset = file.tell()
     file.write(data)
     file.write(FOOTER.pack(offset, len(data), hashlib.sha256(data).digest()))
@@ -201,8 +288,8 @@ def _load(path: Path) -> dict[str, Any] | None:
             data = file.read(length)
         if hashlib.sha256(data).digest() != digest:
             return None
-        header = _pick(json.loads(zlib.decompress(data)), "sha256:" + path.name.partition(".")[0])
-    except (OSError, ValueError, KeyError, zlib.error, struct.error):
+        header = _pick(json.loads(layer.decompress(data)), "sha256:" + path.name.partition(".")[0])
+    except (OSError, ValueError, KeyError, struct.error):
         return None
     with contextlib.suppress(OSError):
         os.utime(path)
@@ -226,53 +313,50 @@ def evict(folder: Path) -> None:
 # -------------------------------------------------------------------------------------------------- values
 
 
-def _build(header: Mapping[str, Any], path: Path, document: Mapping[str, Any], reference: str) -> ImageFacts:
+def _build(header: Mapping[str, Any], path: Path, reference: str) -> ImageFacts:
     """Build facts whose texts are read from the cache file when asked for.
 
     The file is held open while its texts can be asked for, so that it may be evicted meanwhile.
     """
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    texts = archive.Texts(lambda offset, length: os.pread(handle, length, offset), _spans(header))
+    spans = [one["texts"] for one in header["layers"]]
+    texts = layer.Texts(lambda offset, length: os.pread(handle, length, offset), spans)
     weakref.finalize(texts, os.close, handle)
-    built = _assemble(header, texts, reference=reference, identity=document["Id"])
-    built.size = int(document.get("Size") or 0)
-    built.repo_digests = tuple(document.get("RepoDigests") or ())
-    return built
-
-
-def _spans(header: Mapping[str, Any]) -> list[dict[str, archive.Span]]:
-    return [layer["texts"] for layer in header["layers"]]
-
-
-def _assemble(
-    header: Mapping[str, Any], texts: Mapping[tuple[int, str], bytes], *, reference: str, identity: str
-) -> ImageFacts:
     config = header["config"]
     history = parse_history(config.get("history"))
-    steps = {step.layer: step for step in history if step.layer is not None}
-    diff_ids = (config.get("rootfs") or {}).get("diff_ids") or []
-    if len(diff_ids) != len(header["layers"]):
-        raise NotLookedError(
-            f"{reference}: its config names {len(diff_ids)} layers, its archive {len(header['layers'])}"
-        )
-    layers = tuple(
-        Layer(
-            index=index,
-            diff_id=diff_id,
-            size=sum(row[5] for row in layer["rows"]),
-            history=steps.get(index),
-            entries=tuple(FileEntry._make((*row, index, "", ())) for row in layer["rows"]),
-            whiteouts=tuple(layer["whiteouts"]),
-            opaque=tuple(layer["opaque"]),
-        )
-        for index, (diff_id, layer) in enumerate(zip(diff_ids, header["layers"], strict=True))
-    )
+    layers = _layers(header, config["rootfs"]["diff_ids"] if header["layers"] else [], history)
     return ImageFacts(
         reference=reference,
-        id=identity,
+        id=header["id"],
         config=parse_config(config),
         history=history,
         layers=layers,
         texts=texts,
-        size=sum(layer.size for layer in layers),
+        size=sum(one.size for one in layers),
     )
+
+
+def _layers(
+    header: Mapping[str, Any], diff_ids: Sequence[str], history: Sequence[HistoryEntry]
+) -> tuple[Layer, ...]:
+    """Build the layers; a history that tells of more or fewer of them tells nothing of any."""
+    steps = {step.layer: step for step in history if step.layer is not None}
+    if len(steps) != len(diff_ids):
+        steps = {}
+    return tuple(
+        Layer(
+            index=index,
+            diff_id=diff_id,
+            size=sum(row[5] for row in one["rows"]),
+            history=steps.get(index),
+            entries=tuple(map(functools.partial(_entry, index), one["rows"])),
+            whiteouts=tuple(one["whiteouts"]),
+            opaque=tuple(one["opaque"]),
+        )
+        for index, (diff_id, one) in enumerate(zip(diff_ids, header["layers"], strict=True))
+    )
+
+
+def _entry(index: int, row: Sequence[Any]) -> FileEntry:
+    xattrs = tuple((name, value) for name, value in row[9]) if len(row) > 9 else ()  # noqa: PLR2004 - the row's width
+    return FileEntry._make((*row[:8], index, row[8], xattrs))

@@ -15,7 +15,7 @@ from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer, Iterator  # type: ignore[attr-defined]
+    from collections.abc import Buffer, Iterator, Mapping  # type: ignore[attr-defined]
 
 BLOCK = 512
 MAX_HEADER = 1024 * 1024
@@ -38,6 +38,11 @@ TYPES = {
     b"6": "fifo",
 }
 LONG_NAME, LONG_LINK, PAX, PAX_GLOBAL = b"L", b"K", b"x", b"g"
+WITH_BODY = b"0\0007"
+"""The types whose content follows; engines skip the size of all others."""
+
+XATTR = "SCHILY.xattr."
+"""What pax calls extended attributes."""
 
 
 class ArchiveError(NotLookedError):
@@ -53,6 +58,7 @@ class Member(NamedTuple):
         mode: permission bits (0o7777).
         size: bytes of its body.
         link: target as written.
+        xattrs: extended attributes, name to value in hexadecimal digits.
     """
 
     name: str
@@ -63,6 +69,7 @@ class Member(NamedTuple):
     size: int
     mtime: int
     link: str
+    xattrs: tuple[tuple[str, str], ...] = ()
 
 
 class Body(io.RawIOBase):
@@ -70,7 +77,7 @@ class Body(io.RawIOBase):
 
     def __init__(self, stream: IO[bytes], size: int) -> None:
         self._stream = stream
-        self._left = size
+        self.size = self._left = size
         self._padding = -size % BLOCK
 
     def readable(self) -> bool:
@@ -84,12 +91,11 @@ class Body(io.RawIOBase):
             ArchiveError: the archive ends before the entry does.
         """
         view = memoryview(buffer)[: self._left]
-        data = self._stream.read(len(view))
-        if view and not data:
+        count: int = self._stream.readinto(view)  # type: ignore[attr-defined]  # every buffered stream has it
+        if view and not count:
             raise ArchiveError("the archive is cut off in the middle of a file")
-        view[: len(data)] = data
-        self._left -= len(data)
-        return len(data)
+        self._left -= count
+        return count
 
     def content(self) -> bytes:
         """Return what is left of the entry, whole."""
@@ -101,6 +107,9 @@ class Body(io.RawIOBase):
         """Skip to the next header."""
         left, self._left = self._left + self._padding, 0
         self._padding = 0
+        if left > SKIP and self._stream.seekable():
+            self._stream.seek(left - 1, io.SEEK_CUR)
+            left = 1  # reading the last byte shows that there is one
         while left > 0:
             left -= len(exactly(self._stream, min(left, SKIP)))
 
@@ -126,23 +135,27 @@ def members(stream: IO[bytes]) -> Iterator[tuple[Member, Body]]:
         ArchiveError: the archive is cut off, damaged, endless, or holds a type of entry that images have not.
     """
     extended: dict[str, str] = {}
+    headers = 0
     for _ in range(MAX_ENTRIES):
         header = stream.read(BLOCK)
         if header in {END, b""}:
+            # Engines take one empty block for the end only where another follows.
+            if stream.read(BLOCK) not in {END, b""} or extended:
+                raise ArchiveError("the archive is damaged: an empty block stands in the middle of it")
             return
         if len(header) != BLOCK:
             raise ArchiveError("the archive is cut off in the middle of a header")
         kind = header[156:157]
-        body = Body(stream, _number(header[124:136]))
         if kind in {LONG_NAME, LONG_LINK, PAX, PAX_GLOBAL}:
-            extended |= _extension(kind, body)
+            body = Body(stream, _size(header))
+            headers += body.size
+            extended |= _extension(kind, body, headers)
             continue
         member = _member(header, kind, extended)
-        if "size" in extended:
-            body = Body(stream, member.size)
+        body = Body(stream, member.size)
         yield member, body
         body.finish()
-        extended = {}
+        extended, headers = {}, 0
     raise ArchiveError(f"the archive holds more than {MAX_ENTRIES} entries")
 
 
@@ -155,6 +168,8 @@ def _member(header: bytes, kind: bytes, extended: dict[str, str]) -> Member:
     link = extended.get("linkpath") or _text(header[157:257])
     if len(name) > MAX_PATH or len(link) > MAX_PATH:
         raise ArchiveError(f"the archive holds a path longer than {MAX_PATH} characters")
+    if "\0" in name or "\0" in link:
+        raise ArchiveError(f"the archive holds a path with a NUL byte: {name[:200]!r}")
     type_ = TYPES[kind]
     return Member(
         name=name,
@@ -163,9 +178,25 @@ def _member(header: bytes, kind: bytes, extended: dict[str, str]) -> Member:
         mode=_number(header[100:108]) & 0o7777,
         uid=_extended_number(extended, "uid", header[108:116]),
         gid=_extended_number(extended, "gid", header[116:124]),
-        size=_extended_number(extended, "size", header[124:136]),
+        size=_size(header, extended) if kind in WITH_BODY else 0,
         mtime=_extended_number(extended, "mtime", header[136:148]),
         link=link,
+        xattrs=_xattrs(extended) if extended else (),
+    )
+
+
+def _size(header: bytes, extended: Mapping[str, str] = {}) -> int:
+    size = _extended_number(extended, "size", header[124:136])
+    if size < 0:
+        raise ArchiveError(f"the archive is damaged: {size} is no size")
+    return size
+
+
+def _xattrs(extended: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (key.removeprefix(XATTR), value.encode("utf-8", "surrogateescape").hex())
+        for key, value in extended.items()
+        if key.startswith(XATTR)
     )
 
 
@@ -197,17 +228,20 @@ def _checksum_holds(header: bytes) -> bool:
     return sum(header) - sum(header[148:156]) + 8 * 0x20 == _number(header[148:156])
 
 
-def _extended_number(extended: dict[str, str], key: str, field: bytes) -> int:
+def _extended_number(extended: Mapping[str, str], key: str, field: bytes) -> int:
     if key not in extended:
         return _number(field)
-    try:
-        return int(float(extended[key])) if key == "mtime" else int(extended[key])
-    except (ValueError, OverflowError):
-        raise ArchiveError(f"the archive is damaged: {extended[key]!r} is no {key}") from None
+    match = _DECIMAL.fullmatch(extended[key])
+    if match is None:
+        raise ArchiveError(f"the archive is damaged: {extended[key][:40]!r} is no {key}")
+    return int(match[1])
 
 
-def _extension(kind: bytes, body: Body) -> dict[str, str]:
-    if body._left > MAX_HEADER:  # noqa: SLF001 - its own module
+_DECIMAL = pattern(r"(-?[0-9]{1,19})(?:\.[0-9]*)?")
+
+
+def _extension(kind: bytes, body: Body, headers: int) -> dict[str, str]:
+    if headers > MAX_HEADER:
         raise ArchiveError(f"the archive holds a header of more than {MAX_HEADER} bytes")
     data = body.content()
     body.finish()
