@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from dockproof.collect import archive, build, process, tar
+from dockproof.collect import archive, build, layer, process, tar
 from dockproof.errors import NotLookedError
 from dockproof.facts.context import BuildContext
 from dockproof.facts.reproduction import Reproduction, Trace, compare, fields, unequal
@@ -173,7 +173,7 @@ def _blob(name: str, body: tar.Body, documents: dict[str, Any], layers: dict[str
 def _tree(stream: IO[bytes]) -> Tree:
     """Return what a layer's archive holds, deletions by the names that they have in it."""
     return {
-        archive.absolute(member.name): Trace(
+        layer.absolute(member.name): Trace(
             member.type, member.mode, member.uid, member.gid, _digest(member, body), member.mtime
         )
         for member, body in tar.members(stream)

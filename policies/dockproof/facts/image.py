@@ -351,7 +351,7 @@ class ImageFacts:
     def read(self, path: str) -> bytes | None:
         """Return the content of a text file in the merged view; None where it is missing or was not kept.
 
-        Facts keep files without NUL bytes up to a size (`dockproof.collect.archive.TEXT_LIMIT`).
+        Facts keep files without NUL bytes up to a size (`dockproof.collect.layer.TEXT_LIMIT`).
         """
         entry = self.find(path)
         if entry is not None and entry.type == "hardlink":
