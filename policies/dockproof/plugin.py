@@ -97,9 +97,14 @@ class Policies:
 
     @classmethod
     def of(cls, config: pytest.Config) -> Policies:
-        """Return the run's one instance."""
+        """Return the run's one instance; a wrong configuration is one sentence, without a traceback."""
+        from dockproof.errors import UsageError  # noqa: PLC0415 - see the module's docstring
+
         if cls.key not in config.stash:
-            config.stash[cls.key] = cls(config)
+            try:
+                config.stash[cls.key] = cls(config)
+            except UsageError as error:
+                raise pytest.Collector.CollectError(str(error)) from None
         return config.stash[cls.key]
 
     def session(self, compose: Path) -> Session:

@@ -128,7 +128,8 @@ def _facts(policy: Policy) -> Iterator[tuple[str, str]]:
             "Options",
             ", ".join(f"{name} = {json.dumps(_plain(value))}" for name, value in policy.options.items()),
         )
-    yield "Proven by", f"{len(policy.mutants)} mutants (`dockproof prove --select {policy.id}`)"
+    count = len(policy.mutants)
+    yield "Proven by", f"{count} mutant{'' if count == 1 else 's'} (`dockproof prove --select {policy.id}`)"
     yield "Since", policy.since
 
 
