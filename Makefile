@@ -58,6 +58,10 @@ verify: engine ## the whole gate on compose.yaml; evidence in build/verify/
 test: engine lint ## the project's tests, engine tests included
 	@$(ENGINE) $(PYTEST) --require-engine
 
+.PHONY: faults
+faults: engine ## harm the running stack in every way, and print what was lost
+	@$(ENGINE) $(PYTEST) -m faults --require-engine tests/faults
+
 .PHONY: test-fast
 test-fast: setup ## the tests that need no engine
 	@$(PYTEST) -m "not engine and not slow" -n auto tests

@@ -1,5 +1,8 @@
 """Start the API: `python -m app`. It stays process 1 of its container, and reads PORT and LOG_LEVEL."""
 
+import asyncio
+import contextlib
+import socket
 import sys
 
 import uvicorn
@@ -10,6 +13,22 @@ from app.settings import SettingsError, load_settings
 
 #: With the outbox's two seconds this ends well within a container's ten.
 GRACEFUL_SECONDS = 5
+#: A caller whose connection stands has this long to send its request.
+HEARING_SECONDS = 0.3
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which resets at its end the connections whose request it has not read yet; here they are heard first.
+
+    So an API can be replaced under load: new callers are refused, and find the other one, before anything else ends.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, hear those that stand, then end."""
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(HEARING_SECONDS)
+        await super().shutdown(sockets)
 
 
 def main() -> int:
@@ -20,7 +39,7 @@ def main() -> int:
         print(f"app: {error}", file=sys.stderr)  # noqa: T201 - there is no log to write to yet
         return 2
     configure_logging(settings.log_level)
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings),
         host="0.0.0.0",  # noqa: S104 - a container is reached from outside
         port=settings.port,
@@ -28,6 +47,8 @@ def main() -> int:
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         server_header=False,
     )
+    with contextlib.suppress(KeyboardInterrupt):
+        Server(config).run()
     return 0
 
 
