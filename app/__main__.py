@@ -14,7 +14,7 @@ from app.settings import SettingsError, load_settings
 #: With the outbox's two seconds this ends well within a container's ten.
 GRACEFUL_SECONDS = 5
 #: A caller whose connection stands has this long to send its request.
-HEARING_SECONDS = 0.3
+HEARING_SECONDS = 0.5
 
 
 class Server(uvicorn.Server):

@@ -17,6 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 TIMEOUT = 20.0
+CONNECT_TIMEOUT = 1.0
+"""Seconds for each address of a name: that of a container which is gone just swallows what is sent there."""
+
 READY_PAUSE = 0.5
 
 stopping = threading.Event()
@@ -31,8 +34,10 @@ def note(**record: Any) -> None:
 
 def ask(base: str, method: str, path: str, body: dict[str, str] | None = None) -> tuple[int, Any]:
     """Send one request over a connection of its own; every address that the name has is tried."""
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(base).netloc, timeout=TIMEOUT)
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(base).netloc, timeout=CONNECT_TIMEOUT)
     try:
+        connection.connect()
+        connection.sock.settimeout(TIMEOUT)
         content = None if body is None else json.dumps(body)
         connection.request(method, path, content, {"Content-Type": "application/json", "Connection": "close"})
         answer = connection.getresponse()
