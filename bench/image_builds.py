@@ -64,6 +64,7 @@ class Yard:
         base: id of the base with this run's layer.
         reference: the pinned image that the base is, or stands in for.
         stand_in: the local image that stands in for it, "" where it was pulled.
+        stand_ins: how builds get this run's base, by both of its names.
     """
 
     def __init__(self, engine: Engine, stand_ins: StandIns, folder: Path) -> None:
@@ -78,7 +79,7 @@ class Yard:
         name = tag(engine.lease, "bench-base")
         engine.docker("tag", self.base, name)
         names = (self.reference, self.reference.partition("@")[0])
-        self._stand_ins = stand_ins._replace(images=tuple(StandIn(each, name, self.base) for each in names))
+        self.stand_ins = stand_ins._replace(images=tuple(StandIn(each, name, self.base) for each in names))
 
     def _base(self, stand_ins: StandIns) -> str:
         local = self.stand_in or self.reference
@@ -91,7 +92,7 @@ class Yard:
         """Build one image; `clean` runs every step anew, also those that hang on the files alone."""
         name = tag(self.engine.lease, f"bench-{context.name}-{file}")
         flags = ["--file", str(context / file), "--tag", name, "--load", "--provenance=false", "--sbom=false"]
-        flags += [*self._stand_ins.build_arguments(), *(["--no-cache"] if clean else []), str(context)]
+        flags += [*self.stand_ins.build_arguments(), *(["--no-cache"] if clean else []), str(context)]
         began = time.monotonic()
         self.engine.docker("buildx", "build", *flags, timeout=TIMEOUT, what=f"build of {file}")
         seconds = time.monotonic() - began

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dockproof.config import Config, ServiceRule
     from dockproof.facts.container import ContainerFacts
     from dockproof.facts.image import ImageFacts
+    from dockproof.facts.reproduction import Reproduction
     from dockproof.finding import Finding
     from dockproof.policy import Policy, Profile, SourceTarget
     from dockproof.verdict import Cell
@@ -111,6 +112,7 @@ class Session:
         self.phases: list[Phase] = []
         self.left: list[NotLooked] = []
         self._once = _Once()
+        self._rebuilding = threading.Lock()
         self._stack = ExitStack()
 
     @classmethod
@@ -252,11 +254,24 @@ class Session:
             self.base_facts(service),
             self._source_or_none(service),
             profile=self.profile(service),
+            again=self._again(service),
         )
         with self._timed(f"image probes {service}"):
             return self._waived(
                 service, gate.ask(self.asks(service, Probe.IMAGE), Probe.IMAGE, target, self._config(service))
             )
+
+    def _again(self, service: str) -> Reproduction | None:
+        """Build a service twice more and compare, where the configuration asks for it; None where it does not."""
+        options = self._config(service).options.get("reproducible", {})
+        asked = any(policy.id == "reproducible" for policy in self.asks(service, Probe.IMAGE))
+        if not asked or not options.get("build_twice"):
+            return None
+        from dockproof.collect import reproduce  # noqa: PLC0415 - see `open`
+
+        # One at a time: the containers that are looked at meanwhile have to answer in time.
+        with self._rebuilding, self._timed(f"second build {service}"):
+            return reproduce.reproduce(self.engine, self.services[service], self.stand_ins)
 
     def _runtime(self, service: str) -> Answers:
         target = RuntimeTarget(

@@ -228,11 +228,17 @@ def main(arguments: list[str]) -> int:
     cli.add_common(parser)
     parser.add_argument("--compose", metavar="FILE", help="the manifest (default: compose.yaml here)")
     parser.add_argument("--output", metavar="FOLDER", default="build/verify", help="where the evidence goes")
+    parser.add_argument(
+        "--reproducible", action="store_true", help="build every image a second time, clean, and compare"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
     options = parser.parse_args(arguments)
     path = Path(options.compose) if options.compose else compose.find(Path())
     policies = catalog.load()
     config = cli.configuration(options, policies, path.resolve().parent)
+    if options.reproducible:
+        own = {**config.options.get("reproducible", {}), "build_twice": True}
+        config = config._replace(options={**config.options, "reproducible": own})
     return command(
         options.services,
         compose=path,

@@ -1,8 +1,6 @@
 """The images, really built and started; dockproof's policies ask the rest."""
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ from dockproof.collect import compose
 from dockproof.collect.engine import Engine
 from dockproof.collect.run import Project
 from dockproof.collect.standins import StandIns
-from tests.images.conftest import docker_build
 
 pytestmark = pytest.mark.engine
 
@@ -42,21 +39,6 @@ def test_compiles_nothing_when_it_starts(images: dict[str, str], engine: Engine)
     found = image_runs.loaded(engine, images["api"])
     assert len(found) > 500
     assert not [source for source, size in found.items() if not size]
-
-
-@pytest.mark.slow
-def test_two_clean_builds_are_one_image(
-    engine: Engine, stand_ins: StandIns, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another folder, other dates and another umask give the same image, byte for byte."""
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    copy = tmp_path / "elsewhere"
-    for part in ("app", "dockerfiles", "requirements"):
-        shutil.copytree(repository / part, copy / part, copy_function=shutil.copyfile)
-    subprocess.run(["chmod", "-R", "go=", copy], check=True)
-    first = docker_build(engine, stand_ins, "api", "--no-cache", name="here")
-    second = docker_build(engine, stand_ins, "api", "--no-cache", name="elsewhere", context=copy)
-    assert _config(engine, first)["Id"] == _config(engine, second)["Id"]
 
 
 @pytest.mark.slow

@@ -141,6 +141,7 @@ class MultiStage(Policy):
             f"RUN apt-get update && apt-get install -y --no-install-recommends libpq-dev=17.6-0"
             f" && rm -rf /var/lib/apt/lists/*\n{_USER}",
             clause="build-tools",
+            also=frozenset({"reproducible"}),
         ),
         SourceMutant("compiles", _USER, f"RUN make -C /app\n{_USER}", clause="built-in-place"),
         SourceMutant(
@@ -148,7 +149,7 @@ class MultiStage(Policy):
             "COPY --link --from=builder /rootfs/ /\nCOPY --link --from=code /rootfs/ /",
             "COPY requirements/runtime.txt /app/\nRUN pip install --no-cache-dir --require-hashes -r /app/runtime.txt",
             clause="single-stage",
-            also=frozenset({"used-stages"}),
+            also=frozenset({"used-stages", "reproducible"}),
         ),
         ImageMutant("compiler", "COPY <<tool /usr/bin/gcc\ntool", clause="build-tools"),
         ImageMutant("header", "COPY <<header /usr/include/libpq-fe.h\nheader", clause="build-tools"),

@@ -215,6 +215,7 @@ class NoDevTools(Policy):
             "RUN apt-get update && apt-get install -y --no-install-recommends vim=2:9.1.1230-2"
             f" && rm -rf /var/lib/apt/lists/*\n{_USER}",
             clause="tools",
+            also=frozenset({"reproducible"}),
         ),
         SourceMutant(
             "reload",

@@ -109,6 +109,7 @@ class NoSsh(Policy):
             f"RUN apt-get update && apt-get install -y --no-install-recommends openssh-server=1:10.0p1-7"
             f" && rm -rf /var/lib/apt/lists/*\n{_USER}",
             clause="server",
+            also=frozenset({"reproducible"}),
         ),
         ImageMutant("exposed", "EXPOSE 22", clause="port", also=frozenset({"unprivileged-ports"})),
         ImageMutant("server", "COPY --chmod=0755 <<sshd /usr/sbin/sshd\nsshd", clause="server"),

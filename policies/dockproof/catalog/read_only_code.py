@@ -177,6 +177,7 @@ class ReadOnlyCode(Policy):
             _USER,
             f"{_USER}\nRUN pip install --no-cache-dir --require-hashes -r /app/more.txt",
             clause="installed-as-user",
+            also=frozenset({"reproducible"}),
         ),
         ImageMutant(
             "copied-as-user", "COPY --chown=10001:10001 <<code /app/more.py\npass\ncode", clause="image"

@@ -47,6 +47,7 @@ def build(
     timeout: float = TIMEOUT,
     no_cache: bool = False,
     env: Mapping[str, str] | None = None,
+    keep: bool = True,
 ) -> str:
     """Build a service's image, load it into the engine and return its id.
 
@@ -61,6 +62,7 @@ def build(
         timeout: seconds.
         no_cache: whether to build every step anew.
         env: more of the client's environment, as SOURCE_DATE_EPOCH.
+        keep: whether the image outlives the run.
 
     Raises:
         NotLookedError: the build failed: service, Dockerfile, line, step and the last lines of its log.
@@ -69,7 +71,7 @@ def build(
     if service.build is None:
         raise UsageError(f"service {service.name} has no `build:`")
     flags = [*_common(stand_ins, no_cache=no_cache), "--tag", engines.tag(engine.lease, service.name)]
-    flags += ["--tag", engines.last_tag(service.build.context, service.name)]
+    flags += ["--tag", engines.last_tag(service.build.context, service.name)] if keep else []
     flags += arguments(service.build, stand_ins)
     file, inline = str(service.build.dockerfile), service.build.inline
     where = "dockerfile_inline" if inline else file

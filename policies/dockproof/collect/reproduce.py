@@ -53,12 +53,14 @@ def reproduce(engine: Engine, service: Service, stand_ins: StandIns | None = Non
     if service.build is None or service.build.remote or service.build.inline:
         raise NotLookedError(f"{service.name}: the build context is no folder here that could be copied")
     epoch = {EPOCH: os.environ.get(EPOCH, "0")}
-    first = build.build(engine, service._replace(name=f"{service.name}-once"), stand_ins, env=epoch)
+    first = build.build(
+        engine, service._replace(name=f"{service.name}-once"), stand_ins, env=epoch, keep=False
+    )
     with tempfile.TemporaryDirectory(prefix="dockproof-") as folder:
         again = service._replace(
             name=f"{service.name}-again", build=elsewhere(service.build, Path(folder, "elsewhere"))
         )
-        second = build.build(engine, again, stand_ins, no_cache=True, env=epoch)
+        second = build.build(engine, again, stand_ins, no_cache=True, env=epoch, keep=False)
     return compared(engine, first, second)
 
 

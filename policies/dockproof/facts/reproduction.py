@@ -9,7 +9,7 @@ from dockproof.records import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-CONTENT, RIGHTS, TIME, ONE = "content", "mode or owner", "time alone", "in one of them alone"
+CONTENT, RIGHTS, TIME, ONE = "content", "mode or owner", "time alone", "being there at all"
 """How a file of two builds may differ, the worst first: a difference in content hides one in time."""
 KINDS = (CONTENT, RIGHTS, ONE, TIME)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockproof import gate
-from dockproof.collect import build, image, process
+from dockproof.collect import build, image, process, reproduce
 from dockproof.errors import DockproofError
 from dockproof.finding import Probe
 from dockproof.policy import ImageMutant, ImageTarget, RuntimeMutant, RuntimeTarget
@@ -18,6 +18,7 @@ from dockproof.proof.matrix import failed, judge
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from dockproof.facts.reproduction import Reproduction
     from dockproof.gate import Answers
     from dockproof.policy import Policy
     from dockproof.proof.matrix import Row
@@ -63,8 +64,23 @@ def _image_row(session: Session, policy: Policy, mutant: ImageMutant, built: str
     if isinstance(built, DockproofError):
         return failed(policy, mutant, f"could not be built: {built}")
     facts = image.facts(session.engine, built)
-    target = ImageTarget(facts, session.base_facts(mutant.service), profile=session.profile(mutant.service))
+    try:
+        again = _again(session, policy, mutant, built) if mutant.twice else None
+    except DockproofError as error:
+        return failed(policy, mutant, f"could not be built a second time: {error}")
+    profile = session.profile(mutant.service)
+    target = ImageTarget(facts, session.base_facts(mutant.service), profile=profile, again=again)
     return judge(policy, mutant, _ask(session, mutant.service, Probe.IMAGE, target))
+
+
+def _again(session: Session, policy: Policy, mutant: ImageMutant, built: str) -> Reproduction:
+    """Build a mutant once more without the cache and compare it with the first one."""
+    good = session.image_id(mutant.service)
+    name = f"{policy.id}-{mutant.name}-again"
+    second = build.build_on(
+        session.engine, good, mutant.instructions, name=name, stand_ins=session.stand_ins, no_cache=True
+    )
+    return reproduce.compared(session.engine, built, second)
 
 
 def _ask(session: Session, service: str, probe: Probe, target: ImageTarget | RuntimeTarget) -> Answers:
