@@ -49,6 +49,7 @@ class _Command(NamedTuple):
 COMMANDS = {
     "check": _Command("source probes and hadolint on Dockerfiles"),
     "verify": _Command("the whole gate on the images of compose.yaml", "dockproof.verify"),
+    "image": _Command("image probes on any image or archive", "dockproof.image_command"),
     "prove": _Command("run every mutant and print the kill matrix", "dockproof.proof.command"),
     "policies": _Command("list the policies"),
     "explain": _Command("show a policy's page"),
@@ -187,7 +188,7 @@ def parser_for(command: str) -> argparse.ArgumentParser:
     )
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
+def add_common(parser: argparse.ArgumentParser, *, hadolint: bool = True) -> None:
     """Add the options that `check`, `verify` and `prove` share: profile, selection and configuration."""
     parser.add_argument(
         "--profile", choices=PROFILES, help="what the images are for; wins over the configuration"
@@ -201,7 +202,10 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-level", choices=LEVELS, help="the lowest severity that fails (default: error)"
     )
-    parser.add_argument("--no-hadolint", action="store_true", help="leave hadolint out")
+    if hadolint:
+        parser.add_argument("--no-hadolint", action="store_true", help="leave hadolint out")
+    else:
+        parser.set_defaults(no_hadolint=True)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--config", metavar="FILE", help="the configuration, instead of the nearest one")
     which.add_argument("--no-config", action="store_true", help="built-in defaults alone")
@@ -243,7 +247,7 @@ def _check(arguments: list[str]) -> int:
         from dockproof import baseline  # noqa: PLC0415 - as above
 
         report, gone = baseline.apply(report, record)
-    _write(options.output, _rendered(report, options, config, policies, gone))
+    write(options.output, rendered(report, options, config, policies, gone))
     return report.exit(config.fail_level)
 
 
@@ -335,13 +339,14 @@ def _write_baseline(report: CheckReport, path: Path) -> int:
     return Exit.NOT_LOOKED if report.incomplete else Exit.CLEAN
 
 
-def _rendered(
+def rendered(
     report: CheckReport,
     options: argparse.Namespace,
     config: Config,
     policies: Mapping[str, Policy],
-    gone: int,
+    gone: int = 0,
 ) -> Iterator[str]:
+    """Yield a report in the format that the options ask for; `gone` entries of a baseline occur no more."""
     import importlib  # noqa: PLC0415 - see the module's docstring
 
     from dockproof.report.view import View  # noqa: PLC0415 - as above
@@ -358,7 +363,8 @@ def _colors(options: argparse.Namespace) -> bool:
     return not os.environ.get("NO_COLOR") and not options.output and sys.stdout.isatty()
 
 
-def _write(output: str | None, pieces: Iterable[str]) -> None:
+def write(output: str | None, pieces: Iterable[str]) -> None:
+    """Write a report to a file, whole or not at all, or to standard output."""
     if output is None:
         _print(pieces)
         return

@@ -47,7 +47,7 @@ class Answers(NamedTuple):
 
 
 class FileReport(NamedTuple):
-    """One file of `check`.
+    """One file of `check`, or one image of `image`.
 
     Attributes:
         path: as the user named it, or below the folder that was named.
@@ -57,6 +57,8 @@ class FileReport(NamedTuple):
         asked: ids of the policies that were asked, and `hadolint` where it looked.
         excerpt: the lines that findings start on, by number, for reports that show them.
         fingerprints: one for each finding, in the same order, stable while lines move; () where none were asked for.
+        dockerfile: of an image, the file that lines are told of; "" where it is not at hand.
+        image: of an image, what `image_command.overview` says of it; None for a file.
     """
 
     path: str
@@ -66,6 +68,8 @@ class FileReport(NamedTuple):
     asked: tuple[str, ...] = ()
     excerpt: Mapping[int, str] = {}
     fingerprints: tuple[str, ...] = ()
+    dockerfile: str = ""
+    image: Mapping[str, Any] | None = None
 
 
 class Summary(NamedTuple):

@@ -151,11 +151,15 @@ class Blame:
         else:
             steps, told_by = _guess(image.history, self._steps), "history"
         layers = sum(not step.empty for step in image.history[:steps])
-        known = steps and sum(not step.empty for step in image.history) == len(image.layers)
+        # A history of more or fewer layers than there are tells of none; a file that starts from nothing has no base.
+        whole = sum(not step.empty for step in image.history) == len(image.layers)
+        known = whole and (steps or told_by == "Dockerfile")
         return Inherited(layers, steps, told_by) if known else Inherited(0, 0, "")
 
     def origin(self, layer: int) -> str:
-        """Return `own` or `base` for a layer's number."""
+        """Return `own` or `base` for a layer's number, "" where nothing tells."""
+        if not self.inherited.told_by:
+            return ""
         return BASE if layer < self.inherited.layers else OWN
 
     def line(self, step: int) -> tuple[int, int]:
@@ -179,7 +183,8 @@ class Blame:
                 layer=self.image.layers[index].diff_id, layer_index=index, origin=self.origin(index)
             )
         elif step is not None:
-            place = place._replace(origin=BASE if step < self.inherited.steps else OWN)
+            whose = BASE if step < self.inherited.steps else OWN
+            place = place._replace(origin=whose if self.inherited.told_by else "")
         line, end = (0, 0) if step is None or place.line else self.line(step)
         return place._replace(line=line, end_line=end) if line else place
 

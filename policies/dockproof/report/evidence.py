@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from dockproof.errors import NotLookedError
+from dockproof.finding import Probe
+from dockproof.report.json import in_image
 from dockproof.verdict import Verdict, table
 
 if TYPE_CHECKING:
@@ -97,6 +99,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         "line": finding.place.line or None,
         "place": str(finding.place) or None,
+        **(in_image(finding.place) if finding.probe is Probe.IMAGE else {}),
         "waived": finding.waived and finding.waived._asdict(),
     }
 
@@ -194,11 +197,8 @@ def text(report: Report, policies: Mapping[str, Policy], config: Config) -> str:
 def _wrong(report: Report) -> Iterator[str]:
     for service in report.services:
         for finding in _live(service):
-            where = (
-                f"{_shown(service.dockerfile)}:{finding.place.line}"
-                if finding.place.line
-                else str(finding.place)
-            )
+            line = f"{_shown(service.dockerfile)}:{finding.place.line}" if finding.place.line else ""
+            where = ", ".join(part for part in (line, str(finding.place)) if part)
             name = f"{finding.policy}/{finding.clause}" if finding.clause else finding.policy
             yield f"{service.name}: {finding.severity} {name} [{finding.probe}]: {finding.message} ({where})"
         for result in service.structure:

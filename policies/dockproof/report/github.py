@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dockproof.finding import Severity
 from dockproof.report.text import clean, summary_line
-from dockproof.report.view import View, help_of, missed, name_of, uri
+from dockproof.report.view import View, help_of, marked, missed, name_of, uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,10 +32,10 @@ def render(report: CheckReport, view: View) -> Iterator[str]:
 
 
 def _annotation(file: FileReport, finding: Finding, view: View) -> str:
-    place = finding.place
+    place, (path, line) = finding.place, marked(file, finding)
     properties = {
-        "file": uri(file.path),
-        "line": str(max(place.line, 1)),
+        "file": uri(path),
+        "line": str(line),
         "endLine": str(max(place.end_line, place.line, 1)),
         "title": name_of(finding),
     }

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from dockproof.finding import Severity
-from dockproof.report.view import View, missed, name_of, uri
+from dockproof.report.view import View, marked, missed, name_of, uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +30,7 @@ def _issues(report: CheckReport) -> Iterator[dict[str, Any]]:
         for finding, mark in zip(file.answers.findings, file.fingerprints, strict=True):
             if finding.waived is None:
                 severity = _SEVERITIES[finding.severity]
-                yield _issue(
-                    name_of(finding), finding.message, severity, mark, (file.path, finding.place.line)
-                )
+                yield _issue(name_of(finding), finding.message, severity, mark, marked(file, finding))
 
 
 def _blockers(report: CheckReport) -> Iterator[dict[str, Any]]:

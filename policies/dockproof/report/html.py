@@ -6,8 +6,9 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import dockproof
+from dockproof.finding import Probe
 from dockproof.report.text import clean, summary_line
-from dockproof.report.view import View, help_of, link_of, missed, name_of
+from dockproof.report.view import View, help_of, link_of, missed, name_of, where_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,12 +71,13 @@ def _file(file: FileReport, view: View) -> Iterator[str]:
 def _finding(file: FileReport, finding: Finding, view: View) -> str:
     word = "waived" if finding.waived else finding.severity.value
     place = finding.place
+    where = f"line {place.line}" if finding.probe is Probe.SOURCE else where_of(file, finding)
     line = file.excerpt.get(place.line)
     code = (
         f"<pre><code>{place.line:5} | {_text(line.expandtabs(4))}</code></pre>\n" if line is not None else ""
     )
     return (
-        f'<article class="{word}">\n<h3><b>{word}</b> {_text(name_of(finding))}, line {place.line}</h3>\n'
+        f'<article class="{word}">\n<h3><b>{word}</b> {_text(name_of(finding))}, {_text(where)}</h3>\n'
         f"<p>{_text(finding.message)}</p>\n{code}{_note(finding, view)}</article>\n"
     )
 

@@ -12,7 +12,7 @@ from dockproof.report.view import View, missed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dockproof.finding import Finding
+    from dockproof.finding import Finding, Place
     from dockproof.gate import CheckReport, FileReport, NotLooked
 
 SCHEMA = 1
@@ -47,6 +47,7 @@ def file_of(file: FileReport) -> dict[str, Any]:
             {"policy": n.policy, "reason": n.reason, "probe": n.probe.value} for n in answers.not_applicable
         ],
         "not_looked": [not_looked_of(n) for n in answers.not_looked],
+        **({} if file.image is None else {"image": file.image, "dockerfile": file.dockerfile or None}),
     }
 
 
@@ -67,7 +68,20 @@ def finding_of(finding: Finding, fingerprint: str | None = None) -> dict[str, An
         "fixable": finding.fixable,
         "help": finding.help or None,
     }
+    if finding.probe is Probe.IMAGE:
+        found |= in_image(place)
     return found if fingerprint is None else {**found, "fingerprint": fingerprint}
+
+
+def in_image(place: Place) -> dict[str, Any]:
+    """Return where in an image a finding sits: its layer, whose it is, the file and the field of the config."""
+    layer = {"index": place.layer_index, "digest": place.layer} if place.layer else None
+    return {
+        "layer": layer,
+        "origin": place.origin or None,
+        "path": place.path or None,
+        "field": place.field or None,
+    }
 
 
 def not_looked_of(one: NotLooked) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 from dockproof.gate import is_red
 from dockproof.report.text import clean
-from dockproof.report.view import View, name_of
+from dockproof.report.view import View, name_of, where_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -82,8 +82,7 @@ def _tell(case: ET.Element, file: FileReport, findings: Sequence[Finding], view:
 
 def _sentence(file: FileReport, finding: Finding) -> str:
     word = f"waived ({finding.waived.reason})" if finding.waived else finding.severity.value
-    where = f"{file.path}:{finding.place.line}:{finding.place.column or 1}"
-    return clean(f"{where}: {word} {name_of(finding)}: {finding.message}")
+    return clean(f"{where_of(file, finding)}: {word} {name_of(finding)}: {finding.message}")
 
 
 def _missed(case: ET.Element, one: NotLooked) -> None:

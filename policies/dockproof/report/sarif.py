@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import dockproof
 from dockproof import catalog, waiver
-from dockproof.finding import Severity
-from dockproof.report.view import View, first_sentence, link_of, missed, uri
+from dockproof.finding import Probe, Severity
+from dockproof.report.view import View, first_sentence, link_of, marked, missed, uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,12 +111,19 @@ def _result(file: FileReport, number: int, indexes: dict[str, int]) -> dict[str,
 
 def _location(file: FileReport, finding: Finding) -> dict[str, Any]:
     place = finding.place
-    region: dict[str, int] = {"startLine": max(place.line, 1)}
+    path, line = marked(file, finding)
+    region: dict[str, int] = {"startLine": line}
     if place.column:
         region["startColumn"] = place.column
     if place.end_line > place.line:
         region["endLine"] = place.end_line
-    return {"physicalLocation": {"artifactLocation": _artifact(file.path), "region": region}}
+    return {"physicalLocation": {"artifactLocation": _artifact(path), "region": region}, **_logical(finding)}
+
+
+def _logical(finding: Finding) -> dict[str, Any]:
+    """Say where in an image a finding sits, for which SARIF has no physical place."""
+    words = str(finding.place) if finding.probe is not Probe.SOURCE else ""
+    return {"logicalLocations": [{"fullyQualifiedName": words}]} if words else {}
 
 
 def _artifact(path: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dockproof.finding import Severity
 from dockproof.gate import is_red
-from dockproof.report.view import View, help_of, link_of, missed, name_of
+from dockproof.report.view import View, help_of, link_of, missed, name_of, where_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 TAB = 4
 """Columns of a tab: lines are shown with blanks, so that the mark stands under its text everywhere."""
+
+STEP = 60
+"""Characters of an image's step that are shown."""
 
 WIDEST = 160
 """Characters of the longest line that is shown whole."""
@@ -38,6 +41,7 @@ def render(report: CheckReport, view: View) -> Iterator[str]:
     """Yield the report in pieces, each ending in a newline."""
     paint = _Paint(on=view.color)
     for file in report.files:
+        yield from _image(file, paint)
         for finding in file.answers.findings:
             if finding.waived is None or view.show_waived:
                 yield from _finding(file, finding, view, paint)
@@ -46,8 +50,7 @@ def render(report: CheckReport, view: View) -> Iterator[str]:
 
 
 def _finding(file: FileReport, finding: Finding, view: View, paint: _Paint) -> Iterator[str]:
-    place = finding.place
-    where = f"{clean(file.path)}:{place.line}:{place.column or 1}:"
+    where = clean(where_of(file, finding)) + ":"
     word = "waived" if finding.waived else finding.severity.value
     severity = paint(word, _DIM if finding.waived else _CODES[finding.severity])
     stage = f" [stage {clean(finding.stage)}]" if finding.stage else ""
@@ -56,6 +59,35 @@ def _finding(file: FileReport, finding: Finding, view: View, paint: _Paint) -> I
     for label, text in _notes(finding, view):
         yield f"{paint('  = ' + label + ':', _DIM)} {clean(text)}\n"
     yield "\n"
+
+
+def _image(file: FileReport, paint: _Paint) -> Iterator[str]:
+    """Show what an image consists of."""
+    if file.image is None:
+        return
+    about = file.image
+    user = about["user"]
+    runs = f"uid {user['uid']}, gid {user['gid']}" if user["uid"] is not None else "nobody that it knows"
+    layers = _number(len(about["layers"]), "layer")
+    head = f"{about['platform']}, {_megabytes(about['size']).strip()} MB in {layers}, runs as {runs}"
+    yield f"{paint(clean(file.path), _BOLD)}: {clean(head)}\n"
+    yield paint("  layer        MB   files  from  line  step", _DIM) + "\n"
+    for layer in about["layers"]:
+        step = clean(" ".join((layer["created_by"] or "").split()))[:STEP]
+        numbers = f"{layer['index']:7} {_megabytes(layer['size'])} {layer['files']:7}"
+        yield f"{numbers}  {layer['origin'] or '?':4} {layer['line'] or '':>5}  {step}\n"
+    packages = (
+        ", ".join(f"{count} of {manager}" for manager, count in about["packages"].items()) or "none known"
+    )
+    hidden = about["hidden"]
+    unseen = (
+        f"{_number(hidden['files'], 'file')} hidden by later layers, {_megabytes(hidden['size']).strip()} MB"
+    )
+    yield f"  packages: {packages}; {unseen}\n\n"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:9.1f}"
 
 
 def _notes(finding: Finding, view: View) -> Iterator[tuple[str, str]]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from dockproof.finding import Severity
+from dockproof.finding import Probe, Severity
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from dockproof.finding import Finding
-    from dockproof.gate import CheckReport, NotLooked
+    from dockproof.gate import CheckReport, FileReport, NotLooked
     from dockproof.policy import Policy
 
 
@@ -72,6 +72,21 @@ def missed(report: CheckReport) -> Iterator[tuple[str, NotLooked]]:
     yield from (("", one) for one in report.not_looked)
     for file in report.files:
         yield from ((file.path, one) for one in file.answers.not_looked)
+
+
+def where_of(file: FileReport, finding: Finding) -> str:
+    """Return where a finding sits, in words: line and column of a file, or layer, path and line of an image."""
+    place = finding.place
+    if finding.probe is Probe.SOURCE:
+        return f"{file.path}:{place.line}:{place.column or 1}"
+    line = f"{file.dockerfile}:{place.line}" if place.line and file.dockerfile else ""
+    return ", ".join(part for part in (file.path, str(place), line) if part)
+
+
+def marked(file: FileReport, finding: Finding) -> tuple[str, int]:
+    """Return the path and line that a CI system marks: the Dockerfile's where one is known, else the image's name."""
+    line = finding.place.line
+    return (file.dockerfile if line and file.dockerfile else file.path), max(line, 1)
 
 
 def uri(path: str) -> str:

@@ -1,0 +1,299 @@
+"""`dockproof image`: every image probe on any image or archive; Dockerfile and base help where they are at hand.
+
+An argument that is a file, or a folder with an image's layout in it, is read without any engine; all else is an image
+of the engine. What cannot be looked at is said beside what was found, and makes the exit code 4.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dockproof import gate, waiver
+from dockproof.collect import image as collect
+from dockproof.collect.archive import INDEX, MANIFEST
+from dockproof.errors import NotLookedError, UsageError
+from dockproof.finding import Probe
+from dockproof.gate import Answers, CheckReport, FileReport, NotLooked
+from dockproof.policy import ImageTarget
+from dockproof.records import NamedTuple
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dockproof.collect.engine import Engine
+    from dockproof.config import Config, FileRule
+    from dockproof.facts.image import ImageFacts
+    from dockproof.policy import Policy, SourceTarget
+
+FORMATS = ("text", "json", "sarif", "junit", "github", "gitlab", "html")
+ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".oci")
+"""Endings by which an argument is surely meant as a file."""
+
+PULL_TIMEOUT = 600.0
+
+
+class Settings(NamedTuple):
+    """How images are looked at, beside what the configuration says.
+
+    Attributes:
+        platform: `os/architecture[/variant]`, "" = whatever is there, of several the machine's own.
+        base: image or archive that the images are built on, "" = what the Dockerfile names, where the engine has it.
+        dockerfile: the Dockerfile that made the images, None where it is not at hand.
+        target: its stage, "" = the last one.
+        pull: whether the engine gets images that it has not.
+    """
+
+    platform: str = ""
+    base: str = ""
+    dockerfile: Path | None = None
+    target: str = ""
+    pull: bool = False
+
+
+def run(
+    references: Sequence[str],
+    policies: Mapping[str, Policy],
+    config: Config,
+    settings: Settings | None = None,
+) -> CheckReport:
+    """Ask all image probes about images and archives.
+
+    Args:
+        references: names, ids, files or folders.
+        policies: all policies by id.
+        config: the configuration in force.
+        settings: the rest; None = the defaults.
+
+    Raises:
+        UsageError: the Dockerfile has no such target.
+    """
+    looker = _Looker(policies, config, settings or Settings())
+    return CheckReport(tuple(looker.report(reference) for reference in references))
+
+
+class _Looker:
+    """Looks at images one by one; what they share is here."""
+
+    def __init__(self, policies: Mapping[str, Policy], config: Config, settings: Settings) -> None:
+        self.policies, self.config, self.settings = policies, config, settings
+        rules = config.rules_for(settings.dockerfile) if settings.dockerfile else ()
+        self.profile = next((rule.profile for rule in rules if rule.profile), config.profile)
+        self.asked = gate.asked(policies, config, self.profile, Probe.IMAGE)
+
+    def report(self, reference: str) -> FileReport:
+        """Look at one image; an error of it is its own."""
+        try:
+            return self._looked(reference)
+        except NotLookedError as error:
+            last = error.log.strip().rpartition("\n")[2].strip()
+            return FileReport(reference, self.profile, f"{error}: {last}" if last else str(error), Answers())
+
+    def _looked(self, reference: str) -> FileReport:
+        source = self._source
+        target = ImageTarget(self._facts(reference), self._base(reference), source, profile=self.profile)
+        answers = gate.ask(self.asked, Probe.IMAGE, target, self.config)
+        rules = self._rules(reference)
+        found = waiver.stamp(answers.findings, [one for rule in rules for one in rule.waivers])
+        findings = tuple(sorted(found, key=_order))
+        answers = answers._replace(
+            findings=findings, not_looked=(*answers.not_looked, *_missed(target, self.settings))
+        )
+        lines = source.dockerfile.lines if source else ()
+        return FileReport(
+            reference,
+            self.profile,
+            None,
+            answers,
+            tuple(policy.id for policy in self.asked),
+            excerpt={
+                f.place.line: lines[f.place.line - 1] for f in findings if 0 < f.place.line <= len(lines)
+            },
+            fingerprints=_fingerprints(reference, answers),
+            dockerfile=str(self.settings.dockerfile) if self.settings.dockerfile else "",
+            image=overview(target),
+        )
+
+    def _rules(self, reference: str) -> tuple[FileRule, ...]:
+        return self.config.rules_for(self.settings.dockerfile or reference)
+
+    def _facts(self, reference: str) -> ImageFacts:
+        platform = self.settings.platform
+        path = as_path(reference)
+        if path is not None:
+            return collect.from_archive(path, platform)
+        if self.settings.pull and not self._engine.has_image(reference):
+            self._pull(reference)
+        return collect.facts(self._engine, reference, platform=platform)
+
+    def _pull(self, reference: str) -> None:
+        platform = ["--platform", self.settings.platform] if self.settings.platform else []
+        self._engine.docker(
+            "pull", "--quiet", *platform, reference, timeout=PULL_TIMEOUT, what=f"docker pull {reference}"
+        )
+
+    def _base(self, reference: str) -> ImageFacts | None:
+        """Return the base that was named, else the one that the Dockerfile names where this engine has it."""
+        if self.settings.base:
+            return self._facts(self.settings.base)
+        ref = self._source.shipped[-1].root_base.ref if self._source else None
+        if ref is None or as_path(reference) is not None:
+            return None
+        from dockproof.collect import standins  # noqa: PLC0415 - only images of an engine have them
+
+        name = standins.load().image_for(ref.text) or ref.text
+        return collect.facts(self._engine, name) if self._engine.has_image(name) else None
+
+    @functools.cached_property
+    def _engine(self) -> Engine:
+        from dockproof.collect.engine import Engine  # noqa: PLC0415 - archives need none
+
+        return Engine.connect()
+
+    @functools.cached_property
+    def _source(self) -> SourceTarget | None:
+        path = self.settings.dockerfile
+        if path is None:
+            return None
+        from dockproof.facts.dockerfile import parse  # noqa: PLC0415 - few runs have one
+
+        try:
+            dockerfile = parse(path.read_bytes(), str(path))
+            return gate.target_of(
+                dockerfile, self.profile, [self.settings.target] if self.settings.target else []
+            )
+        except OSError as error:
+            raise NotLookedError(f"{path}: cannot be read: {error.strerror}") from error
+        except KeyError as error:
+            raise UsageError(f"{path}: {error.args[0]}") from None
+
+
+def as_path(reference: str) -> Path | None:
+    """Return the archive or folder that an argument means; None for the name of an engine's image."""
+    path = Path(reference)
+    with contextlib.suppress(OSError, ValueError):
+        is_layout = path.is_dir() and any((path / name).exists() for name in (INDEX, MANIFEST))
+        if is_layout or (path.exists() and not path.is_dir()):
+            return path
+    meant = reference.startswith(("/", "./", "../", "~")) or reference.lower().endswith(ARCHIVES)
+    return path if meant else None
+
+
+def _order(finding: Any) -> tuple[int, str, str, int, str]:
+    return (
+        -finding.severity.rank,
+        finding.policy,
+        finding.clause or "",
+        finding.place.layer_index,
+        finding.place.path or finding.place.field,
+    )
+
+
+def _missed(target: ImageTarget, settings: Settings) -> Iterator[NotLooked]:
+    for sentence in target.image.unread:
+        yield NotLooked("packages", sentence, fatal=False)
+    if settings.dockerfile and not target.blame.instructions:
+        reason = "its instructions are not those of the image's history, so no finding tells a line"
+        yield NotLooked(str(settings.dockerfile), reason, fatal=False)
+    if settings.base and target.base and not target.image.is_based_on(target.base):
+        yield NotLooked(settings.base, "the image does not stand on it", fatal=False)
+
+
+def _fingerprints(reference: str, answers: Answers) -> tuple[str, ...]:
+    """Return a fingerprint for each finding: an image has no lines, so its file or field and the message stand in."""
+    from dockproof import baseline  # noqa: PLC0415 - reports of other commands need none
+
+    texts = [f"{f.place.path} {f.place.field} {f.message}" for f in answers.findings]
+    numbered = [f._replace(place=f.place._replace(line=at)) for at, f in enumerate(answers.findings, 1)]
+    return baseline.fingerprints(reference, numbered, dict(enumerate(texts, 1)))
+
+
+# ------------------------------------------------------------------------------------------------- overview
+
+
+def overview(target: ImageTarget) -> dict[str, Any]:
+    """Return what the reports say of the image as a whole: layers, packages, user, and what nobody sees any more."""
+    image, blame = target.image, target.blame
+    steps = {step.layer: at for at, step in enumerate(image.history) if not step.empty}
+    packages: dict[str, int] = {}
+    for package in image.packages:
+        packages[package.manager] = packages.get(package.manager, 0) + 1
+    user = image.resolve_user()
+    return {
+        "id": image.id,
+        "platform": image.config.platform,
+        "created": image.config.created or None,
+        "size": sum(layer.size for layer in image.layers),
+        "user": {"text": image.config.user, "uid": user.uid, "gid": user.gid},
+        "base": {"layers": blame.inherited.layers, "told_by": blame.inherited.told_by or None},
+        "packages": packages,
+        "hidden": {"files": len(image.hidden), "size": sum(one.entry.size for one in image.hidden)},
+        "layers": [
+            {
+                "index": layer.index,
+                "digest": layer.diff_id,
+                "size": layer.size,
+                "files": len(layer.entries),
+                "origin": blame.origin(layer.index) or None,
+                "line": (blame.line(steps[layer.index])[0] or None) if layer.history else None,
+                "created_by": layer.history.created_by if layer.history else None,
+            }
+            for layer in image.layers
+        ],
+    }
+
+
+# -------------------------------------------------------------------------------------------------- command
+
+
+def _parser() -> ArgumentParser:
+    from dockproof import cli  # noqa: PLC0415 - it imports this module
+
+    parser = cli.parser_for("image")
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE|FILE",
+        help="an image of the engine, an archive, or an OCI layout's folder",
+    )
+    cli.add_common(parser, hadolint=False)
+    parser.add_argument(
+        "--dockerfile", metavar="FILE", help="the Dockerfile that made it: findings tell their line"
+    )
+    parser.add_argument(
+        "--target", metavar="STAGE", default="", help="the Dockerfile's stage (default: the last)"
+    )
+    parser.add_argument(
+        "--base", metavar="IMAGE|FILE", default="", help="what it is built on: tells base from own layers"
+    )
+    parser.add_argument(
+        "--platform", metavar="OS/ARCH", default="", help="the platform to look at, as linux/arm64"
+    )
+    parser.add_argument("--pull", action="store_true", help="let the engine pull an image that it has not")
+    parser.add_argument("--format", choices=FORMATS, default="text")
+    parser.add_argument("--output", metavar="FILE", help="write the report there, whole or not at all")
+    parser.add_argument("--show-waived", action="store_true", help="show waived findings too (text)")
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run `dockproof image` with the arguments behind its name."""
+    from dockproof import catalog, cli  # noqa: PLC0415 - as above
+
+    options = _parser().parse_args(arguments)
+    policies = catalog.load()
+    config = cli.configuration(options, policies, Path.cwd())
+    policies = cli.with_own(policies, config)
+    report = run(options.images, policies, config, _settings(options))
+    cli.write(options.output, cli.rendered(report, options, config, policies))
+    return report.exit(config.fail_level)
+
+
+def _settings(options: Namespace) -> Settings:
+    if options.platform and options.platform.count("/") not in {1, 2}:
+        raise UsageError(f"--platform: {options.platform!r} is no os/architecture, as linux/arm64")
+    dockerfile = Path(options.dockerfile) if options.dockerfile else None
+    return Settings(options.platform, options.base, dockerfile, options.target, options.pull)
