@@ -1,5 +1,10 @@
 """Start the API: `python -m app`. It stays process 1 of its container, and reads PORT and LOG_LEVEL."""
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.end_at_once()  # what takes its time comes behind it
+
 import asyncio
 import contextlib
 import socket
@@ -47,8 +52,10 @@ def main() -> int:
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         server_header=False,
     )
+    server = Server(config)
+    stopping.end_at_once(unless=lambda: server.started)
     with contextlib.suppress(KeyboardInterrupt):
-        Server(config).run()
+        server.run()
     return 0
 
 

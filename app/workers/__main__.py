@@ -1,5 +1,10 @@
 """Start the workers: `python -m app.workers`. It replaces itself with dramatiq, which is then process 1."""
 
+from app import stopping
+
+if __name__ == "__main__":
+    stopping.hold_back()  # dramatiq lets them through when it is ready to hand them on
+
 import os
 import sys
 from typing import NoReturn

@@ -1,5 +1,6 @@
-"""The API at its end: callers that are connected are heard, new ones are refused."""
+"""The programs at their end: callers that are connected are heard, new ones are refused, and no signal is lost."""
 
+import signal
 import socket
 import time
 from pathlib import Path
@@ -19,15 +20,55 @@ def _alive(port: int) -> bool:
         return False
 
 
-def test_standing_connection_is_heard_after_sigterm(tmp_path: Path) -> None:
-    """A caller that connected before SIGTERM and sends its request after it gets its answer; later ones are refused."""
-    port, nobody = free_port(), f"127.0.0.1:{free_port()}"
-    settings = {
-        "PORT": str(port),
+def _settings(folder: Path) -> dict[str, str]:
+    """Point the programs at nobody."""
+    nobody = f"127.0.0.1:{free_port()}"
+    return {
+        "PORT": str(free_port()),
         "DATABASE_URL": f"postgresql+psycopg://app@{nobody}/app",
         "RABBITMQ_URL": f"amqp://{nobody}/%2F",
         "REDIS_URL": f"redis://{nobody}/0",
+        "HEARTBEAT_DIR": str(folder / "heartbeats"),
+        "DRAMATIQ_PROCESSES": "1",
+        "DRAMATIQ_THREADS": "1",
     }
+
+
+def _has_sigterm(program: Program, field: str) -> bool:
+    """Whether a process catches (SigCgt) or holds back (SigBlk) SIGTERM, as the kernel has it."""
+    status = Path(f"/proc/{program.process.pid}/status").read_text().splitlines()
+    mask = next(int(line.split()[1], 16) for line in status if line.startswith(f"{field}:"))
+    return bool(mask >> (signal.SIGTERM - 1) & 1)
+
+
+def _until_it_has(program: Program, field: str) -> None:
+    deadline = time.monotonic() + 10
+    while not _has_sigterm(program, field):
+        assert time.monotonic() < deadline, f"no SIGTERM in {field}"
+
+
+def test_sigterm_before_the_api_is_ready_is_obeyed(tmp_path: Path) -> None:
+    """By a handler of its own, which ends it at once: process 1 has no default action."""
+    with Program("app", _settings(tmp_path), tmp_path / "api.log") as api:
+        _until_it_has(api, "SigCgt")
+        began = time.monotonic()
+        assert api.stop() == 128 + signal.SIGTERM
+        assert time.monotonic() - began < 2
+
+
+def test_sigterm_before_the_workers_are_ready_is_obeyed_when_they_are(tmp_path: Path) -> None:
+    """It waits through the change of program, until dramatiq can hand it on."""
+    with Program("app.workers", _settings(tmp_path), tmp_path / "workers.log") as workers:
+        _until_it_has(workers, "SigBlk")
+        assert b"app.workers\0" in Path(f"/proc/{workers.process.pid}/cmdline").read_bytes()
+        assert workers.stop() == 0
+    assert "Sending signal 'SIGTERM'" in (tmp_path / "workers.log").read_text()
+
+
+def test_standing_connection_is_heard_after_sigterm(tmp_path: Path) -> None:
+    """A caller that connected before SIGTERM and sends its request after it gets its answer; later ones are refused."""
+    settings = _settings(tmp_path)
+    port = int(settings["PORT"])
     with Program("app", settings, tmp_path / "api.log") as api:
         eventually(lambda: _alive(port), "the API answers")
         with socket.create_connection(("127.0.0.1", port), timeout=5) as caller:
