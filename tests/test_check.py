@@ -216,7 +216,9 @@ def test_standard_input_is_a_file_with_a_name(here: Path) -> None:
     rule = FileRule("a/Dockerfile", Profile.DEVELOPMENT)
     settings = Settings(standard=Standard(BAD.encode(), str(here / "a" / "Dockerfile")))
     (file,) = run(
-        "-", config=Config(path=here / ".dockproof.toml", hadolint=False, files=(rule,)), settings=settings
+        "-",
+        config=Config(path=str(here / ".dockproof.toml"), hadolint=False, files=(rule,)),
+        settings=settings,
     ).files
     assert (file.path, file.profile) == (str(here / "a" / "Dockerfile"), Profile.DEVELOPMENT)
     assert ids(file) == ["no-foo:2"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import os
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockproof import gate, waiver
@@ -80,7 +79,7 @@ def run(
     return CheckReport(checker.with_unused(reports, probed, paths), said.failed if said else ())
 
 
-def check_file(path: Path, policies: Mapping[str, Policy], config: Config) -> FileReport:
+def check_file(path: str | os.PathLike[str], policies: Mapping[str, Policy], config: Config) -> FileReport:
     """Check one file, hadolint included where the configuration wants it; a failure of hadolint is the file's."""
     report = run([str(path)], policies, config)
     (file,) = report.files
@@ -115,7 +114,7 @@ class _Looked(NamedTuple):
     """
 
     path: str
-    file: Path | None
+    file: str | None
     profile: Profile
     rules: tuple[FileRule, ...] = ()
     probed: Probed | None = None
@@ -156,21 +155,23 @@ class _Checker:
                 said = hadolint.Found(
                     {}, {}, (NotLooked("hadolint", f"it crashed: {error!r}", gate.where(error)),)
                 )
-        named = {path: Path(name) for name, path in paths.items()}
+        named = {path: name for name, path in paths.items()}
         return hadolint.Found(
             {named[path]: some for path, some in said.findings.items()},
             {named[path]: one for path, one in said.refused.items()},
             said.failed,
         )
 
-    def _on_disk(self, found: Found, stack: ExitStack) -> Path:
+    def _on_disk(self, found: Found, stack: ExitStack) -> str:
         """Return where hadolint finds the file; standard input is written down for it."""
         if found.path != STDIN:
-            return Path(found.path)
+            return found.path
         import tempfile  # noqa: PLC0415 - only standard input pays for it
 
-        path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dockproof-")), "Dockerfile")
-        path.write_bytes(self.settings.standard.content)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dockproof-"))
+        path = os.path.join(folder, "Dockerfile")  # noqa: PTH118 - text, as other paths here
+        with open(path, "wb") as file:  # noqa: PTH123 - as above
+            file.write(self.settings.standard.content)
         return path
 
     def probe(self, found: Found) -> _Looked:
@@ -178,7 +179,7 @@ class _Checker:
         name = self.settings.standard.name if found.path == STDIN else found.path
         rules = self.config.rules_for(name)
         profile = next((rule.profile for rule in rules if rule.profile), self.config.profile)
-        looked = _Looked(found.path, None if found.path == STDIN else Path(found.path), profile, rules)
+        looked = _Looked(found.path, None if found.path == STDIN else found.path, profile, rules)
         try:
             content = self._content(found)
         except OSError as error:
@@ -221,9 +222,9 @@ class _Checker:
         name = self.settings.standard.name if looked.file is None else looked.path
         if looked.probed is None:
             return FileReport(name, looked.profile, looked.error, Answers())
-        theirs = said.findings.get(Path(looked.path)) if said else None
+        theirs = said.findings.get(looked.path) if said else None
         answers = gate.settle(looked.probed, self.policies, self.config, theirs)
-        refusal = said.refused.get(Path(looked.path)) if said else None
+        refusal = said.refused.get(looked.path) if said else None
         if refusal:
             answers = answers._replace(not_looked=(*answers.not_looked, refusal))
         excerpt = self._completed(looked, answers.findings)
@@ -275,7 +276,7 @@ class _Checker:
         return tuple(done)
 
 
-def _is_within(folder: Path, path: str) -> bool:
+def _is_within(folder: str, path: str) -> bool:
     """Whether a folder is the path, or lies below it."""
     inner, outer = os.path.abspath(folder), os.path.abspath(path)  # noqa: PTH100 - links stay as the user wrote them
     return os.path.commonpath([inner, outer]) == outer
@@ -310,7 +311,8 @@ def _context(looked: _Looked) -> BuildContext | None:
         return None
     from dockproof.facts.context import BuildContext  # noqa: PLC0415 - standard input has none
 
-    folder = next((rule.context for rule in looked.rules if rule.context), looked.file.parent)
+    beside = os.path.dirname(looked.file) or os.curdir  # noqa: PTH120 - fast start
+    folder = next((rule.context for rule in looked.rules if rule.context), beside)
     return BuildContext.open(folder, looked.file)
 
 

@@ -251,16 +251,16 @@ def _check(arguments: list[str]) -> int:
     return report.exit(config.fail_level)
 
 
-def _start_of(paths: Sequence[str], stdin_filename: str | None) -> Path:
+def _start_of(paths: Sequence[str], stdin_filename: str | None) -> str:
     """Return the folder from which the configuration is searched: the deepest one that holds all paths."""
-    from pathlib import Path  # noqa: PLC0415 - see the module's docstring
-
     named = [stdin_filename or "." if path == "-" else path for path in paths]
     common = os.path.commonpath([os.path.abspath(path) for path in named])  # noqa: PTH100 - links stay as written
-    return Path(common if os.path.isdir(common) else os.path.dirname(common))  # noqa: PTH112, PTH120 - as above
+    return common if os.path.isdir(common) else os.path.dirname(common)  # noqa: PTH112, PTH120 - fast start
 
 
-def configuration(options: argparse.Namespace, policies: Mapping[str, Policy], start: Path) -> Config:
+def configuration(
+    options: argparse.Namespace, policies: Mapping[str, Policy], start: str | os.PathLike[str]
+) -> Config:
     """Return the configuration that the options ask for, with the options that win over it.
 
     Args:
@@ -271,12 +271,10 @@ def configuration(options: argparse.Namespace, policies: Mapping[str, Policy], s
     Raises:
         UsageError: the configuration or an id is wrong.
     """
-    from pathlib import Path  # noqa: PLC0415 - see the module's docstring
-
-    from dockproof import config as files  # noqa: PLC0415 - as above
+    from dockproof import config as files  # noqa: PLC0415 - see the module's docstring
     from dockproof.finding import Severity  # noqa: PLC0415 - as above
 
-    path = None if options.no_config else Path(options.config) if options.config else files.find(start)
+    path = None if options.no_config else options.config or files.find(start)
     config = files.load(path, policies) if path else files.Config(installed=not options.no_config)
     known = with_own(policies, config)
     if options.profile:
@@ -318,7 +316,7 @@ def _baseline_path(options: argparse.Namespace, config: Config) -> Path | None:
 
     from dockproof.baseline import DEFAULT  # noqa: PLC0415 - as above
 
-    return Path(options.baseline) if options.baseline else config.baseline or config.folder / DEFAULT
+    return Path(options.baseline or config.baseline or os.path.join(config.folder, DEFAULT))  # noqa: PTH118 - text
 
 
 def _settings(options: argparse.Namespace, *, marked: bool) -> Settings:
@@ -414,13 +412,11 @@ def _with_configuration(parser: argparse.ArgumentParser, arguments: list[str]) -
 
 def _known(options: argparse.Namespace) -> Mapping[str, Policy]:
     """Return the built-in policies and those of the configuration from here upward."""
-    from pathlib import Path  # noqa: PLC0415 - see the module's docstring
-
-    from dockproof import catalog  # noqa: PLC0415 - as above
+    from dockproof import catalog  # noqa: PLC0415 - see the module's docstring
     from dockproof import config as files  # noqa: PLC0415 - as above
 
     policies = catalog.load()
     if options.no_config:
         return policies
-    path = Path(options.config) if options.config else files.find(Path.cwd())
+    path = options.config or files.find(os.curdir)
     return with_own(policies, files.load(path, policies) if path else files.Config())

@@ -12,7 +12,6 @@ import os
 from collections.abc import Mapping
 from enum import Enum
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dockproof.errors import UsageError
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
 
     from dockproof.policy import Policy
 
-FILES = (".dockproof.toml", "pyproject.toml")
+PYPROJECT = "pyproject.toml"
+FILES = (".dockproof.toml", PYPROJECT)
 PEERS = ("hadolint", "checkov", "buildkit", "trivy")
 NAMES_OF_TOOLS = frozenset({"hadolint", "waiver"})
 EXPERIMENTS = ("freeze", "dependency", "stop", "hardened", "arbitrary-uid")
@@ -51,7 +51,7 @@ class FileRule(NamedTuple):
     pattern: str
     profile: Profile | None = None
     targets: tuple[str, ...] = ()
-    context: Path | None = None
+    context: str | None = None
     waivers: tuple[Exemption, ...] = ()
 
     @property
@@ -102,25 +102,25 @@ class Config(NamedTuple):
         files: what holds for some Dockerfiles alone; the first rule that says something wins.
     """
 
-    path: Path | None = None
+    path: str | None = None
     profile: Profile = Profile.PRODUCTION
     fail_level: Severity = Severity.ERROR
     select: frozenset[str] = frozenset()
     ignore: frozenset[str] = frozenset()
-    baseline: Path | None = None
+    baseline: str | None = None
     hadolint: bool = True
-    policies: Path | None = None
+    policies: str | None = None
     installed: bool = True
     honour: frozenset[str] = frozenset()
     options: Mapping[str, Mapping[str, Any]] = {}
     files: tuple[FileRule, ...] = ()
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> str:
         """The folder that patterns and paths of the configuration are relative to."""
-        return self.path.parent if self.path else Path()
+        return os.path.dirname(self.path) or os.curdir if self.path else os.curdir  # noqa: PTH120 - fast start
 
-    def rules_for(self, path: Path | str) -> tuple[FileRule, ...]:
+    def rules_for(self, path: str | os.PathLike[str]) -> tuple[FileRule, ...]:
         """Return the rules that name a file, in the configuration's order."""
         if not self.files:
             return ()
@@ -152,24 +152,25 @@ class ServiceRule(NamedTuple):
     options: Mapping[str, Mapping[str, Any]] = {}
 
 
-def find(start: Path) -> Path | None:
+def find(start: str | os.PathLike[str]) -> str | None:
     """Return the nearest configuration at or above a folder, up to the root of its git repository.
 
     Raises:
         UsageError: a pyproject.toml on the way cannot be read.
     """
-    start = Path(os.path.abspath(start))  # noqa: PTH100 - symbolic links stay as the user wrote them
-    for folder in (start, *start.parents):
+    folder = os.path.abspath(start)  # noqa: PTH100 - symbolic links stay as the user wrote them
+    while True:
         for name in FILES:
-            path = folder / name
-            if path.is_file() and (name != "pyproject.toml" or _section(path)):
+            path = os.path.join(folder, name)  # noqa: PTH118 - pathlib costs the start 3 ms
+            if os.path.isfile(path) and (name != PYPROJECT or _section(path)):  # noqa: PTH113 - as above
                 return path
-        if (folder / ".git").exists():
+        above = os.path.dirname(folder)  # noqa: PTH120 - as above
+        if above == folder or os.path.exists(os.path.join(folder, ".git")):  # noqa: PTH110, PTH118 - as above
             return None
-    return None
+        folder = above
 
 
-def _section(path: Path) -> bool:
+def _section(path: str) -> bool:
     """Whether a pyproject.toml has our table; the text is looked at first, as parsing costs the start 15 ms."""
     return b"dockproof" in _bytes(path) and "dockproof" in _tools(_tables(path))
 
@@ -180,14 +181,15 @@ def _tools(tables: Mapping[str, Any]) -> Mapping[str, Any]:
     return tools if isinstance(tools, dict) else {}
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: str) -> bytes:
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:  # noqa: PTH123 - fast start
+            return file.read()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _tables(path: Path) -> dict[str, Any]:
+def _tables(path: str) -> dict[str, Any]:
     try:
         return _parsed(_bytes(path).decode())
     except ValueError as error:  # bad TOML and bad UTF-8 are both one
@@ -204,7 +206,7 @@ def _parsed(text: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-def load(path: Path, known: Mapping[str, Policy]) -> Config:
+def load(path: str | os.PathLike[str], known: Mapping[str, Policy]) -> Config:
     """Read a configuration.
 
     Args:
@@ -214,8 +216,9 @@ def load(path: Path, known: Mapping[str, Policy]) -> Config:
     Raises:
         UsageError: it cannot be read, or says something that is not known.
     """
+    path = os.fspath(path)
     whole = _tables(path)
-    prefix = "tool.dockproof" if path.name == "pyproject.toml" else ""
+    prefix = "tool.dockproof" if os.path.basename(path) == PYPROJECT else ""  # noqa: PTH119 - fast start
     table = _tools(whole).get("dockproof", {}) if prefix else whole
     with _Table(table, str(path), prefix) as t:
         folder, installed = _below(path, t.path_text("policies")), t.flag("installed", default=True)
@@ -236,7 +239,7 @@ def load(path: Path, known: Mapping[str, Policy]) -> Config:
         )
 
 
-def _with_own(known: Mapping[str, Policy], folder: Path | None, *, installed: bool) -> Mapping[str, Policy]:
+def _with_own(known: Mapping[str, Policy], folder: str | None, *, installed: bool) -> Mapping[str, Policy]:
     from dockproof import own  # noqa: PLC0415 - it needs the catalogue, which this module does not
 
     return own.known(known, folder, installed=installed)
@@ -248,18 +251,18 @@ def with_profile(config: Config, name: str) -> Config:
     return config._replace(profile=Profile(name), files=rules)
 
 
-def _below(path: Path, text: str) -> Path | None:
-    return path.parent / text if text else None
+def _below(path: str, text: str) -> str | None:
+    return os.path.join(os.path.dirname(path), text) if text else None  # noqa: PTH118, PTH120 - fast start
 
 
-def _file_rule(table: _Table, path: Path, known: Mapping[str, Policy]) -> FileRule:
+def _file_rule(table: _Table, path: str, known: Mapping[str, Policy]) -> FileRule:
     with table as t:
         return FileRule(
             pattern=t.name,
             profile=t.choice("profile", Profile),
             targets=t.texts("targets"),
             context=_below(path, t.path_text("context")),
-            waivers=_waivers(t, known, str(path)),
+            waivers=_waivers(t, known, path),
         )
 
 

@@ -38,7 +38,7 @@ def with_own(policies: Mapping[str, Policy], config: Config) -> Mapping[str, Pol
     return known(policies, config.policies, installed=config.installed)
 
 
-def known(policies: Mapping[str, Policy], folder: Path | None, *, installed: bool) -> Mapping[str, Policy]:
+def known(policies: Mapping[str, Policy], folder: str | None, *, installed: bool) -> Mapping[str, Policy]:
     """Return the policies together with others of the same form.
 
     Args:
@@ -64,13 +64,15 @@ def known(policies: Mapping[str, Policy], folder: Path | None, *, installed: boo
 
 
 @cache
-def load(folder: Path) -> Mapping[str, Policy]:
+def load(folder: str) -> Mapping[str, Policy]:
     """Return the policies of a folder by id, in the order of their files.
 
     Raises:
         UsageError: the folder is missing or empty, a file holds no well-formed policy, or an id is a built-in one.
     """
-    files = sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+    from pathlib import Path  # noqa: PLC0415 - most projects have no policies of their own
+
+    files = sorted(path for path in Path(folder).glob("*.py") if not path.name.startswith("_"))
     if not files:
         raise UsageError(f"{folder}: the folder of own policies holds none (a file NAME.py is one)")
     found = {path: _policy(str(path), lambda path=path: _module(path)) for path in files}  # type: ignore[misc]

@@ -383,7 +383,8 @@ def _chars(data: bytes, offset: int) -> int:
 def _hits(data: bytes, *, used: bool, tokens_only: bool) -> Iterator[Hit]:
     # Tokens are long runs, and these are a tenth of a text: only where they hold one is the whole text searched.
     runs = b"\n".join(_RUN.findall(data))
-    rules = [rule for rule in _TOKENS if rule.may_match(runs) and rule.pattern.search(runs)]
+    tokens = _TOKENS if runs else ()
+    rules = [rule for rule in tokens if rule.may_match(runs) and rule.pattern.search(runs)]
     rules += [
         rule
         for rule in _STRUCTURES

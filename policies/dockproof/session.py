@@ -245,7 +245,7 @@ class Session:
             path = self.dockerfile(service)
             found = hadolint.run([path]) if self.config.hadolint else hadolint.Found({}, {})
             config, waivers = self._config(service), self.rules[service].waivers
-            answers = gate.check_source(target, self.policies, config, waivers, found.findings.get(path))
+            answers = gate.check_source(target, self.policies, config, waivers, found.findings.get(str(path)))
             return answers._replace(not_looked=(*answers.not_looked, *found.not_looked))
 
     def _image(self, service: str) -> Answers:

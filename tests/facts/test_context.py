@@ -106,7 +106,7 @@ def test_prefers_the_dockerfile_own_ignore_file(tmp_path: Path) -> None:
     (tmp_path / "docker/Dockerfile.dockerignore").write_text("b")
     found = BuildContext.open(tmp_path, tmp_path / "docker/Dockerfile")
     assert (found.ignores("a"), found.ignores("b")) == (False, True)
-    assert found.ignore_path == tmp_path / "docker/Dockerfile.dockerignore"
+    assert found.ignore_path == str(tmp_path / "docker/Dockerfile.dockerignore")
 
 
 def test_has_no_ignore_file(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def _sources(instruction: Instruction, stage: Stage) -> list[str]:
 
 
 def _file(context: BuildContext) -> str:
-    return context.ignore_path.name if context.ignore_path else "the ignore file"
+    return posixpath.basename(context.ignore_path) if context.ignore_path else "the ignore file"
 
 
 def _is_ignored(source: str, context: BuildContext) -> bool:

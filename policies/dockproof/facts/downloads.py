@@ -14,8 +14,8 @@ Example:
 from __future__ import annotations
 
 import re
+from _weakref import ref  # as in shell.py
 from typing import TYPE_CHECKING
-from weakref import ref
 
 from dockproof.facts import shell_wrappers
 from dockproof.facts.download_tools import TOOLS, Fetch, base_name

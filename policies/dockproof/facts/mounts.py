@@ -10,7 +10,6 @@ Example:
 
 from __future__ import annotations
 
-import csv
 import posixpath
 from typing import TYPE_CHECKING
 
@@ -100,14 +99,20 @@ def _mount(flag: Flag) -> Mount:
 
 def _options(value: str) -> dict[str, str]:
     """Split at commas as CSV does; keys in lower case, by their long names. Bad quotes end the reading."""
-    try:
-        fields = next(csv.reader([value]), [])
-    except csv.Error:
-        fields = value.split(",")
+    fields = _fields(value) if '"' in value else value.split(",")
     pairs = (field.partition("=") for field in fields)
     return {
         _NAMES.get(key.strip().lower(), key.strip().lower()): text for key, _, text in pairs if key.strip()
     }
+
+
+def _fields(value: str) -> list[str]:
+    import csv  # noqa: PLC0415 - hardly any mount has quotes
+
+    try:
+        return next(csv.reader([value]), [])
+    except csv.Error:
+        return value.split(",")
 
 
 def _is_set(options: Mapping[str, str], name: str) -> bool:

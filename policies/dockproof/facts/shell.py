@@ -13,11 +13,11 @@ Example:
 from __future__ import annotations
 
 import re
+from _weakref import ref  # `weakref` has the same, and costs the start 0.5 ms
 from bisect import bisect_right
 from functools import lru_cache
 from itertools import dropwhile
 from typing import TYPE_CHECKING
-from weakref import ref
 
 from dockproof.facts import shell_wrappers
 from dockproof.facts.heredoc import read_word
