@@ -129,17 +129,20 @@ def _entries(report: CheckReport) -> Iterator[dict[str, Any]]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all.
+    """Write a file that appears whole or not at all; one that is there keeps its rights, a link stays a link.
 
     Raises:
         UsageError: it cannot be written.
     """
+    path = path.resolve() if path.is_symlink() else path
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if path.exists() and not path.is_file():
             path.write_text(text, encoding="utf-8")  # a pipe or a device, as /dev/stdout
             return
         draft.write_text(text, encoding="utf-8")
+        if path.exists():
+            draft.chmod(path.stat().st_mode)
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)

@@ -53,6 +53,7 @@ COMMANDS = {
     "prove": _Command("run every mutant and print the kill matrix", "dockproof.proof.command"),
     "policies": _Command("list the policies"),
     "explain": _Command("show a policy's page"),
+    "init": _Command("write a first configuration, the pre-commit hook and the CI step", "dockproof.init"),
     "compliance": _Command(
         "CIS, NIST and OWASP: what is checked, waived or not applicable", "dockproof.compliance"
     ),

@@ -234,31 +234,15 @@ def waivers_of_compose(folder: Path, policies: Mapping[str, Policy]) -> dict[str
     Raises:
         UsageError: the file is no compose file, or its `x-dockproof` is wrong.
     """
-    from dockproof.collect.compose import EXTENSION, NAMES  # noqa: PLC0415 - only this command reads it so
-    from dockproof.config import x_dockproof  # noqa: PLC0415 - as above
+    from dockproof.collect import compose  # noqa: PLC0415 - it brings threads and processes
+    from dockproof.config import x_dockproof  # noqa: PLC0415 - other commands do not need it
 
-    path = next((folder / name for name in NAMES if (folder / name).is_file()), None)
     found = {}
-    for name, service in _services(path).items() if path else ():
-        mapping = service.get(EXTENSION) if isinstance(service, dict) else None
+    for name, service in compose.plain(folder).items():
+        mapping = service.get(compose.EXTENSION) if isinstance(service, dict) else None
         if mapping is not None:
-            found[str(name)] = x_dockproof(mapping, f"{path}: {name}", policies).waivers
+            found[name] = x_dockproof(mapping, f"{folder / 'compose.yaml'}: {name}", policies).waivers
     return found
-
-
-def _services(path: Path) -> Mapping[Any, Any]:
-    import yaml  # noqa: PLC0415 - 35 ms
-
-    class Loader(yaml.SafeLoader):
-        """Reads compose's own tags (`!reset`, `!override`) as nothing: no waiver stands under one."""
-
-    Loader.add_multi_constructor("!", lambda *_: None)
-    try:
-        document = yaml.load(path.read_bytes(), Loader=Loader)  # noqa: S506 - it is a safe one
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise UsageError(f"{path} cannot be read as a compose file: {error}") from None
-    services = document.get("services") if isinstance(document, dict) else None
-    return services if isinstance(services, dict) else {}
 
 
 # ------------------------------------------------------------------------------------------------------- evidence

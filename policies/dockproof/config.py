@@ -206,18 +206,19 @@ def _parsed(text: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-def load(path: str | os.PathLike[str], known: Mapping[str, Policy]) -> Config:
+def load(path: str | os.PathLike[str], known: Mapping[str, Policy], text: str | None = None) -> Config:
     """Read a configuration.
 
     Args:
         path: pyproject.toml, or any other file as .dockproof.toml.
         known: the policies by id; their options are what a policy's table may hold.
+        text: what the file is to hold; None = what it holds.
 
     Raises:
         UsageError: it cannot be read, or says something that is not known.
     """
     path = os.fspath(path)
-    whole = _tables(path)
+    whole = _tables(path) if text is None else _parsed(text)
     prefix = "tool.dockproof" if os.path.basename(path) == PYPROJECT else ""  # noqa: PTH119 - fast start
     table = _tools(whole).get("dockproof", {}) if prefix else whole
     with _Table(table, str(path), prefix) as t:

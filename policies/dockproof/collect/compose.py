@@ -139,6 +139,29 @@ def find(folder: Path) -> Path:
     raise UsageError(f"{folder} has no compose file ({', '.join(NAMES)}); name one, or use `dockproof check`")
 
 
+def plain(folder: Path) -> dict[str, Any]:
+    """Return the services of a folder's compose file as they are written, by name; none where there is no file.
+
+    Nothing is resolved and nothing is run: for what can be told without Docker.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    import yaml  # noqa: PLC0415 - 35 ms that `check` on a file need not pay
+
+    class Loader(yaml.SafeLoader):
+        """Reads compose's own tags (`!reset`, `!override`) as nothing."""
+
+    Loader.add_multi_constructor("!", lambda *_: None)
+    path = next((folder / name for name in NAMES if (folder / name).is_file()), None)
+    try:
+        document = yaml.load(path.read_bytes(), Loader=Loader) if path else {}  # noqa: S506 - it is a safe one
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"{path} cannot be read as a compose file: {error}") from None
+    services = document.get("services") if isinstance(document, dict) else None
+    return {str(name): raw for name, raw in services.items()} if isinstance(services, dict) else {}
+
+
 def load(path: Path, engine: Engine | None = None, *, timeout: float = TIMEOUT) -> Manifest:  # noqa: ARG001
     """Read a compose file with all of its profiles.
 
