@@ -233,17 +233,8 @@ def test_hooks_that_we_ship_are_valid_and_name_the_same_files() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "Dockerfile",
-        "Dockerfile.dev",
-        "a.Dockerfile",
-        "b.dockerfile",
-        "Containerfile",
-        "Containerfile.x",
-        "Dockerfile.dockerignore",
-        "Dockerfiles",
-        "myDockerfile",
-        "Dockerfile-x",
-        "x.dockerfile.bak",
+        *("Dockerfile", "Dockerfile.dev", "a.Dockerfile", "b.dockerfile", "Containerfile", "Containerfile.x"),
+        *("Dockerfile.dockerignore", "Dockerfiles", "myDockerfile", "Dockerfile-x", "x.dockerfile.bak"),
     ],
 )
 def test_hook_gets_the_files_that_a_search_finds(name: str) -> None:

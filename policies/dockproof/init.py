@@ -124,8 +124,9 @@ def configuration(root: Path, *, record: bool) -> Part:
         root: the repository's root.
         record: whether a baseline is wanted.
     """
-    there = config.find(root)
-    if there is not None:
+    found = config.find(root)
+    if found is not None:
+        there = Path(found)
         return _with_baseline(there) if record else Part(there, "", "kept", "it configures dockproof already")
     pyproject = root / "pyproject.toml"
     if pyproject.is_file():
@@ -379,7 +380,7 @@ def main(arguments: list[str]) -> int:
 
 def _recorded(seen: _Look, root: Path, parts: list[Part], *, write: bool) -> _Look:
     """Write the baseline where there is none yet, and return what is left to say of the repository."""
-    path = seen.config.baseline or root / baseline.DEFAULT
+    path = Path(seen.config.baseline) if seen.config.baseline else root / baseline.DEFAULT
     there = path.exists()
     if write and not there:
         baseline.write(seen.report, path)
