@@ -30,7 +30,7 @@ PYPROJECT = "pyproject.toml"
 FILES = (".dockproof.toml", PYPROJECT)
 PEERS = ("hadolint", "checkov", "buildkit", "trivy")
 NAMES_OF_TOOLS = frozenset({"hadolint", "waiver"})
-EXPERIMENTS = ("freeze", "dependency", "stop", "hardened", "arbitrary-uid")
+EXPERIMENTS = ("cost", "write", "freeze", "dependency", "death", "stop", "hardened", "arbitrary-uid")
 
 _EnumT = TypeVar("_EnumT", bound=Enum)
 _UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1000, "m": 1000**2, "mb": 1000**2, "g": 1000**3, "gb": 1000**3}
@@ -128,6 +128,49 @@ class Config(NamedTuple):
         return tuple(rule for rule in self.files if rule.matches(relative))
 
 
+class RequestRule(NamedTuple):
+    """An HTTP request that is in flight when the container is stopped: the last byte of its body comes after.
+
+    Attributes:
+        port: of the container.
+        path: with its query.
+        status: of the answer that must come all the same.
+    """
+
+    port: int
+    method: str = "POST"
+    path: str = "/"
+    body: str = ""
+    headers: Mapping[str, str] = {}
+    status: int = 200
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return f"{self.method} {self.path}"
+
+
+class ScriptRule(NamedTuple):
+    """A program that gives the container work, says `in hand`, and ends with 0 once it was done exactly once.
+
+    Attributes:
+        service: whose image, environment, networks and volumes it runs with.
+        command: what runs it, as `python -c`; the script's text is the last argument.
+        script: path of the script, relative to the compose file.
+    """
+
+    service: str
+    command: tuple[str, ...]
+    script: str
+
+
+class StopRule(NamedTuple):
+    """The work that a container has in hand when it is stopped."""
+
+    requests: tuple[RequestRule, ...] = ()
+    work: ScriptRule | None = None
+
+
 class ServiceRule(NamedTuple):
     """What `x-dockproof:` says of a compose service.
 
@@ -139,6 +182,8 @@ class ServiceRule(NamedTuple):
         experiments: runtime experiments that are switched off or on, by name.
         sidecar: image of the sidecar; "" = the default.
         readiness: services whose loss the health check promises to notice.
+        network: whether the program needs one; where not, its hardened run has none.
+        stop: the work that it has in hand when it is stopped.
         options: policy id to its own settings, over those of the configuration.
     """
 
@@ -149,6 +194,8 @@ class ServiceRule(NamedTuple):
     experiments: Mapping[str, bool] = {}
     sidecar: str = ""
     readiness: tuple[str, ...] = ()
+    network: bool = True
+    stop: StopRule = StopRule()
     options: Mapping[str, Mapping[str, Any]] = {}
 
 
@@ -289,6 +336,8 @@ def x_dockproof(
             experiments=_experiments(t),
             sidecar=t.text("sidecar"),
             readiness=t.texts("readiness"),
+            network=t.flag("network", default=True),
+            stop=_stop(t),
             options=_options(t, known),
         )
 
@@ -302,6 +351,37 @@ def _budgets(table: _Table) -> dict[str, int]:
 def _experiments(table: _Table) -> dict[str, bool]:
     with table.table("experiments") as t:
         return {name: t.flag(name, default=True) for name in EXPERIMENTS if t.has(name)}
+
+
+def _stop(table: _Table) -> StopRule:
+    with table.table("stop") as t:
+        requests = tuple(_request(one) for one in t.list_of_tables("requests"))
+        return StopRule(requests, _script(t.table("work")) if t.has("work") else None)
+
+
+def _request(table: _Table) -> RequestRule:
+    with table as t:
+        port = t.get("port", int, "a port")
+        if port is None:
+            raise t.error("port", "is missing: the container's port that the request goes to")
+        headers = t.get("headers", dict, "a table") or {}
+        return RequestRule(
+            port=port,
+            method=t.text("method") or "POST",
+            path=t.text("path") or "/",
+            body=t.text("body"),
+            headers={str(name): str(value) for name, value in headers.items()},
+            status=t.get("status", int, "a number") or 200,
+        )
+
+
+def _script(table: _Table) -> ScriptRule:
+    with table as t:
+        rule = ScriptRule(t.text("service"), t.texts("command"), t.text("script"))
+        for name, value in rule._asdict().items():
+            if not value:
+                raise t.error(name, "is missing")
+        return rule
 
 
 def _waivers(table: _Table, known: Collection[str], origin: str) -> tuple[Exemption, ...]:

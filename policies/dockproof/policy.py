@@ -185,7 +185,7 @@ class ImageMutant(NamedTuple):
 
 
 class RuntimeMutant(NamedTuple):
-    """The good image, run worse.
+    """The good image, run worse; or a worse image, really built and run.
 
     Attributes:
         name: kebab case, unique in its policy.
@@ -193,6 +193,8 @@ class RuntimeMutant(NamedTuple):
         service: the compose service that is run.
         clause: the clause that must turn red.
         also: other policies that rightly turn red too.
+        instructions: what is built on top of the good image first, as for `ImageMutant`; "" = nothing.
+        experiments: what is done to it; None = all that its policy asks for.
     """
 
     name: str
@@ -200,6 +202,8 @@ class RuntimeMutant(NamedTuple):
     service: str = "api"
     clause: str | None = None
     also: frozenset[str] = frozenset()
+    instructions: str = ""
+    experiments: frozenset[str] | None = None
 
 
 Mutant = SourceMutant | ImageMutant | RuntimeMutant

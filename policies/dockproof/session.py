@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dockproof.facts.image import ImageFacts
     from dockproof.facts.reproduction import Reproduction
     from dockproof.finding import Finding
-    from dockproof.policy import Policy, Profile, SourceTarget
+    from dockproof.policy import Policy, Profile, RuntimeMutant, SourceTarget
     from dockproof.verdict import Cell
 
 T = TypeVar("T")
@@ -407,34 +407,65 @@ class Session:
         if self._failed(service):
             raise NotLookedError(f"service {service} was not run: its image could not be built")
         project = self._once.get("project", self._start)
-        wanted = frozenset(e for policy in self.asks(service, Probe.RUNTIME) for e in policy.experiments)
+        asked = frozenset(e for policy in self.asks(service, Probe.RUNTIME) for e in policy.experiments)
 
         def look() -> ContainerFacts:
             with self._timed(f"run {service}"):
-                return project.facts(service, experiments=wanted, dependencies=self.rules[service].readiness)
+                facts = self._look(project, service, service, asked)
+            self._note(project, service)
+            return facts
 
         return self._once.get(f"container {service}", look)
 
-    def mutant_facts(
-        self, service: str, name: str, override: Mapping[str, Any], experiments: frozenset[str]
-    ) -> ContainerFacts:
+    def _look(self, project: Project, service: str, name: str, asked: frozenset[str]) -> ContainerFacts:
+        """Look at a service, or a container that runs it differently, as the manifest says of the service."""
+        rule = self.rules[service]
+        off = {each for each in asked if not rule.experiments.get(each, True)}
+        facts = project.facts(
+            name,
+            experiments=asked - off,
+            dependencies=rule.readiness,
+            stop=rule.stop,
+            network=rule.network,
+        )
+        switched = dict.fromkeys(off, "x-dockproof of the service switches it off")
+        return facts._replace(not_tried={**facts.not_tried, **switched})
+
+    def _note(self, project: Project, service: str) -> None:
+        """Say where the time of a service went."""
+        mine = f"{service}: "
+        own = {name: seconds for name, seconds in project.seconds.items() if name.startswith(mine)}
+        self.phases.extend(
+            Phase(name, seconds) for name, seconds in own.items() if not name.endswith(": all")
+        )
+
+    def mutant_facts(self, name: str, mutant: RuntimeMutant, experiments: frozenset[str]) -> ContainerFacts:
         """Run a service once more, differently, beside its dependencies, and return what was seen of it.
 
         Args:
-            service: the service.
             name: names the extra container.
-            override: what is merged over the compose service.
-            experiments: what is done to it.
+            mutant: how it is run, and what is built for it.
+            experiments: what is done to it, where the mutant does not say.
 
         Raises:
             NotLookedError: it did not start, died, or could not be looked at.
         """
         project = self._once.get("project", self._start)
-        extra = project.run(service, override, name=name)
+        override = mutant.override
+        if mutant.instructions:
+            override = {**override, "image": self._worse_image(name, mutant)}
+        extra = project.run(mutant.service, override, name=name)
         try:
-            return project.facts(extra, experiments=experiments)
+            asked = experiments if mutant.experiments is None else mutant.experiments
+            return self._look(project, mutant.service, extra, asked)
         finally:
             project.stop(extra)
+
+    def _worse_image(self, name: str, mutant: RuntimeMutant) -> str:
+        from dockproof.collect import build  # noqa: PLC0415 - see `open`
+
+        good = self.image_id(mutant.service)
+        return build.build_on(self.engine, good, mutant.instructions, name=name, stand_ins=self.stand_ins)
 
     def _start(self) -> Project:
         from dockproof.collect.run import Project  # noqa: PLC0415 - see `open`

@@ -5,7 +5,8 @@ What it holds
 Source: each word of EXPOSE is a port from 1 to 65535 or a range, with tcp, udp or sctp in lower case, and no host part
 (`8080:80` is no mapping). A port whose value cannot be known is a finding that names the variable. Image: the config's
 ports are valid. Runtime: each socket that others can reach listens on an exposed port, and each exposed port has one;
-sockets on loopback concern nobody else.
+sockets on loopback concern nobody else, nor do UDP sockets on a port that the kernel chose for a client (32768 to
+60999).
 
 Why it matters
 --------------
@@ -32,11 +33,14 @@ from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dockproof.facts.container import Socket
     from dockproof.facts.ports import Port
     from dockproof.facts.stages import Setting, Stage
     from dockproof.finding import Finding
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
+_LISTEN_UDP = "import socket; s=socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(('::', 9999)); "
+_EPHEMERAL = range(32_768, 61_000)
 _LISTEN = "import socket,time; s=socket.create_server(('0.0.0.0', 9999)); "
 
 
@@ -90,11 +94,13 @@ class DeclaredPorts(Policy):
         """Compare what listens with what the image exposes."""
         exposed = set(target.image.config.ports)
         listening = {
-            (f"{s.port}/{s.protocol.rstrip('6')}"): s for s in target.container.listening if not s.is_loopback
+            (f"{s.port}/{s.protocol.rstrip('6')}"): s
+            for s in target.container.listening
+            if not s.is_loopback and not _is_client(s)
         }
         for port in sorted(listening.keys() - exposed):
             socket = listening[port]
-            message = f"port {port} on {socket.address} is open but not exposed"
+            message = f"port {port} on {socket.address} is open but not exposed{_owner(target, socket)}"
             place = Place(field="sockets", pid=socket.pids[0] if socket.pids else 0)
             yield self.in_container(message, place, clause="undeclared")
         for port in sorted(exposed - listening.keys()):
@@ -117,5 +123,31 @@ class DeclaredPorts(Policy):
             },
             clause="undeclared",
         ),
+        RuntimeMutant(
+            "open-on-udp",
+            {
+                "command": [
+                    "python",
+                    "-c",
+                    f"{_LISTEN_UDP}import runpy; runpy.run_module('app', run_name='__main__')",
+                ]
+            },
+            clause="undeclared",
+        ),
         RuntimeMutant("moved-port", {"environment": {"PORT": "8001"}}, clause="silent"),
+    )
+
+
+def _is_client(socket: Socket) -> bool:
+    """Whether it is a UDP socket that asks and waits for answers: the kernel chose its port."""
+    return socket.protocol.startswith("udp") and socket.port in _EPHEMERAL
+
+
+def _owner(target: RuntimeTarget, socket: Socket) -> str:
+    """Name the process that holds a socket."""
+    holder = next((p for p in target.container.processes if p.pid in socket.pids), None)
+    return (
+        f", by pid {holder.pid} (`{' '.join(holder.argv) or holder.comm}`, uid {holder.uid})"
+        if holder
+        else ""
     )

@@ -5,7 +5,8 @@ What it holds
 CMD, ENTRYPOINT and HEALTHCHECK CMD are in exec form, a valid JSON array of strings. A shell form below a SHELL
 instruction of the same stage is deliberate and passes; an exec form that names a shell with `-c` is a shell form in
 disguise where the shell stays (clause `shell-in-disguise`): `sh -c 'exec program'` passes. Image: neither command of
-the config goes through a shell. Runtime: PID 1 is the program, not a shell that waits for it.
+the config goes through a shell. Runtime: PID 1, or under an init its first child, is the program, not a shell that
+waits for it, by its arguments and by the file that it runs.
 
 Why it matters
 --------------
@@ -35,6 +36,7 @@ from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dockproof.facts.container import Process
     from dockproof.facts.dockerfile import Instruction
     from dockproof.facts.stages import Stage
     from dockproof.finding import Finding
@@ -102,9 +104,9 @@ class ExecForm(Policy):
     def runtime(self, target: RuntimeTarget) -> Iterator[Finding]:
         """PID 1 is the program."""
         for process in target.container.processes:
-            if process.pid == 1 and _is_shell(process.argv):
-                message = f"PID 1 is a shell: `{' '.join(process.argv)}`"
-                yield self.in_container(message, Place(pid=1), clause="shell-form")
+            if process is target.container.main and _runs_a_shell(process):
+                message = f"PID {process.pid} is a shell: `{' '.join(process.argv)}`"
+                yield self.in_container(message, Place(pid=process.pid), clause="shell-form")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant("shell-form", _CMD, "CMD python -m app", clause="shell-form"),
@@ -129,6 +131,11 @@ class ExecForm(Policy):
         RuntimeMutant(
             "shell-as-pid-1", {"command": ["sh", "-c", "python -m app; exit 0"]}, clause="shell-form"
         ),
+        RuntimeMutant(
+            "shell-under-init",
+            {"init": True, "command": ["sh", "-c", "python -m app; exit 0"]},
+            clause="shell-form",
+        ),
     )
 
 
@@ -139,6 +146,11 @@ def _command(instruction: Instruction) -> tuple[str, str, tuple[str, ...] | None
     if instruction.keyword == "HEALTHCHECK" and instruction.value[:4].upper() == "CMD ":
         return "HEALTHCHECK", instruction.value[4:], instruction.json
     return None
+
+
+def _runs_a_shell(process: Process) -> bool:
+    """Whether a process is a shell by its arguments or by the file that it runs: either may be dressed up."""
+    return _is_shell(process.argv) or process.exe.rpartition("/")[2] in SHELLS - {"busybox"}
 
 
 def _is_shell(argv: Sequence[str]) -> bool:

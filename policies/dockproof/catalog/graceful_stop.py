@@ -6,7 +6,20 @@ Source and image: the command in exec form is no shell that stays in front of th
 without `exec`, clause `shell`; the shell form itself is the business of exec-form) and no package manager that starts
 it (`npm`, `yarn`, `pnpm`, clause `wrapper`); the stop signal is not SIGKILL (`signal`); uvicorn and hypercorn, started
 directly, have a limit for open connections (`grace`: `--timeout-graceful-shutdown`, `--graceful-timeout`), which are
-waited for without end otherwise. Words that are not known say nothing.
+waited for without end otherwise. Words that are not known say nothing. Runtime: the container is stopped as the engine
+does it. It ends before its grace time (`in-time`), with 0, with 143, or with 128 and the number of its own stop signal
+(`exit-code`), and what it had in hand is answered, or finished exactly once by itself or by another (`work`). What that
+is stands under `x-dockproof`, both parts optional:
+
+    stop:
+      requests:
+        - {port: 8000, method: POST, path: /articles, body: '{"title": "one"}', status: 201,
+           headers: {content-type: application/json}}
+      work: {service: worker, command: [python, -c], script: dockerfiles/backend/work_in_hand.py}
+
+A request's last byte is sent after the stop signal. A script runs in a container of that `service`, as the last
+argument of `command`, knows the addresses of the container that is stopped from `DOCKPROOF_TARGET`, prints the line
+`in hand` once that container works for it, and ends with 0 when all of its work was done exactly once.
 
 Why it matters
 --------------
@@ -27,23 +40,44 @@ References
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog.exec_form import hands_over
-from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.finding import Place, Probe, Severity
+from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dockproof.finding import Finding
-    from dockproof.policy import ImageTarget, Mutant, SourceTarget
+    from dockproof.finding import Finding, NotApplicable
+    from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _WRAPPERS = frozenset({"npm", "yarn", "pnpm"})
 _LIMITS = {"uvicorn": "--timeout-graceful-shutdown", "hypercorn": "--graceful-timeout"}
 _KILL = frozenset({"SIGKILL", "KILL", "9"})
 _RUN = 'CMD ["python", "-m", "app"]'
+_KILLED = 128 + 9
+_SERVE = "import os, runpy, sys; sys.exit = lambda *_: None; runpy.run_module('app', run_name='__main__')"
+_TWICE = """\
+COPY <<module /app/app/twice.py
+from uuid import UUID
+from sqlalchemy import func, update
+from app.models import Article
+from app.workers import tasks
+
+broker, once = tasks.broker, tasks.process_article.fn
+
+def twice(article_id):
+    once(article_id)
+    with tasks.sessions.begin() as session:
+        session.execute(update(Article).where(Article.id == UUID(article_id)).values(processed_at=func.now()))
+
+tasks.process_article.fn = twice
+module
+"""
+_UVICORN = ("python", "-m", "uvicorn", "app.main:app", "--host", "0.0.0.0", "--port", "8000")  # noqa: S104 - of the container
 
 
 class GracefulStop(Policy):
@@ -58,7 +92,11 @@ class GracefulStop(Policy):
         Clause("wrapper", "no package manager stands in front of it"),
         Clause("signal", "the stop signal can be answered"),
         Clause("grace", "the server has a limit for open connections"),
+        Clause("in-time", "it ends before it is killed"),
+        Clause("exit-code", "it ends with 0, or with what its stop signal gives"),
+        Clause("work", "what it has in hand is answered, or done exactly once"),
     )
+    experiments = frozenset({"stop"})
     references = (
         "https://docs.docker.com/reference/dockerfile/#stopsignal",
         "https://docs.docker.com/reference/dockerfile/#entrypoint",
@@ -68,10 +106,10 @@ class GracefulStop(Policy):
     def source(self, target: SourceTarget) -> Iterator[Finding]:
         """Judge what the engine starts, and the signal that it sends."""
         for stage in target.shipped:
-            signal = stage.stop_signal
-            if signal and (signal.value.text or "").upper() in _KILL:
-                message = f"STOPSIGNAL {signal.value.text} cannot be answered"
-                yield self.at(signal.instruction, message, stage=stage, clause="signal")
+            setting = stage.stop_signal
+            if setting and (setting.value.text or "").upper() in _KILL:
+                message = f"STOPSIGNAL {setting.value.text} cannot be answered"
+                yield self.at(setting.instruction, message, stage=stage, clause="signal")
             parts = [one.value for one in (stage.entrypoint, stage.command) if one]
             if parts and all(one.json is not None for one in parts):
                 for clause, message in _complaints([word for one in parts for word in one.json or ()]):
@@ -88,6 +126,26 @@ class GracefulStop(Policy):
             for clause, message in _complaints(config.argv):
                 yield self.in_image(message, Place(field="Config.Cmd"), clause=clause)
 
+    def runtime(self, target: RuntimeTarget) -> Iterator[Finding | NotApplicable]:
+        """Judge how the container was stopped."""
+        stop = target.container.stop
+        if stop is None:
+            why = target.container.not_tried.get("stop", "the container was not stopped")
+            yield self.skip(Probe.RUNTIME, f"not tried: {why}")
+            return
+        place = Place(field="State.ExitCode")
+        if stop.exit_code == _KILLED and stop.seconds >= stop.grace:
+            message = f"{stop.signal} did not end it within {stop.grace:g} s, so it was killed"
+            yield self.in_container(message, place, clause="in-time")
+        elif stop.exit_code not in _good_codes(stop.signal):
+            memory = ", out of memory" if stop.oom_killed else ""
+            message = f"it ended with {stop.exit_code}{memory} {stop.seconds:.1f} s after {stop.signal}"
+            yield self.in_container(message, place, clause="exit-code")
+        for work in stop.work:
+            if not work.done:
+                message = f"{work.name}, in hand at {stop.signal}: {work.output or 'not done'}"
+                yield self.in_container(message, Place(field="stop"), clause="work")
+
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant(
             "shell", _RUN, 'CMD ["sh", "-c", "python -m app"]', clause="shell", also=frozenset({"exec-form"})
@@ -97,7 +155,29 @@ class GracefulStop(Policy):
         SourceMutant("no-limit", _RUN, 'CMD ["python", "-m", "uvicorn", "app.main:app"]', clause="grace"),
         ImageMutant("kill", "STOPSIGNAL SIGKILL", clause="signal"),
         ImageMutant("no-limit", 'CMD ["uvicorn", "app.main:app"]', clause="grace"),
+        RuntimeMutant("deaf", {"stop_signal": "SIGWINCH", "stop_grace_period": "2s"}, clause="in-time"),
+        RuntimeMutant(
+            "wrong-code", {"command": ["python", "-c", f"{_SERVE}; os._exit(3)"]}, clause="exit-code"
+        ),
+        RuntimeMutant(
+            "drops-requests",
+            {"command": [*_UVICORN, "--timeout-graceful-shutdown", "0"]},
+            clause="work",
+        ),
+        RuntimeMutant(
+            "does-tasks-twice",
+            {"command": ["python", "-m", "dramatiq", "app.twice", "--processes", "4", "--threads", "8"]},
+            "worker",
+            clause="work",
+            instructions=_TWICE,
+        ),
     )
+
+
+def _good_codes(name: str) -> set[int]:
+    """0, what SIGTERM gives, and what its own stop signal gives."""
+    own = getattr(signal, name, signal.SIGTERM)
+    return {0, 128 + signal.SIGTERM, 128 + own}
 
 
 def _complaints(argv: Sequence[str]) -> Iterator[tuple[str, str]]:

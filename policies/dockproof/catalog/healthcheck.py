@@ -4,8 +4,12 @@ What it holds
 -------------
 Source: the shipped stage has a HEALTHCHECK in force, inherited through FROM, that is not NONE; its timeout is shorter
 than its interval. Image: the build kept it (an OCI-format build drops HEALTHCHECK with no more than a warning).
-Runtime: the container becomes healthy within its start period and retries, and **unhealthy** within interval times
-retries when the served process stands still (SIGSTOP) or, where the check promises it, when its dependency is gone.
+Runtime: the container becomes healthy within its start period and retries (`healthy`); one probe costs less than the
+options `cpu_seconds` and `wall_seconds` (`cheap`; the cheapest of several counts, the engine's start of it included);
+and it turns **unhealthy** within interval times retries when every process of the service stands still (SIGSTOP,
+clause `truthful`), when the program is killed behind a PID 1 that lives on (`dead`, tried in another container where a
+shell is PID 1; without a shell the program is PID 1, whose death ends the container), and when a service of `readiness`
+under `x-dockproof` is out of reach (`dependency`). It is healthy again once the cause is gone (`recovers`).
 
 Why it matters
 --------------
@@ -32,7 +36,8 @@ from dockproof.finding import NotApplicable, Place, Probe, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from dockproof.facts.container import Outcome
     from dockproof.facts.stages import Stage
@@ -43,8 +48,19 @@ _CHECK = """\
 HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --start-interval=500ms --retries=3 \\
     CMD ["python", "-I", "-S", "/app/healthcheck.py", "api"]
 """
+_PID_1 = "import sys; sys.exit(open('/proc/1/stat').read().rpartition(')')[2].split()[0] in 'Tt')"
+_GRUDGE = """
+import os, sys
+sys.exit(1) if os.path.exists('/tmp/red') else None
+state = open('/proc/1/stat').read().rpartition(')')[2].split()[0]
+sys.exit(open('/tmp/red', 'w').close() or 1 if state in 'Tt' else 0)
+"""
 # Docker's defaults, in seconds, where HEALTHCHECK does not say.
 _INTERVAL = _TIMEOUT = 30.0
+
+
+def _python(text: str) -> list[str]:
+    return ["CMD", "python", "-I", "-S", "-c", text]
 
 
 class Healthcheck(Policy):
@@ -62,12 +78,15 @@ class Healthcheck(Policy):
         ),
         Clause("bounded", "a probe ends before the next one starts"),
         Clause("healthy", "the container becomes healthy"),
-        Clause(
-            "truthful", "the check turns unhealthy when the service stands still or its dependency is gone"
-        ),
+        Clause("cheap", "a probe costs little"),
+        Clause("truthful", "the check turns unhealthy when the service stands still"),
+        Clause("dead", "it does when the program is dead behind a PID 1 that lives"),
+        Clause("dependency", "it does when a service that it answers for is out of reach"),
+        Clause("recovers", "it turns healthy again once the cause is gone"),
     )
     references = ("cis:4.6", "cis:5.27", "https://docs.docker.com/reference/dockerfile/#healthcheck")
-    experiments = frozenset({"freeze", "dependency"})
+    options: ClassVar[Mapping[str, Any]] = {"cpu_seconds": 0.25, "wall_seconds": 2.0}
+    experiments = frozenset({"cost", "freeze", "dependency", "death"})
 
     def source(self, target: SourceTarget) -> Iterator[Finding]:
         """Judge the health check in force in each shipped stage."""
@@ -110,16 +129,43 @@ class Healthcheck(Policy):
             message = f"the container never became healthy: {_last_output(target)}"
             yield self.in_container(message, Place(field="State.Health.Status"), clause="healthy")
         else:
+            yield from self._cost(target)
             yield from self._experiments(target)
 
+    def _cost(self, target: RuntimeTarget) -> Iterator[Finding | NotApplicable]:
+        cost, options = target.container.cost, target.options
+        if cost is None:
+            return
+        place = Place(field="Config.Healthcheck")
+        if cost.cpu is None:
+            yield self.skip(Probe.RUNTIME, cost.why)
+        elif cost.cpu > options["cpu_seconds"]:
+            message = (
+                f"a probe uses {cost.cpu:.2f} s of CPU time, more than {options['cpu_seconds']:g} s: "
+                "it is paid for every interval, for as long as the container lives"
+            )
+            yield self.in_container(message, place, clause="cheap")
+        if cost.wall > options["wall_seconds"]:
+            message = f"a probe takes {cost.wall:.1f} s, more than {options['wall_seconds']:g} s"
+            yield self.in_container(message, place, clause="cheap")
+
     def _experiments(self, target: RuntimeTarget) -> Iterator[Finding | NotApplicable]:
-        outcomes = target.container.outcomes
-        if "freeze" not in outcomes:
+        container = target.container
+        for outcome in container.outcomes.values():
+            yield from self._judge_outcome(outcome)
+        if "freeze" not in container.outcomes:
             yield self.skip(Probe.RUNTIME, "the service was not frozen, so the check's truth is not shown")
-        for outcome in outcomes.values():
-            if outcome.status != "unhealthy":
-                place = Place(field="State.Health.Status")
-                yield self.in_container(_lie(outcome), place, clause="truthful")
+        for name in sorted(self.experiments & container.not_tried.keys()):
+            yield self.skip(Probe.RUNTIME, f"{name} was not tried: {container.not_tried[name]}")
+
+    def _judge_outcome(self, outcome: Outcome) -> Iterator[Finding]:
+        """A container that ended is no lie: everybody sees it."""
+        place, clause = Place(field="State.Health.Status"), _CLAUSES[outcome.experiment]
+        if outcome.status not in {"unhealthy", "exited"}:
+            yield self.in_container(_lie(outcome), place, clause=clause)
+        elif outcome.status == "unhealthy" and clause != "dead" and not outcome.recovered:
+            message = f"the check stayed red after {_CAUSES[outcome.experiment]} no more ({outcome.detail})"
+            yield self.in_container(message, place, clause="recovers")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant("none", _CHECK, "HEALTHCHECK NONE\n", clause="present"),
@@ -133,15 +179,45 @@ class Healthcheck(Policy):
             clause="healthy",
         ),
         RuntimeMutant(
-            "always-green", {"healthcheck": {"test": ["CMD", "python", "-c", ""]}}, clause="truthful"
+            "always-green",
+            {"healthcheck": {"test": ["CMD", "true"]}},
+            clause="truthful",
+            experiments=frozenset({"freeze"}),
+        ),
+        RuntimeMutant(
+            "looks-at-pid-1",
+            {"healthcheck": {"test": _python(_PID_1)}},
+            clause="dead",
+            experiments=frozenset({"death", "freeze"}),
+        ),
+        RuntimeMutant(
+            "forgets-the-broker",
+            {"healthcheck": {"test": _python(_PID_1)}},
+            "worker",
+            clause="dependency",
+            experiments=frozenset({"dependency", "freeze"}),
+        ),
+        RuntimeMutant(
+            "once-red-always-red",
+            {"healthcheck": {"test": _python(_GRUDGE)}},
+            clause="recovers",
+            experiments=frozenset({"freeze"}),
+        ),
+        RuntimeMutant(
+            "imports-the-app",
+            {"healthcheck": {"test": ["CMD", "python", "-c", "import app.main"]}},
+            clause="cheap",
+            experiments=frozenset({"cost"}),
         ),
     )
 
 
 _CAUSES = {
     "freeze": "every process of the service stood still",
-    "dependency": "the dependency that it answers for was gone",
+    "dependency": "the dependency that it answers for was out of reach",
+    "death": "the program was dead",
 }
+_CLAUSES = {"freeze": "truthful", "dependency": "dependency", "death": "dead"}
 
 
 def _lie(outcome: Outcome) -> str:

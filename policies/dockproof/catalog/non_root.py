@@ -8,7 +8,8 @@ either (clause `root-group`), unless the option `arbitrary_uid` says that the im
 it under a random uid with group 0. Source: the USER in force at the end of the shipped stage, inherited through
 FROM; a user whose value cannot be known is a finding, not a guess; a bare number passes where a RUN of the stage
 makes its passwd entry (`useradd --uid`). Image: the config's user, resolved through the
-image's own passwd and group as the engine does. Runtime: uid and gid of every process of the container.
+image's own passwd and group as the engine does. Runtime: real, effective and saved uid and gid and the supplementary
+groups of every process of the container.
 
 Why it matters
 --------------
@@ -108,12 +109,15 @@ class NonRoot(Policy):
             name = " ".join(process.argv) or process.comm
             place = Place(pid=process.pid)
             if process.is_root:
-                yield self.in_container(f"`{name}` runs as uid 0", place, clause="root-user")
+                uids = f"real {process.real_uid}, effective {process.uid}, saved {process.saved_uid}"
+                yield self.in_container(f"`{name}` runs as uid 0 ({uids})", place, clause="root-user")
             elif (
                 0 in {process.gid, process.real_gid, process.saved_gid, *process.groups}
                 and not target.options["arbitrary_uid"]
             ):
-                yield self.in_container(f"`{name}` runs with gid 0", place, clause="root-group")
+                groups = ",".join(map(str, process.groups)) or "none"
+                message = f"`{name}` runs with gid 0 (gid {process.gid}, other groups {groups})"
+                yield self.in_container(message, place, clause="root-group")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant(
@@ -142,6 +146,7 @@ class NonRoot(Policy):
         ImageMutant("bare-uid", "USER 4242", clause="root-group"),
         RuntimeMutant("run-as-root", {"user": "0:0"}, clause="root-user"),
         RuntimeMutant("run-with-group-root", {"user": "10001:0"}, clause="root-group"),
+        RuntimeMutant("in-group-root", {"group_add": ["0"]}, "worker", clause="root-group"),
     )
 
 

@@ -10,7 +10,9 @@ that lets all write it, or lets a group write it that the user is in (`writable`
 installed after USER (`installed-as-user`). A folder below copied code, as `/app/uploads`, may be given. It says nothing
 where the user is root (that is `non-root`'s) or not known. Image: no file of the own layers that is a program or a
 library, or stands below the working folder, belongs to the config's user or may be written by it, and none of the
-folders that hold them (`image`).
+folders that hold them (`image`). Runtime: no such file or folder of the container's own file system can really be
+opened for writing by the user, group and supplementary groups of its main process (`running`); under a read-only root
+nothing can. Nothing is written, and what is mounted is data.
 
 Why it matters
 --------------
@@ -39,19 +41,20 @@ from dockproof.catalog._rights import Tree, copied, covers, grant, steps
 from dockproof.catalog._rights import changes as changes_of
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
-from dockproof.finding import Place, Severity
+from dockproof.finding import Place, Probe, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dockproof.catalog._rights import Change, Copied, Step
+    from dockproof.facts.container import Writable
     from dockproof.facts.image import FileEntry, ImageFacts, Layer, ResolvedUser
     from dockproof.facts.stages import Stage
-    from dockproof.finding import Finding
-    from dockproof.policy import ImageTarget, Mutant, SourceTarget
+    from dockproof.finding import Finding, NotApplicable
+    from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
 DATA = ("/tmp", "/run", "/var/run", "/var/tmp", "/var/lib", "/var/log", "/var/cache", "/var/spool", "/dev")  # noqa: S108 - names of folders in an image
 INSTALLERS = frozenset({"pip", "uv", "poetry", "npm", "yarn", "pnpm", "bundle", "gem", "composer"})
@@ -83,6 +86,7 @@ class ReadOnlyCode(Policy):
         Clause("writable", "no mode lets the user in force write the code"),
         Clause("installed-as-user", "language dependencies are not installed as the user in force"),
         Clause("image", "no program, library or file of the working folder is writable for the user"),
+        Clause("running", "the running user can open none of them for writing"),
     )
     references = (
         "https://docs.docker.com/reference/dockerfile/#copy---chown---chmod",
@@ -143,6 +147,23 @@ class ReadOnlyCode(Policy):
                 message = f"uid {user.uid} runs the code and may change {first.path}{more}"
                 yield self.in_image(message, Place(layer=layer.diff_id, path=first.path), clause="image")
 
+    def runtime(self, target: RuntimeTarget) -> Iterator[Finding | NotApplicable]:
+        """Look at what the main process's user could open for writing."""
+        container = target.container
+        main = container.main
+        if main is None or main.is_root:
+            yield self.skip(Probe.RUNTIME, "it runs as root, who may write everything: see non-root")
+        elif container.writable is None:
+            why = container.not_tried.get("write", "nobody tried")
+            yield self.skip(Probe.RUNTIME, f"not tried: {why}")
+        else:
+            found = [one for one in container.writable if _is_code(one, target.image.config.workdir)]
+            if found:
+                more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+                message = f"uid {main.uid} runs the code and could open {found[0].path}{more} for writing"
+                yield self.in_container(message, Place(path=found[0].path, pid=main.pid), clause="running")
+
+    experiments = frozenset({"write"})
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant(
             "chown",
@@ -184,6 +205,19 @@ class ReadOnlyCode(Policy):
         ),
         ImageMutant(
             "open-folder", "COPY --chown=10001:10001 <<code /app/plugins/more.py\npass\ncode", clause="image"
+        ),
+        RuntimeMutant(
+            "own-code",
+            {"read_only": False},
+            clause="running",
+            instructions="COPY --chown=10001:10001 <<code /app/more.py\npass\ncode",
+        ),
+        RuntimeMutant(
+            "shared-group",
+            {"read_only": False, "group_add": ["4711"]},
+            "worker",
+            clause="running",
+            instructions="COPY --chown=0:4711 --chmod=0664 <<code /app/more.py\npass\ncode",
         ),
     )
 
@@ -281,6 +315,14 @@ def _running(image: ImageFacts, layer: Layer) -> Iterator[FileEntry]:
         folder = image.files.get(path)
         if folder is not None:
             yield folder
+
+
+def _is_code(one: Writable, workdir: str) -> bool:
+    """Whether a writable path runs, or stands in the working folder."""
+    folder = workdir.rstrip("/")
+    below = bool(folder) and (one.path == folder or one.path.startswith(f"{folder}/"))
+    runs = one.type == "file" and (bool(one.mode & 0o111) or bool(_CODE.fullmatch(one.path)))
+    return below or runs
 
 
 def _may_change(entry: FileEntry, user: ResolvedUser) -> bool:

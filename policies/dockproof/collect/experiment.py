@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dockproof.errors import NotLookedError
 from dockproof.facts.container import Experiment, Outcome, parse_inspect
@@ -34,10 +34,11 @@ PASSES = 5
 
 
 class Laboratory:
-    """Does experiments; those that take a service away from everybody wait until nobody else is looking."""
+    """Does experiments; those on a service that others depend on wait until nobody else is looking."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, watch: Watch) -> None:
         self._engine = engine
+        self._watch = watch
         self._turn = threading.Condition()
         self._readers = 0
         self._writing = False
@@ -56,7 +57,8 @@ class Laboratory:
                 self._turn.notify_all()
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
+        """Wait until nobody reads, and keep everybody away from the block."""
         with self._turn:
             self._turn.wait_for(lambda: not self._writing and self._readers == 0)
             self._writing = True
@@ -67,51 +69,66 @@ class Laboratory:
                 self._writing = False
                 self._turn.notify_all()
 
-    def freeze(self, facts: ContainerFacts, beside: Sidecar, watch: Watch) -> Outcome:
+    def freeze(self, facts: ContainerFacts, beside: Sidecar) -> Outcome:
         """Stop every process of the target, see whether it turns unhealthy, let it go on, see it recover.
 
         Raises:
             NotLookedError: its health check takes longer to tell than is waited for, or the engine went away.
         """
-        with self.reading():
-            stopped: list[int] = []
-            try:
-                stopped = self._stop_all(facts, beside)
-                seen = self._await(facts, "unhealthy", _limit(facts), watch)
-            finally:
-                self._continue_all(facts, beside, stopped)
-            back = self._await(facts, "healthy", _recovery(facts), watch)
+        limit, stopped = _limit(facts), list[int]()
+        try:
+            stopped = self._stop_all(facts, beside)
+            seen = self._await(facts, "unhealthy", limit)
+        finally:
+            self._continue_all(facts, beside, stopped)
+        back = self._await(facts, "healthy", _recovery(facts))
         processes = f"{len(stopped) + 1} process{'es' if stopped else ''}"
         return _outcome(Experiment.FREEZE, f"{processes} stopped with SIGSTOP", seen, back)
 
-    def cut_off(self, facts: ContainerFacts, name: str, lost: str, watch: Watch) -> Outcome:
-        """Take a dependency off its networks, see whether the target turns unhealthy, put it back, see it recover.
+    def cut_off(self, facts: ContainerFacts, name: str, lost: str, beside: Sidecar) -> Outcome:
+        """Take a dependency out of the target's reach, see whether it turns unhealthy, give it back, see it recover.
+
+        Only the target notices: the route to the dependency goes nowhere in its own network namespace.
 
         Args:
             facts: of the target.
             name: the dependency's service.
             lost: the dependency's container.
-            watch: the project's events.
+            beside: the target's sidecar, with `sidecar.NET_ADMIN`.
 
         Raises:
-            NotLookedError: as for `freeze`.
+            NotLookedError: as for `freeze`, or the two share no network.
         """
-        with self._alone():
-            networks = self._engine.inspect(lost)[0]["NetworkSettings"]["Networks"]
-            try:
-                for network in networks:
-                    self._engine.docker("network", "disconnect", "--force", network, lost)
-                seen = self._await(facts, "unhealthy", _limit(facts), watch)
-            finally:
-                self._reconnect(lost, networks)
-            back = self._await(facts, "healthy", _recovery(facts), watch)
-        return _outcome(Experiment.DEPENDENCY, f"{name} cut off from the network", seen, back)
+        limit, addresses = _limit(facts), addresses_of(self._engine.inspect(lost)[0])
+        if not addresses:
+            raise NotLookedError(f"service {name} has no address of its own, so it cannot be cut off")
+        try:
+            beside.python("cut", "add", *addresses)
+            seen = self._await(facts, "unhealthy", limit)
+        finally:
+            with contextlib.suppress(NotLookedError):  # a target that ended needs no route any more
+                beside.python("cut", "remove", *addresses)
+        back = self._await(facts, "healthy", _recovery(facts))
+        return _outcome(Experiment.DEPENDENCY, f"{name} cut off from it", seen, back)
 
-    def _reconnect(self, container: str, networks: Mapping[str, Mapping[str, object]]) -> None:
-        for network, settings in networks.items():
-            aliases = settings.get("Aliases") or ()
-            flags = [f"--alias={alias}" for alias in aliases] if isinstance(aliases, list) else []
-            self._engine.docker("network", "connect", *flags, network, container)
+    def kill_behind_pid_1(self, facts: ContainerFacts, beside: Sidecar) -> Outcome:
+        """Kill everything but PID 1, which lives on, and see whether the target turns unhealthy.
+
+        Raises:
+            NotLookedError: as for `freeze`, or there was nothing to kill.
+        """
+        limit, killed = _limit(facts), set[int]()
+        for _ in range(PASSES):
+            found = {p.pid for p in beside.snapshot().processes if p.pid != 1 and p.state != "Z"} - killed
+            if not found:
+                break
+            beside.signal("KILL", sorted(found))
+            killed |= found
+        if not killed:
+            raise NotLookedError(f"nothing runs in {facts.service} but PID 1")
+        seen = self._await(facts, "unhealthy", limit)
+        detail = f"{len(killed)} processes killed behind PID 1: {seen.status} after {seen.seconds:.1f} s"
+        return Outcome(Experiment.DEATH, seen.status, seen.seconds, seen.limit, detail)
 
     def _stop_all(self, facts: ContainerFacts, beside: Sidecar) -> list[int]:
         """Stop PID 1 first, so that it cannot replace the others; then look until nobody new is found."""
@@ -131,18 +148,18 @@ class Laboratory:
             beside.signal("CONT", stopped)
         self._engine.docker("kill", "--signal", "CONT", facts.id, check=False)
 
-    def _await(self, facts: ContainerFacts, status: str, limit: float, watch: Watch) -> Seen:
+    def _await(self, facts: ContainerFacts, status: str, limit: float) -> Seen:
         """Wait until the target's health is as named, it ended, or time is up."""
         began = time.monotonic()
         while True:
-            mark = watch.mark()
+            mark = self._watch.mark()
             now = parse_inspect(self._engine.inspect(facts.id)[0])
             seconds = time.monotonic() - began
             if not now.state.running:
                 return Seen("exited", seconds, limit)
             if now.health.status == status or seconds > limit:
                 return Seen(now.health.status, seconds, limit)
-            watch.wait(mark, min(1.0, max(0.05, limit - seconds)))
+            self._watch.wait(mark, min(1.0, max(0.05, limit - seconds)))
 
 
 class Seen(NamedTuple):
@@ -151,6 +168,13 @@ class Seen(NamedTuple):
     status: str
     seconds: float
     limit: float
+
+
+def addresses_of(document: Mapping[str, Any]) -> list[str]:
+    """Return the addresses of a container on its networks, from `docker inspect`."""
+    networks = (document["NetworkSettings"]["Networks"] or {}).values()
+    found = (network.get(key) for network in networks for key in ("IPAddress", "GlobalIPv6Address"))
+    return [address for address in found if address]
 
 
 def _in_force(facts: ContainerFacts) -> HealthConfig:

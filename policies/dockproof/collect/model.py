@@ -109,6 +109,22 @@ def _own(raw: Mapping[str, Any] | None, labels: Mapping[str, str]) -> dict[str, 
     return {**kept, "labels": {**_mapping(kept.get("labels")), **labels}}
 
 
+OF_ONE = ("ipv4_address", "ipv6_address", "link_local_ips", "mac_address", "aliases")
+"""What only one container of a network can have, or what brings it the traffic that is another's."""
+
+
+def beside(service: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a service without what would clash with, or take traffic from, the one that runs already."""
+    found = {key: value for key, value in service.items() if key not in {"hostname", "mac_address"}}
+    networks = found.get("networks")
+    if isinstance(networks, dict):
+        found["networks"] = {
+            name: {key: value for key, value in (how or {}).items() if key not in OF_ONE}
+            for name, how in networks.items()
+        }
+    return found
+
+
 def merge(service: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
     """Lay an override over a service: mappings merge, anything else replaces, None removes."""
     merged = dict(service)

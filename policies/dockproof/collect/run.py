@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 from dockproof.collect import engine as engines
 from dockproof.collect import model, process
 from dockproof.collect.experiment import SLACK, Laboratory
+from dockproof.collect.look import NO_WORK, Wanted, look
 from dockproof.collect.sidecar import Sidecar, Snapshot, died, image_for
 from dockproof.collect.watch import Watch
 from dockproof.errors import NotLookedError, UsageError
-from dockproof.facts.container import ContainerFacts, Experiment, Health, Outcome, parse_inspect
+from dockproof.facts.container import ContainerFacts, Experiment, Health, parse_inspect
 from dockproof.facts.image import HealthConfig, parse_config
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from dockproof.collect.engine import Engine
     from dockproof.collect.sidecar import Snapshot
     from dockproof.collect.standins import StandIns
+    from dockproof.config import StopRule
 
 UP_TIMEOUT = 300.0
 """Seconds for everything that a service depends on to be ready."""
@@ -51,7 +53,8 @@ class Project:
 
     Attributes:
         name: of the compose project, unique to this run.
-        seconds: by phase (`up`, `facts <service>` …), for reports.
+        seconds: by phase (`up`, `<service>: freeze` …), for reports.
+        laboratory: does the experiments.
     """
 
     def __init__(
@@ -78,9 +81,10 @@ class Project:
         self._failed: dict[str, NotLookedError] = {}
         self._containers: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._laboratory = Laboratory(engine)
+        self._extra: dict[str, dict[str, Any]] = {}
         self._folder = TemporaryDirectory(prefix="dockproof-")
         self._watch = Watch(engine, self.name)
+        self.laboratory = Laboratory(engine, self._watch)
 
     def __enter__(self) -> Self:
         return self
@@ -129,7 +133,7 @@ class Project:
         services = {**self._document.get("services", {}), **document["services"]}
         self._document = {**document, "services": services}
         self._watch.start()
-        with self._timed("up"):
+        with self.timed("up"):
             self._up_all(names)
         self._find(names)
 
@@ -160,11 +164,13 @@ class Project:
         Raises:
             NotLookedError: it could not be started.
         """
-        if service not in self._document.get("services", {}):
+        if service not in self._extra and service not in self._document.get("services", {}):
             raise UsageError(f"service {service} was not started, so nothing can run beside it")
         name = name or f"{service}-{next(_numbers)}"
-        changed = model.merge(self._document["services"][service], override)
+        changed = model.merge(model.beside(self.declared(service)), override)
         self._quicken(changed, name, service)
+        with self._lock:
+            self._extra[name] = changed
         document = {**self._document, "services": {**self._document["services"], name: changed}}
         self._up([name], document, "--no-deps")
         self._find([name])
@@ -242,7 +248,7 @@ class Project:
             *self.manifest.dependencies(name for name in names if name in self.manifest.services),
         }
         culprits = [facts for facts in self._look() if facts.service in involved and _is_culprit(facts)]
-        logs = "\n".join(self._last_words(facts) for facts in culprits) or log
+        logs = "\n".join(self.last_words(facts) for facts in culprits) or log
         blamed = ", ".join(f"{facts.service} ({_condition(facts)})" for facts in culprits)
         cause = f"{blamed}; " if blamed else ""
         return NotLookedError(
@@ -269,7 +275,8 @@ class Project:
         with self._lock:
             self._containers |= {name: found[name] for name in names if name in found}
 
-    def _last_words(self, facts: ContainerFacts) -> str:
+    def last_words(self, facts: ContainerFacts) -> str:
+        """Return the end of a container's log, and what its health check said last."""
         lines = [
             f"--- {facts.service}: {_condition(facts)}",
             self.engine.logs(facts.id) or "(it logged nothing)",
@@ -303,6 +310,8 @@ class Project:
         *,
         experiments: Collection[str] = (),
         dependencies: Sequence[str] = (),
+        stop: StopRule = NO_WORK,
+        network: bool = True,
     ) -> ContainerFacts:
         """Look at a started service: wait for its health, read its processes and sockets, do experiments.
 
@@ -310,30 +319,20 @@ class Project:
 
         Args:
             name: of the service, or what `run` returned.
-            experiments: names of `Experiment`.
+            experiments: names of `Experiment`. After `STOP` the container does not run any more, unless others need
+                it or work was in hand.
             dependencies: services whose loss its health check promises to tell, for `DEPENDENCY`.
+            stop: the work that it has in hand when it is stopped.
+            network: whether the program needs one.
 
         Raises:
             NotLookedError: it did not start, ended, or could not be looked at.
         """
-        container = self.container(name)
-        with self._timed(f"facts {name}"):
-            with self._laboratory.reading():
-                health = self._wait(container, name)
-            with self._sidecar(container, name) as beside:
-                with self._laboratory.reading():
-                    seen = self._settled(beside, container)
-                facts = parse_inspect(self.engine.inspect(container)[0])._replace(
-                    processes=seen.processes,
-                    visitors=seen.visitors,
-                    sockets=seen.sockets,
-                    truncated=seen.truncated,
-                    logs_tail=self.engine.logs(container),
-                )
-                outcomes = self._experiment(facts, beside, {Experiment(e) for e in experiments}, dependencies)
-            return facts._replace(health=health, outcomes=outcomes)
+        wanted = frozenset(Experiment(each) for each in experiments)
+        with self.timed(f"{name}: all"):
+            return look(self, name, Wanted(wanted, tuple(dependencies), stop, network))
 
-    def _settled(self, beside: Sidecar, container: str) -> Snapshot:
+    def settled(self, beside: Sidecar, container: str) -> Snapshot:
         """Return a snapshot in which the exposed ports listen, or the last one after a bounded wait.
 
         Without a health check, or with one that answers before the program does, a container is looked at in its
@@ -348,40 +347,44 @@ class Project:
                 return seen
             process.pause(PORTS_PAUSE)
 
-    def sidecar(self, name: str) -> Sidecar:
+    def sidecar(self, name: str, capabilities: Iterable[str] = ()) -> Sidecar:
         """Return a sidecar of a started service, for assertions of one's own; use it with `with`."""
-        return self._sidecar(self.container(name), name)
+        return Sidecar(
+            self.engine,
+            self.container(name),
+            image=self.sidecar_image,
+            name=name,
+            project=self.name,
+            capabilities=capabilities,
+        )
 
-    def _sidecar(self, container: str, name: str) -> Sidecar:
-        image = image_for(self.stand_ins)
-        return Sidecar(self.engine, container, image=image, name=name, project=self.name)
+    @property
+    def sidecar_image(self) -> str:
+        """The image of sidecars."""
+        return image_for(self.stand_ins)
 
-    def _experiment(
-        self,
-        facts: ContainerFacts,
-        beside: Sidecar,
-        wanted: Collection[Experiment],
-        dependencies: Sequence[str],
-    ) -> dict[str, Outcome]:
-        """Do what is wanted, one after the other; on a container that is not healthy nothing can be seen."""
-        outcomes: dict[str, Outcome] = {}
-        if facts.health.status != "healthy":
-            return outcomes
-        if Experiment.FREEZE in wanted:
-            outcomes[Experiment.FREEZE] = self._laboratory.freeze(facts, beside, self._watch)
-        for name in dependencies if Experiment.DEPENDENCY in wanted else ():
-            lost = self._dependency(name)
-            outcome = self._laboratory.cut_off(facts, name, lost, self._watch)
-            outcomes[f"{Experiment.DEPENDENCY}:{name}"] = outcome
-        return outcomes
+    def declared(self, name: str) -> Mapping[str, Any]:
+        """Return a service as compose is given it, what `run` started too."""
+        document: Mapping[str, Any] = self._extra.get(name) or self._document["services"][name]
+        return document
 
-    def _dependency(self, name: str) -> str:
+    def is_needed(self, name: str) -> bool:
+        """Whether another service of the manifest that runs depends on this one."""
+        running = [each for each in self._document["services"] if each != name]
+        return name in self.manifest.services and name in self.manifest.dependencies(running)
+
+    def anybody(self, name: str) -> str:
+        """Return the container of any service of the project, a dependency's too.
+
+        Raises:
+            NotLookedError: it does not run.
+        """
         found = self._list()
         if name not in found:
             raise NotLookedError(f"service {name} does not run, so it cannot be taken away")
         return found[name]
 
-    def _wait(self, container: str, name: str) -> Health:
+    def wait(self, container: str, name: str) -> Health:
         """Wait until the container is healthy, or has failed its own health check's terms.
 
         Raises:
@@ -407,7 +410,8 @@ class Project:
         return health._replace(config=config, healthy_after=health.healthy_after if first is None else first)
 
     @contextlib.contextmanager
-    def _timed(self, phase: str) -> Iterator[None]:
+    def timed(self, phase: str) -> Iterator[None]:
+        """Note the seconds of a block under a name in `seconds`."""
         began = time.monotonic()
         try:
             yield

@@ -14,7 +14,7 @@ import shlex
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from dockproof.collect import process
+from dockproof.collect import inside, process
 from dockproof.collect.engine import LABEL_PROJECT
 from dockproof.errors import NotLookedError
 from dockproof.facts import container as facts
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from dockproof.collect.standins import StandIns
 
 IMAGE = "python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285"
-"""The sidecar's image; any with a POSIX shell, base64, ls, cat and sleep will do."""
+"""The sidecar's image. Any with a POSIX shell, base64, ls, cat and sleep will do to look; experiments on the network
+and on files need its python3 too."""
 
 VARIABLE = "DOCKPROOF_SIDECAR_IMAGE"
 LIFETIME = 3600
@@ -37,9 +38,14 @@ LIFETIME = 3600
 COMMAND_TIMEOUT = 30.0
 PULL_TIMEOUT = 300.0
 MAX_PROCESSES = 1000
+NOT_FOUND = 127
+"""What a shell exits with where there is no such program."""
 
-CAPABILITIES = ("SYS_PTRACE", "DAC_READ_SEARCH", "KILL")
-"""To see what other users' processes are, to read their files, and to stop and continue them."""
+CAPABILITIES = ("SYS_PTRACE", "DAC_READ_SEARCH", "KILL", "SETUID", "SETGID")
+"""To see what other users' processes are, to read their files, to stop and continue them, and to become their user."""
+
+NET_ADMIN = "NET_ADMIN"
+"""To cut the target off from another container; only where that is asked for."""
 
 COLLECTOR = r"""
 file() { printf '@ %s\n' "$1"; base64 "$2" 2>/dev/null || echo '!'; }
@@ -87,13 +93,21 @@ class Sidecar:
     """
 
     def __init__(
-        self, engine: Engine, target: str, *, image: str = IMAGE, name: str = "", project: str = ""
+        self,
+        engine: Engine,
+        target: str,
+        *,
+        image: str = IMAGE,
+        name: str = "",
+        project: str = "",
+        capabilities: Iterable[str] = (),
     ) -> None:
         self.engine = engine
         self.target = target
         self.name = name or target[:12]
         self._image = image
         self._project = project
+        self._capabilities = (*CAPABILITIES, *capabilities)
         self._id = ""
         self._started_at = ""
 
@@ -132,7 +146,7 @@ class Sidecar:
         flags = ["run", "--detach", "--rm", *self.engine.lease.arguments]
         flags += [f"--label={LABEL_PROJECT}={self._project}"] if self._project else []
         flags += [f"--pid=container:{self.target}", f"--network=container:{self.target}"]
-        flags += ["--cap-drop=ALL", *(f"--cap-add={name}" for name in CAPABILITIES)]
+        flags += ["--cap-drop=ALL", *(f"--cap-add={name}" for name in self._capabilities)]
         flags += ["--user=0:0", "--read-only", "--no-healthcheck", "--log-driver=none", "--workdir=/"]
         return [*flags, "--entrypoint=/bin/sh", self._image, "-c", f"exec sleep {LIFETIME}"]
 
@@ -180,6 +194,27 @@ class Sidecar:
                 raise NotLookedError(
                     f"the processes of service {self.name} could not be read: {error}", answer.stderr
                 ) from error
+
+    def python(self, program: str, *arguments: str) -> str:
+        """Run one of `dockproof.collect.inside` in the sidecar and return what it printed.
+
+        Raises:
+            NotLookedError: the target died, the sidecar's image has no python3, or the program failed.
+        """
+        with self.alive():
+            words = ["python3", "-I", "-c", inside.text(program), *arguments]
+            answer = self.host.run(" ".join(map(shlex.quote, words)))
+        if answer.rc == NOT_FOUND:
+            raise NotLookedError(
+                f"the sidecar's image {self._image} has no python3: set {VARIABLE} to one that has"
+            )
+        if answer.rc:
+            words = answer.stderr.strip().splitlines()
+            raise NotLookedError(
+                f"`{program}` failed beside service {self.name}: {words[-1] if words else answer.rc}",
+                answer.stderr,
+            )
+        return str(answer.stdout)
 
     def signal(self, name: str, pids: Iterable[int]) -> None:
         """Signal processes of the target by their pid there; those that are gone do not count.

@@ -10,6 +10,7 @@ import base64
 import binascii
 import ipaddress
 import re
+import signal
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -48,8 +49,14 @@ TCP_STATES = {
 }
 """States of a TCP socket in /proc/net/tcp (net/tcp_states.h)."""
 
+STOP_SIGNAL = "SIGTERM"
+STOP_GRACE = 10.0
+"""What the engine takes where neither image nor container names a stop signal or a stop timeout (in seconds)."""
+
 NEVER = "0001-01-01T00:00:00Z"
 """What the engine writes for a time that has not come."""
+
+_SIGNALS = {one.value: one.name for one in signal.Signals}
 
 
 class Process(NamedTuple):
@@ -158,14 +165,26 @@ class Health(NamedTuple):
 
 
 class Experiment(StrEnum):
-    """What is done to a running container to see how it takes it.
+    """What is done to a running container, or to another container of the same image, to see how it takes it.
 
+    `COST`: the health check is run by hand, to see what it costs.
+    `WRITE`: the files are tried as the user that runs the program.
     `FREEZE`: every process of the target is stopped (SIGSTOP), later continued.
-    `DEPENDENCY`: a service that it depends on is cut off from the network, later connected again.
+    `DEPENDENCY`: the target can reach a service that it depends on no more, later again.
+    `STOP`: the engine stops it, with work in hand where the manifest says how to give it some.
+    `DEATH`: another container, where a shell is PID 1: everything else in it is killed.
+    `HARDENED`: another container with all that can be taken away taken away.
+    `ARBITRARY_UID`: another container under a random uid with group 0.
     """
 
+    COST = "cost"
+    WRITE = "write"
     FREEZE = "freeze"
     DEPENDENCY = "dependency"
+    STOP = "stop"
+    DEATH = "death"
+    HARDENED = "hardened"
+    ARBITRARY_UID = "arbitrary-uid"
 
 
 class Outcome(NamedTuple):
@@ -188,6 +207,85 @@ class Outcome(NamedTuple):
     detail: str
     recovered: bool = False
     recovery: float = 0.0
+
+
+class Cost(NamedTuple):
+    """What one health probe costs, the least of several: what else the container does must not count.
+
+    Attributes:
+        cpu: seconds of CPU time, the engine's own start of the probe included; None where the engine cannot tell.
+        wall: seconds of wall time.
+        why: why `cpu` is None, "" otherwise.
+    """
+
+    cpu: float | None
+    wall: float
+    why: str = ""
+
+
+class Writable(NamedTuple):
+    """A file or folder that the program's user could open for writing.
+
+    Attributes:
+        type: `file` or `dir`.
+        mode: permission bits.
+    """
+
+    path: str
+    type: str
+    mode: int
+
+
+class Work(NamedTuple):
+    """Work that the container had in hand when it was stopped, and what became of it.
+
+    Attributes:
+        name: a request's method and path, or the script's name.
+        done: whether it was answered, or finished exactly once by somebody.
+        output: what its giver said last.
+    """
+
+    name: str
+    done: bool
+    output: str
+
+
+class Stop(NamedTuple):
+    """How a container took its stop signal.
+
+    Attributes:
+        signal: as `SIGTERM`.
+        grace: seconds that it has before it is killed.
+        seconds: from the signal to its end.
+        work: what it had in hand; empty where the manifest names none.
+    """
+
+    signal: str
+    grace: float
+    seconds: float
+    exit_code: int
+    oom_killed: bool = False
+    work: tuple[Work, ...] = ()
+
+
+class Trial(NamedTuple):
+    """Another container of the same service, run under harder terms.
+
+    Attributes:
+        terms: what was asked of the engine, in words.
+        status: `healthy`, `unhealthy`, `starting`; `running` where there is no health check; `exited`, or
+            `not started` where the engine could not start it.
+        seconds: from its start to that status.
+        log: its last log lines and what its health check said, or the engine's words.
+        facts: what it looked like, None where it ended.
+    """
+
+    experiment: Experiment
+    terms: str
+    status: str
+    seconds: float
+    log: str = ""
+    facts: ContainerFacts | None = None
 
 
 class State(NamedTuple):
@@ -221,6 +319,13 @@ class ContainerFacts(NamedTuple):
         processes: of the target, PID 1 first.
         visitors: processes that came from outside: health probes, `docker exec`; never the sidecar's own.
         outcomes: by experiment; for a dependency `dependency:<service>`.
+        trials: other containers of the same service, by experiment.
+        cost: of its health check, None where that was not measured.
+        writable: what its user could open for writing, None where that was not tried.
+        stop: how it was stopped, None where it was not.
+        not_tried: experiments that were asked for and not done, with the reason.
+        stop_signal: as `SIGTERM`.
+        stop_grace: seconds between it and SIGKILL.
         logs_tail: its last log lines.
         truncated: whether there were more processes than the collector reads.
     """
@@ -238,6 +343,13 @@ class ContainerFacts(NamedTuple):
     sockets: tuple[Socket, ...] = ()
     health: Health = Health()
     outcomes: Mapping[str, Outcome] = {}
+    trials: Mapping[str, Trial] = {}
+    cost: Cost | None = None
+    writable: tuple[Writable, ...] | None = None
+    stop: Stop | None = None
+    not_tried: Mapping[str, str] = {}
+    stop_signal: str = STOP_SIGNAL
+    stop_grace: float = STOP_GRACE
     readonly_root: bool = False
     privileged: bool = False
     cap_add: tuple[str, ...] = ()
@@ -332,7 +444,16 @@ def parse_inspect(document: Mapping[str, Any]) -> ContainerFacts:
         pid_mode=host.get("PidMode") or "",
         mounts=tuple(_mount(entry) for entry in document.get("Mounts") or ()),
         environment={name: value for name, _, value in pairs},
+        stop_signal=signal_name(config.get("StopSignal") or STOP_SIGNAL),
+        stop_grace=STOP_GRACE if config.get("StopTimeout") is None else float(config["StopTimeout"]),
     )
+
+
+def signal_name(text: str) -> str:
+    """Return a stop signal as `SIGTERM`, however it was written (`TERM`, `sigterm`, `15`)."""
+    if text.isdigit():
+        return _SIGNALS.get(int(text), f"signal {int(text)}")
+    return f"SIG{text.upper().removeprefix('SIG')}"
 
 
 def _mount(entry: Mapping[str, Any]) -> Mount:

@@ -96,9 +96,7 @@ def runtime_rows(session: Session, owners: Mapping[str, Policy]) -> list[Row]:
 def _runtime_row(session: Session, policy: Policy, mutant: RuntimeMutant) -> Row:
     service = mutant.service
     try:
-        facts = session.mutant_facts(
-            service, f"{policy.id}-{mutant.name}", mutant.override, policy.experiments
-        )
+        facts = session.mutant_facts(f"{policy.id}-{mutant.name}", mutant, policy.experiments)
         target = RuntimeTarget(facts, session.image_facts(service), profile=session.profile(service))
     except DockproofError as error:
         return failed(policy, mutant, f"could not be run: {error}")

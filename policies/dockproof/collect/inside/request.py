@@ -1,0 +1,81 @@
+"""Hold HTTP requests in flight while their server is stopped: `request.py HOLD JSON`.
+
+Each request of the JSON list is sent but for the last byte of its body; then `in hand` is printed. After HOLD seconds,
+in which the server gets its stop signal, the last bytes follow. Prints a line a request and ends with 1 where an
+answer was none, or another than the one that is expected.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+LIMIT = 60.0
+
+
+def connect(port: int) -> http.client.HTTPConnection:
+    """Connect over loopback, or to the container's own address where the server does not listen there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), LIMIT).close()
+        host = "127.0.0.1"
+    except OSError:
+        host = socket.gethostbyname(socket.gethostname())
+    connection = http.client.HTTPConnection(host, port, timeout=LIMIT)
+    connection.connect()
+    return connection
+
+
+def begin(request: dict[str, Any]) -> http.client.HTTPConnection:
+    """Send all of a request but the last byte of its body."""
+    connection = connect(request["port"])
+    body = request["body"].encode()
+    connection.putrequest(request["method"], request["path"])
+    headers = {"Content-Length": str(len(body)), **request["headers"]}
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders(body[:-1] or None)
+    return connection
+
+
+def end(connection: http.client.HTTPConnection, request: dict[str, Any]) -> str:
+    """Send the rest and return what is wrong with the answer, "" where it is the expected one."""
+    try:
+        connection.send(request["body"].encode()[-1:])
+        answer = connection.getresponse()
+        text = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        return f"was not answered: {error!r}"
+    if answer.status != request["status"]:
+        return (
+            f"was answered {answer.status}, not {request['status']}: {text[:200].decode('utf-8', 'replace')}"
+        )
+    return ""
+
+
+def main(hold: float, requests: list[dict[str, Any]]) -> int:
+    """Hold them all at once."""
+    begun = [begin(request) for request in requests]
+    sys.stdout.write("in hand\n")
+    sys.stdout.flush()
+    time.sleep(hold)
+    problems: dict[int, str] = {}
+
+    def finish(number: int) -> None:
+        problems[number] = end(begun[number], requests[number])
+
+    threads = [threading.Thread(target=finish, args=(number,)) for number in range(len(requests))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sys.stdout.write(json.dumps([problems[number] for number in range(len(requests))]) + "\n")
+    return int(any(problems.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(sys.argv[1]), json.loads(sys.argv[2])))

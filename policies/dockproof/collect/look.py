@@ -1,0 +1,285 @@
+"""Look at one running service with everything that was asked for, what can be done side by side at once.
+
+The service's own container is looked at, then comes to harm and recovers, and is stopped last. Beside it other
+containers of the same service run under harder terms, each as soon as the dependencies are ready.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from dockproof.collect import measure, process, stop, trial
+from dockproof.collect.sidecar import NET_ADMIN
+from dockproof.config import StopRule
+from dockproof.errors import NotLookedError
+from dockproof.facts.container import Experiment, Outcome, Trial, parse_inspect
+from dockproof.records import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from dockproof.collect.run import Project
+    from dockproof.collect.sidecar import Sidecar
+    from dockproof.facts.container import ContainerFacts, Cost, Stop, Writable
+
+NO_WORK = StopRule()
+"""Nothing is in hand when the container is stopped."""
+
+ELSEWHERE = (Experiment.HARDENED, Experiment.ARBITRARY_UID, Experiment.DEATH)
+"""Experiments that need a container of their own."""
+
+
+class Wanted(NamedTuple):
+    """What is asked of one service.
+
+    Attributes:
+        experiments: what is done to it.
+        dependencies: services whose loss its health check promises to tell, for `DEPENDENCY`.
+        stop: the work that it has in hand when it is stopped.
+        network: whether the program needs one.
+    """
+
+    experiments: frozenset[Experiment] = frozenset()
+    dependencies: tuple[str, ...] = ()
+    stop: StopRule = NO_WORK
+    network: bool = True
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What the sidecar needs beyond its usual rights."""
+        return (NET_ADMIN,) if Experiment.DEPENDENCY in self.experiments and self.dependencies else ()
+
+
+class _Elsewhere(NamedTuple):
+    """What an experiment in a container of its own gave: one of the three."""
+
+    experiment: Experiment
+    trial: Trial | None = None
+    outcome: Outcome | None = None
+    not_tried: str = ""
+
+
+def look(project: Project, name: str, wanted: Wanted) -> ContainerFacts:
+    """Look at a started service.
+
+    Raises:
+        NotLookedError: it did not start, ended, or could not be looked at.
+    """
+    container = project.container(name)
+    document = project.engine.inspect(container)[0]
+    began = parse_inspect(document)
+    elsewhere = [
+        each for each in ELSEWHERE if each in wanted.experiments and _applies(project, began, each, wanted)
+    ]
+    here = _Here(project, name, wanted)
+    jobs: list[Callable[[], Any]] = [here.look]
+    jobs += [
+        lambda each=each: here.once_settled(lambda: _elsewhere(project, name, began, each, wanted))  # type: ignore[misc]
+        for each in elsewhere
+    ]
+    facts: ContainerFacts
+    facts, *others = process.parallel(lambda job: job(), jobs, len(jobs))
+    return _put_together(facts, others, wanted)
+
+
+def _applies(project: Project, facts: ContainerFacts, experiment: Experiment, wanted: Wanted) -> bool:
+    """Whether a container of its own is needed: none for what the service's own one shows already."""
+    if experiment is Experiment.DEATH:
+        return facts.health.config is not None and not facts.health.config.disabled
+    if experiment is Experiment.HARDENED:
+        return not trial.is_hardened(project.declared(facts.service), network=wanted.network)
+    return True
+
+
+def _put_together(facts: ContainerFacts, others: Iterable[_Elsewhere], wanted: Wanted) -> ContainerFacts:
+    others = list(others)
+    trials: dict[str, Trial] = {each.experiment: each.trial for each in others if each.trial}
+    if Experiment.HARDENED in wanted.experiments and not any(
+        o.experiment is Experiment.HARDENED for o in others
+    ):
+        status = facts.health.status if facts.health.status != "none" else "running"
+        words = trial.WORDS[Experiment.HARDENED]
+        own = Trial(
+            Experiment.HARDENED, words, status, facts.health.healthy_after or 0.0, facts.logs_tail, facts
+        )
+        trials[Experiment.HARDENED] = own
+    return facts._replace(
+        trials=trials,
+        outcomes={**facts.outcomes, **{o.experiment: o.outcome for o in others if o.outcome}},
+        not_tried={**facts.not_tried, **{o.experiment: o.not_tried for o in others if o.not_tried}},
+    )
+
+
+# -------------------------------------------------------------------------------------- the service's own container
+
+
+class _Here:
+    """The experiments on the service's own container, one after the other."""
+
+    def __init__(self, project: Project, name: str, wanted: Wanted) -> None:
+        self._project = project
+        self._laboratory = project.laboratory
+        self._name = name
+        self._wanted = wanted
+        self._not_tried: dict[str, str] = {}
+        self._settled = threading.Event()
+
+    def once_settled(self, action: Callable[[], _Elsewhere]) -> _Elsewhere:
+        """Do something when the start of this container is over: starts need the processors, experiments only time."""
+        while not self._settled.is_set():
+            process.pause(process.POLL)
+        return action()
+
+    def look(self) -> ContainerFacts:
+        """Look at it, do what is wanted, and stop it last."""
+        project, name = self._project, self._name
+        container = project.container(name)
+        with project.timed(f"{name}: healthy"), self._laboratory.reading():
+            health = project.wait(container, name)
+        self._settled.set()
+        with project.sidecar(name, self._wanted.capabilities) as beside:
+            with project.timed(f"{name}: look"), self._laboratory.reading():
+                seen = project.settled(beside, container)
+                document = project.engine.inspect(container)[0]
+                facts = parse_inspect(document)._replace(
+                    processes=seen.processes,
+                    visitors=seen.visitors,
+                    sockets=seen.sockets,
+                    truncated=seen.truncated,
+                    logs_tail=project.engine.logs(container),
+                )
+                cost, writable = self._measured(facts, beside)
+            outcomes = self._outcomes(facts, beside)
+        stopped = self._stop(facts, document)
+        return facts._replace(
+            health=health,
+            outcomes=outcomes,
+            cost=cost,
+            writable=writable,
+            stop=stopped,
+            not_tried=self._not_tried,
+        )
+
+    def _asked(self, experiment: Experiment) -> bool:
+        return experiment in self._wanted.experiments
+
+    def _measured(
+        self, facts: ContainerFacts, beside: Sidecar
+    ) -> tuple[Cost | None, tuple[Writable, ...] | None]:
+        cost = writable = None
+        if self._asked(Experiment.COST) and facts.health.status == "healthy":
+            cost = self._tried(Experiment.COST, lambda: measure.cost(self._project.engine, facts))
+        if self._asked(Experiment.WRITE):
+            writable = self._tried(Experiment.WRITE, lambda: measure.writable(facts, beside))
+        return cost, writable
+
+    def _tried(self, experiment: Experiment, action: Callable[[], Any]) -> Any:
+        """Do it, or keep why it could not be done: the rest is looked at all the same."""
+        try:
+            return action()
+        except process.Cancelled:
+            raise
+        except NotLookedError as error:
+            self._not_tried[experiment] = f"{error}"
+            return None
+
+    def _outcomes(self, facts: ContainerFacts, beside: Sidecar) -> dict[str, Outcome]:
+        """Do harm and undo it; on a container that is not healthy nothing can be seen."""
+        outcomes: dict[str, Outcome] = {}
+        if facts.health.status != "healthy":
+            return outcomes
+        if self._asked(Experiment.FREEZE):
+            with self._project.timed(f"{self._name}: freeze"), self._turn(facts):
+                outcomes[Experiment.FREEZE] = self._laboratory.freeze(facts, beside)
+        for name in self._wanted.dependencies if self._asked(Experiment.DEPENDENCY) else ():
+            lost = self._project.anybody(name)
+            with self._project.timed(f"{self._name}: cut off {name}"), self._laboratory.reading():
+                outcome = self._laboratory.cut_off(facts, name, lost, beside)
+            outcomes[f"{Experiment.DEPENDENCY}:{name}"] = outcome
+        return outcomes
+
+    def _turn(self, facts: ContainerFacts) -> Any:
+        """A service that others depend on is harmed while nobody looks at them."""
+        alone = self._project.is_needed(facts.service)
+        return self._laboratory.alone() if alone else self._laboratory.reading()
+
+    def _stop(self, facts: ContainerFacts, document: Mapping[str, Any]) -> Stop | None:
+        if not self._asked(Experiment.STOP):
+            return None
+        project, rule = self._project, self._wanted.stop
+        with project.timed(f"{self._name}: stop"), self._turn(facts):
+            folder = project.manifest.path.resolve().parent
+            givers = list(stop.givers(rule, facts, document, folder, project.sidecar_image))
+            begun = [(giver, project.run(giver.base, giver.override, name=giver.service)) for giver in givers]
+            again = rule.work is not None or project.is_needed(facts.service)
+            containers = [(giver, project.container(name)) for giver, name in begun]
+            try:
+                return stop.stop(project.engine, facts, containers, again=again)()
+            finally:
+                for _, name in begun:
+                    project.stop(name)
+
+
+# ---------------------------------------------------------------------------------------------- other containers
+
+
+def _elsewhere(
+    project: Project, name: str, began: ContainerFacts, experiment: Experiment, wanted: Wanted
+) -> _Elsewhere:
+    """Run the service once more under the experiment's terms, and remove that container."""
+    override = trial.terms(experiment, project.declared(name), began.argv, network=wanted.network)
+    extra = f"{name}-{experiment}"
+    with project.timed(f"{name}: {experiment}"), project.laboratory.reading():
+        try:
+            project.run(name, override, name=extra)
+            if experiment is Experiment.DEATH:
+                return _death(project, extra)
+            return _Elsewhere(experiment, trial=_trial(project, extra, experiment))
+        except process.Cancelled:
+            raise
+        except NotLookedError as error:
+            return _failed(experiment, error)
+        finally:
+            project.stop(extra)
+
+
+def _failed(experiment: Experiment, error: NotLookedError) -> _Elsewhere:
+    if experiment is Experiment.DEATH:
+        return _Elsewhere(experiment, not_tried=f"{trial.WORDS[experiment]} could not be had: {error}")
+    words = trial.WORDS[experiment]
+    return _Elsewhere(experiment, trial=Trial(experiment, words, "not started", 0.0, f"{error}\n{error.log}"))
+
+
+def _trial(project: Project, extra: str, experiment: Experiment) -> Trial:
+    """Wait for the container's health and look at it once."""
+    container, start, words = project.container(extra), time.monotonic(), trial.WORDS[experiment]
+    try:
+        health = project.wait(container, extra)
+        with project.sidecar(extra) as beside:
+            seen = project.settled(beside, container)
+    except process.Cancelled:
+        raise
+    except NotLookedError as error:
+        document = project.engine.inspect(container)[0]
+        if document["State"]["Running"]:
+            raise
+        return Trial(experiment, words, "exited", time.monotonic() - start, f"{error}\n{error.log}")
+    facts = parse_inspect(project.engine.inspect(container)[0])
+    status = "running" if health.status == "none" else health.status
+    facts = facts._replace(health=health, processes=seen.processes, sockets=seen.sockets)
+    log = "" if status in {"running", "healthy"} else project.last_words(facts)
+    seconds = health.healthy_after or time.monotonic() - start
+    return Trial(experiment, words, status, seconds, log, facts)
+
+
+def _death(project: Project, extra: str) -> _Elsewhere:
+    container = project.container(extra)
+    health = project.wait(container, extra)
+    if health.status != "healthy":
+        return _Elsewhere(Experiment.DEATH, not_tried=f"behind a shell the service was {health.status}")
+    with project.sidecar(extra) as beside:
+        facts = parse_inspect(project.engine.inspect(container)[0])
+        outcome = project.laboratory.kill_behind_pid_1(facts, beside)
+    return _Elsewhere(Experiment.DEATH, outcome=outcome)
