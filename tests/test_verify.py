@@ -176,6 +176,20 @@ def test_failed_build_names_file_line_step_and_the_rest_is_still_reported(
 
 
 @pytest.mark.engine
+def test_parts_of_two_machines_are_one_verdict(verify: Callable[..., Answer], tmp_path: Path) -> None:
+    """Each part looks at one image; `merge` says what one run would have said."""
+    files = {"compose__yaml": TWO, "Dockerfile__other": GOOD}
+    parts = [verify(f"--shard={number}/2", f"--output=part-{number}", **files) for number in (1, 2)]
+    assert [answer.code for answer in parts] == [0, 0], parts
+    argv = [sys.executable, "-m", "dockproof", "merge", "part-1", "part-2"]
+    merged = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    assert merged.returncode == 0, merged.stderr
+    assert "2 images" in merged.stdout
+    results = json.loads((tmp_path / "build/verify/results.json").read_text(encoding="utf-8"))
+    assert [service["service"] for service in results["services"]] == ["other", "web"]
+
+
+@pytest.mark.engine
 def test_file_that_does_not_parse_is_found_and_never_built(
     engine: Engine, verify: Callable[..., Answer]
 ) -> None:

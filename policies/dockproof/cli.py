@@ -50,6 +50,7 @@ COMMANDS = {
     "check": _Command("source probes and hadolint on Dockerfiles"),
     "verify": _Command("the whole gate on the images of compose.yaml", "dockproof.verify"),
     "image": _Command("image probes on any image or archive", "dockproof.image_command"),
+    "merge": _Command("join the results of `verify --shard` of several machines", "dockproof.merge"),
     "prove": _Command("run every mutant and print the kill matrix", "dockproof.proof.command"),
     "policies": _Command("list the policies"),
     "explain": _Command("show a policy's page"),

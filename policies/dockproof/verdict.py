@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from dockproof.gate import Answers, NotLooked, is_red
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from dockproof.policy import Policy, Profile
 
@@ -106,15 +107,18 @@ def _contradiction(policy: str, held: list[Probe], broken: Cell) -> Finding:
     return Finding(CONTRADICTION, message, place, broken.probe, clause=policy, severity=Severity.ERROR)
 
 
-def table(policies: Mapping[str, Policy], columns: Mapping[str, Iterable[Cell]]) -> str:
+Column = Mapping[tuple[str, Probe], Verdict]
+"""One image of the table: the verdict by policy and level."""
+
+
+def table(columns: Mapping[str, Column]) -> str:
     """Draw policies down and source, image, runtime across for each image.
 
     Args:
-        policies: the rows, by id.
-        columns: image name to its cells.
+        columns: by the image's name.
     """
-    cells = {(name, c.policy, c.probe): c for name, some in columns.items() for c in some}
-    width = max((len(name) for name in policies), default=0)
+    policies = list(dict.fromkeys(policy for column in columns.values() for policy, _ in column))
+    width = max(map(len, policies), default=0)
     group = sum(len(probe) + 2 for probe in Probe)
     lines = [
         " " * width + "  " + "  ".join(f"{name:<{group}}" for name in columns),
@@ -123,7 +127,10 @@ def table(policies: Mapping[str, Policy], columns: Mapping[str, Iterable[Cell]])
         + "  ".join("".join(f"{probe:<{len(probe) + 2}}" for probe in Probe) for _ in columns),
     ]
     for policy in policies:
-        row = ("".join(_mark(cells.get((name, policy, probe)), probe) for probe in Probe) for name in columns)
+        row = (
+            "".join(_mark(column.get((policy, probe)), probe) for probe in Probe)
+            for column in columns.values()
+        )
         lines.append(f"{policy:<{width}}  " + "  ".join(row))
     return "\n".join(line.rstrip() for line in lines)
 
@@ -139,6 +146,6 @@ MARKS: Mapping[Verdict, str] = {
 }
 
 
-def _mark(one: Cell | None, probe: Probe) -> str:
-    mark = MARKS[one.verdict] if one else "?"
+def _mark(verdict: Verdict | None, probe: Probe) -> str:
+    mark = MARKS[verdict] if verdict else "?"
     return f"{mark:<{len(probe) + 2}}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import dockproof
 from dockproof.collect import process
-from dockproof.errors import DockproofError, Exit
+from dockproof.errors import DockproofError, Exit, NothingToCheckError, UsageError
 from dockproof.finding import Probe
 from dockproof.gate import NotLooked, is_red
 from dockproof.records import NamedTuple
@@ -17,6 +19,7 @@ from dockproof.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import Self
 
     from dockproof.collect.structure import StructureResult
     from dockproof.config import Config
@@ -55,11 +58,46 @@ class Service(NamedTuple):
     not_looked: Sequence[NotLooked]
 
 
+class Shard(NamedTuple):
+    """A part of the images, for one machine of several: `number`, from 1, of `of` parts."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `2/3`.
+
+        Raises:
+            UsageError: it is no such thing.
+        """
+        number, slash, of = text.partition("/")
+        if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            raise UsageError(f"--shard {text}: write the part and the number of parts, as 2/3")
+        return cls(int(number), int(of))
+
+    def of_names(self, names: Sequence[str]) -> list[str]:
+        """Return this part of the services; the same on every machine, whatever the file's order.
+
+        Raises:
+            NothingToCheckError: there are fewer services than parts.
+        """
+        mine = sorted(names)[self.number - 1 :: self.of]
+        if not mine:
+            raise NothingToCheckError(
+                f"--shard {self.number}/{self.of}: only {len(names)} services are built here; use at most so many parts"
+            )
+        return mine
+
+
 class Report(NamedTuple):
     """What `verify` says.
 
     Attributes:
         manifest: the compose file.
+        images: all services that the manifest builds, also those that were not asked about.
+        inputs: digests of the manifest and of all its Dockerfiles: results of the same state can be merged.
+        shard: the part that this run is, None = no part.
         services: in the file's order.
         stand_ins: which local image stood in for which pinned one, as the engine's set-up wrote it.
         versions: tool to version.
@@ -74,6 +112,9 @@ class Report(NamedTuple):
     versions: Mapping[str, str]
     phases: Sequence[Phase]
     seconds: float
+    images: Sequence[str] = ()
+    inputs: Mapping[str, str] = {}
+    shard: Shard | None = None
     left: Sequence[NotLooked] = ()
 
     def exit(self, config: Config) -> Exit:
@@ -92,15 +133,19 @@ def findings(service: Service) -> Iterator[Finding]:
     yield from service.contradictions
 
 
-def run(session: Session, names: Sequence[str] = ()) -> Report:
-    """Ask everything about the named services (all of them where none is named).
+def run(session: Session, names: Sequence[str] = (), shard: Shard | None = None) -> Report:
+    """Ask everything about the named services (all of them where none is named), or about a part of them.
 
     Raises:
         UsageError: a name is no service that is built here.
+        NothingToCheckError: the part is empty.
     """
     start = time.monotonic()
+    images, inputs = list(session.services), _inputs(session)
     if names:
         session.select(names)
+    if shard:
+        session.select(shard.of_names(list(session.services)))
     chosen = list(session.services)
     _look_at_all(session, chosen)
     services = [_service(session, name) for name in chosen]
@@ -111,7 +156,24 @@ def run(session: Session, names: Sequence[str] = ()) -> Report:
         {"dockproof": dockproof.__version__, **session.engine.versions()},
         session.phases,
         time.monotonic() - start,
+        images,
+        inputs,
+        shard,
     )
+
+
+def _inputs(session: Session) -> dict[str, str]:
+    """Return the digests of what the run is about, by path below the manifest's folder."""
+    folder = session.manifest.path.resolve().parent
+    paths = {
+        session.manifest.path.resolve(),
+        *(session.dockerfile(name).resolve() for name in session.services),
+    }
+    return {
+        os.path.relpath(path, folder): f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+        for path in sorted(paths)
+        if path.is_file()
+    }
 
 
 def _look_at_all(session: Session, names: Sequence[str]) -> None:
@@ -180,12 +242,14 @@ def command(
     folder: Path,
     policies: Mapping[str, Policy],
     config: Config,
+    shard: Shard | None = None,
     quiet: bool = False,
 ) -> Exit:
     """Run the whole gate, print what it found and leave the evidence.
 
     Args:
         names: services to verify; none = all that are built.
+        shard: the part of them to verify; None = all.
         compose: the manifest.
         folder: where results.json and junit.xml go.
         policies: all policies by id.
@@ -205,11 +269,12 @@ def command(
             sys.stderr.write(f"{time.monotonic() - start:6.1f} s  {text}\n")  # one write: threads report too
 
     with process.interruptible(), Session.open(compose, policies, config, say) as session:
-        report = run(session, names)
+        report = run(session, names, shard)
     report = report._replace(left=session.left)
-    print(evidence.text(report, policies, config), end="")  # noqa: T201 - the report
-    say(evidence.phases(report))
-    for path in evidence.write(report, config, folder):
+    results = evidence.document(report, config)
+    print(evidence.text(results), end="")  # noqa: T201 - the report
+    say(evidence.phases(results))
+    for path in evidence.write(results, folder):
         print(f"evidence: {path}")  # noqa: T201 - the report
     return report.exit(config)
 
@@ -231,6 +296,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--reproducible", action="store_true", help="build every image a second time, clean, and compare"
     )
+    parser.add_argument(
+        "--shard",
+        metavar="I/N",
+        type=Shard.parse,
+        help="part I of N, for N machines; `dockproof merge` joins them",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
     options = parser.parse_args(arguments)
     path = Path(options.compose) if options.compose else compose.find(Path())
@@ -245,5 +316,6 @@ def main(arguments: list[str]) -> int:
         folder=Path(options.output),
         policies=cli.with_own(policies, config),
         config=config,
+        shard=options.shard,
         quiet=options.quiet,
     )

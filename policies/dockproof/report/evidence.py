@@ -1,4 +1,7 @@
-"""The evidence that `verify` leaves: results.json and junit.xml, and the table that it prints."""
+"""The evidence that `verify` leaves: results.json, and what is drawn from it: junit.xml and the text with the table.
+
+The document is everything; so `dockproof merge` prints and writes the same of several runs' documents.
+"""
 
 from __future__ import annotations
 
@@ -6,57 +9,61 @@ import datetime
 import json
 import os
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from dockproof.errors import NotLookedError
+from dockproof.baseline import write_whole
+from dockproof.errors import NotLookedError, UsageError
 from dockproof.finding import Probe
 from dockproof.report.json import in_image
 from dockproof.verdict import Verdict, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from dockproof.config import Config
     from dockproof.finding import Finding
     from dockproof.gate import NotLooked
-    from dockproof.policy import Policy
     from dockproof.verdict import Cell
     from dockproof.verify import Report, Service
 
 SCHEMA = 1
 
+Document = dict[str, Any]
+"""results.json, or a part of it."""
 
-def write(report: Report, config: Config, folder: Path) -> list[Path]:
+
+def write(results: Document, folder: Path) -> list[Path]:
     """Write results.json and junit.xml into a folder; each appears whole or not at all.
 
     Raises:
         NotLookedError: the folder cannot be written; what was found has been printed before.
     """
-    results, junit = folder / "results.json", folder / "junit.xml"
+    contents = {
+        folder / "results.json": json.dumps(results, indent=2, ensure_ascii=False),
+        folder / "junit.xml": ET.tostring(junit_tree(results), encoding="unicode", xml_declaration=True),
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(results, json.dumps(document(report, config), indent=2, ensure_ascii=False) + "\n")
-        _replace(junit, ET.tostring(junit_tree(report), encoding="unicode", xml_declaration=True) + "\n")
-    except OSError as error:
-        raise NotLookedError(f"the evidence could not be written to {folder}: {error.strerror}") from None
-    return [results, junit]
+        for path, content in contents.items():
+            write_whole(path, f"{content}\n")
+    except (OSError, UsageError) as error:
+        raise NotLookedError(f"the evidence could not be written: {error}") from None
+    return list(contents)
 
 
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_suffix(path.suffix + ".tmp")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
-
-
-def document(report: Report, config: Config) -> dict[str, Any]:
+def document(report: Report, config: Config) -> Document:
     """Return results.json: who looked at what with which tools, and every verdict."""
     return {
         "schema": SCHEMA,
         "created": datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),
         "exit": int(report.exit(config)),
+        "fail_level": config.fail_level,
         "manifest": report.manifest.name,
+        "images": list(report.images),
+        "shard": report.shard and report.shard._asdict(),
+        "inputs": dict(report.inputs),
         "tools": dict(report.versions),
         "stand_ins": [dict(one) for one in report.stand_ins],
         "seconds": round(report.seconds, 1),
@@ -73,6 +80,7 @@ def _service(service: Service) -> dict[str, Any]:
         "profile": service.profile,
         "image": service.image,
         "verdicts": [_cell(cell) for cell in service.cells],
+        "findings": [_finding(f) for answers in service.answers.values() for f in answers.findings],
         "hadolint": [_finding(f) for a in service.answers.values() for f in a.findings if ":" in f.policy],
         "structure": [result._asdict() | {"config": result.config.name} for result in service.structure],
         "contradictions": [_finding(finding) for finding in service.contradictions],
@@ -111,16 +119,16 @@ def _missed(missed: NotLooked) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------- JUnit
 
 
-def junit_tree(report: Report) -> ET.Element:
+def junit_tree(results: Document) -> ET.Element:
     """Return the JUnit document: a suite a service, a case a policy and level, and one a structure test."""
-    root = ET.Element("testsuites", name="dockproof verify", time=f"{report.seconds:.1f}")
-    for service in report.services:
+    root = ET.Element("testsuites", name="dockproof verify", time=f"{results['seconds']:.1f}")
+    for service in results["services"]:
         cases = list(_cases(service))
         kinds = Counter(child.tag for case in cases for child in case)
         suite = ET.SubElement(
             root,
             "testsuite",
-            name=service.name,
+            name=service["service"],
             tests=str(len(cases)),
             failures=str(kinds["failure"]),
             errors=str(kinds["error"]),
@@ -130,31 +138,32 @@ def junit_tree(report: Report) -> ET.Element:
     return root
 
 
-def _cases(service: Service) -> Iterator[ET.Element]:
-    for cell in service.cells:
-        if cell.verdict is not Verdict.NOT_ASKED:
+def _cases(service: Document) -> Iterator[ET.Element]:
+    for cell in service["verdicts"]:
+        if cell["verdict"] != Verdict.NOT_ASKED:
             yield _cell_case(service, cell)
-    for result in service.structure:
-        case = _case(service, f"{result.config.stem}::{result.name}", result.seconds)
-        if not result.passed:
-            _outcome(case, "failure", "\n".join(result.errors))
+    for result in service["structure"]:
+        case = _case(service, f"{Path(result['config']).stem}::{result['name']}", result["seconds"])
+        if not result["passed"]:
+            _outcome(case, "failure", "\n".join(result["errors"]))
         yield case
-    for finding in service.contradictions:
-        case = _case(service, f"contradiction::{finding.clause}")
-        _outcome(case, "failure", finding.message)
+    for finding in service["contradictions"]:
+        case = _case(service, f"contradiction::{finding['clause']}")
+        _outcome(case, "failure", finding["message"])
         yield case
-    for missed in service.not_looked:
-        if missed.fatal:
-            case = _case(service, f"not looked at::{missed.what}")
-            _outcome(case, "error", f"{missed.reason}\n{missed.log}".strip())
+    for missed in service["not_looked"]:
+        if missed["fatal"]:
+            case = _case(service, f"not looked at::{missed['what']}")
+            _outcome(case, "error", f"{missed['reason']}\n{missed['log']}".strip())
             yield case
 
 
-def _case(service: Service, name: str, seconds: float = 0.0) -> ET.Element:
-    return ET.Element("testcase", classname=f"compose.yaml::{service.name}", name=name, time=f"{seconds:.2f}")
+def _case(service: Document, name: str, seconds: float = 0.0) -> ET.Element:
+    where = f"compose.yaml::{service['service']}"
+    return ET.Element("testcase", classname=where, name=name, time=f"{seconds:.2f}")
 
 
-_OUTCOMES: Mapping[Verdict, str] = {
+_OUTCOMES: Mapping[str, str] = {
     Verdict.FAILED: "failure",
     Verdict.NOT_LOOKED: "error",
     Verdict.NOT_APPLICABLE: "skipped",
@@ -162,14 +171,14 @@ _OUTCOMES: Mapping[Verdict, str] = {
 }
 
 
-def _cell_case(service: Service, cell: Cell) -> ET.Element:
-    case = _case(service, f"{cell.policy}[{cell.probe}]")
-    tag = _OUTCOMES.get(cell.verdict)
+def _cell_case(service: Document, cell: Document) -> ET.Element:
+    case = _case(service, f"{cell['policy']}[{cell['probe']}]")
+    tag = _OUTCOMES.get(cell["verdict"])
+    sentences = [finding["message"] for finding in cell["findings"]]
     if tag:
-        sentences = [finding.message for finding in cell.findings]
-        _outcome(case, tag, "\n".join(filter(None, [*sentences, cell.reason])))
-    elif cell.verdict is Verdict.WARNED:
-        ET.SubElement(case, "system-out").text = "\n".join(finding.message for finding in cell.findings)
+        _outcome(case, tag, "\n".join(filter(None, [*sentences, cell["reason"]])))
+    elif cell["verdict"] == Verdict.WARNED:
+        ET.SubElement(case, "system-out").text = "\n".join(sentences)
     return case
 
 
@@ -181,29 +190,37 @@ def _outcome(case: ET.Element, tag: str, text: str) -> None:
 # -------------------------------------------------------------------------------------------------------- text
 
 
-def text(report: Report, policies: Mapping[str, Policy], config: Config) -> str:
+def text(results: Document) -> str:
     """Return what `verify` prints: what is wrong, what was not looked at, stand-ins, the table and the verdict."""
+    columns = {
+        service["service"]: {
+            (cell["policy"], Probe(cell["probe"])): Verdict(cell["verdict"]) for cell in service["verdicts"]
+        }
+        for service in results["services"]
+    }
     parts = [
-        "\n".join(_wrong(report)),
-        "\n".join(_not_looked(report)),
-        "\n".join(_stand_ins(report)),
-        table(policies, {service.name: service.cells for service in report.services}),
-        "\n".join(_structure(report)),
-        _last(report, config),
+        "\n".join(_wrong(results)),
+        "\n".join(_not_looked(results)),
+        "\n".join(_stand_ins(results)),
+        table(columns),
+        "\n".join(_structure(results)),
+        _last(results),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _wrong(report: Report) -> Iterator[str]:
-    for service in report.services:
+def _wrong(results: Document) -> Iterator[str]:
+    for service in results["services"]:
         for finding in _live(service):
-            line = f"{_shown(service.dockerfile)}:{finding.place.line}" if finding.place.line else ""
-            where = ", ".join(part for part in (line, str(finding.place)) if part)
-            name = f"{finding.policy}/{finding.clause}" if finding.clause else finding.policy
-            yield f"{service.name}: {finding.severity} {name} [{finding.probe}]: {finding.message} ({where})"
-        for result in service.structure:
-            if not result.passed:
-                yield f"{service.name}: error {result.config.name}: {result.name}: {'; '.join(result.errors)}"
+            line = f"{service['dockerfile']}:{finding['line']}" if finding["line"] else ""
+            where = ", ".join(filter(None, [line, finding["place"]]))
+            clause = f"/{finding['clause']}" if finding["clause"] else ""
+            name = f"{finding['severity']} {finding['policy']}{clause} [{finding['probe']}]"
+            yield f"{service['service']}: {name}: {finding['message']} ({where})"
+        for result in service["structure"]:
+            if not result["passed"]:
+                errors = "; ".join(result["errors"])
+                yield f"{service['service']}: error {result['config']}: {result['name']}: {errors}"
 
 
 def _shown(path: Path) -> str:
@@ -211,38 +228,39 @@ def _shown(path: Path) -> str:
     return os.path.relpath(path)
 
 
-def _live(service: Service) -> Iterable[Finding]:
-    found = [f for answers in service.answers.values() for f in answers.findings]
-    return [f for f in (*found, *service.contradictions) if f.waived is None]
+def _live(service: Document) -> list[Document]:
+    return [f for f in (*service["findings"], *service["contradictions"]) if f["waived"] is None]
 
 
-def _not_looked(report: Report) -> Iterator[str]:
-    yield from (f"NOT CLEANED UP: {missed.reason}" for missed in report.left)
-    for service in report.services:
-        for missed in service.not_looked:
-            yield f"{service.name}: NOT LOOKED AT: {missed.what}: {missed.reason}"
-            yield from (f"    {line}" for line in missed.log.splitlines())
+def _not_looked(results: Document) -> Iterator[str]:
+    yield from (f"NOT CLEANED UP: {missed['reason']}" for missed in results["not_removed"])
+    for service in results["services"]:
+        for missed in service["not_looked"]:
+            yield f"{service['service']}: NOT LOOKED AT: {missed['what']}: {missed['reason']}"
+            yield from (f"    {line}" for line in missed["log"].splitlines())
 
 
-def _stand_ins(report: Report) -> Iterator[str]:
-    for one in report.stand_ins:
+def _stand_ins(results: Document) -> Iterator[str]:
+    for one in results["stand_ins"]:
         yield f"stand-in: {one['image']} ({one['id'][:19]}) for {one['for']}: {one['why']}"
 
 
-def _structure(report: Report) -> Iterator[str]:
-    for service in report.services:
-        passed = sum(result.passed for result in service.structure)
-        yield f"structure tests on {service.name}: {passed} of {len(service.structure)} passed"
+def _structure(results: Document) -> Iterator[str]:
+    for service in results["services"]:
+        passed = sum(result["passed"] for result in service["structure"])
+        yield f"structure tests on {service['service']}: {passed} of {len(service['structure'])} passed"
 
 
-def _last(report: Report, config: Config) -> str:
-    count = Counter(cell.verdict for service in report.services for cell in service.cells)
+def _last(results: Document) -> str:
+    count = Counter(cell["verdict"] for service in results["services"] for cell in service["verdicts"])
     words = ", ".join(f"{count[v]} {v}" for v in Verdict if count[v] and v is not Verdict.NOT_ASKED)
-    verdict = {0: "PASSED", 1: "FAILED", 4: "NOT ALL WAS LOOKED AT"}[int(report.exit(config))]
-    return f"{verdict}: {words}; {len(report.services)} images, {report.seconds:.0f} s"
+    verdict = {0: "PASSED", 1: "FAILED", 4: "NOT ALL WAS LOOKED AT"}[results["exit"]]
+    looked, all_ = len(results["services"]), len(results["images"])
+    images = f"{looked} images" if looked == all_ else f"{looked} of {all_} images"
+    return f"{verdict}: {words}; {images}, {results['seconds']:.0f} s"
 
 
-def phases(report: Report) -> str:
+def phases(results: Document) -> str:
     """Return the seconds of each phase, a line each; phases overlap."""
-    lines = [f"  {phase.seconds:7.1f} s  {phase.name}" for phase in report.phases]
+    lines = [f"  {phase['seconds']:7.1f} s  {phase['name']}" for phase in results["phases"]]
     return "\n".join(["phases (they overlap):", *lines])
