@@ -163,10 +163,15 @@ def _declarations(folder: str) -> Iterator[bytes]:
     for name in names:
         if name.endswith((".dist-info", ".egg-info")):
             try:
-                with open(f"{folder}/{name}/entry_points.txt", "rb") as file:  # noqa: PTH123 - as above
-                    yield file.read()
+                file = os.open(
+                    f"{folder}/{name}/entry_points.txt", os.O_RDONLY
+                )  # `open` takes three times as long
             except OSError:
                 continue
+            try:
+                yield os.read(file, os.fstat(file).st_size)
+            finally:
+                os.close(file)
 
 
 def _package(entry: EntryPoint) -> str:

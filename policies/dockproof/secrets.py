@@ -246,6 +246,9 @@ _TOKENS: tuple[Rule, ...] = (
     ),
 )
 
+# In the order of the rules: a narrower format stands before a wider one.
+_BY_NEEDLE = tuple((needle, rule) for rule in _TOKENS for needle in rule.needles)
+
 # Formats that are told by what stands around them.
 _STRUCTURES: tuple[Rule, ...] = (
     Rule(
@@ -383,8 +386,8 @@ def _chars(data: bytes, offset: int) -> int:
 def _hits(data: bytes, *, used: bool, tokens_only: bool) -> Iterator[Hit]:
     # Tokens are long runs, and these are a tenth of a text: only where they hold one is the whole text searched.
     runs = b"\n".join(_RUN.findall(data))
-    tokens = _TOKENS if runs else ()
-    rules = [rule for rule in tokens if rule.may_match(runs) and rule.pattern.search(runs)]
+    found = dict.fromkeys([rule for needle, rule in _BY_NEEDLE if needle in runs]) if runs else ()
+    rules = [rule for rule in found if rule.pattern.search(runs)]
     rules += [
         rule
         for rule in _STRUCTURES

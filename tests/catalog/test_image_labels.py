@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from packaging.licenses import canonicalize_license_expression
 
+from dockproof.catalog.image_labels import COMMON_LICENCES
 from tests.catalog.asking import red
 
 POLICY = "image-labels"
@@ -73,3 +75,26 @@ def test_says_nothing_of_a_value_that_the_build_gives() -> None:
     assert red(POLICY, text.format("")) == []
     assert red(POLICY, text.format("=")) == []
     assert red(POLICY, text.format("=now")) == [(3, "form")]
+
+
+@pytest.mark.parametrize("name", sorted(COMMON_LICENCES))
+def test_common_licences_are_spdx_names(name: str) -> None:
+    """What is taken without a look into the list of licences stands in it, written so."""
+    assert canonicalize_license_expression(name) == name
+
+
+@pytest.mark.parametrize(
+    ("version", "good"),
+    [
+        ("1.2.3", True),
+        ("0.10.0", True),
+        ("1.2.3-rc.1+b", True),
+        ("01.2.3", False),
+        ("1.2", False),
+        ("1..3", False),
+    ],
+)
+def test_judges_a_version_by_semver(version: str, good: bool) -> None:  # noqa: FBT001 - the expected verdict
+    """Three numbers without leading zeros, then at most a pre-release and a build."""
+    found = red(POLICY, f'FROM alpine\nLABEL {OCI}version="{version}"\n', labels={f"{OCI}version": "semver"})
+    assert (found == []) is good

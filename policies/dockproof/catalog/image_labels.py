@@ -190,11 +190,20 @@ def _has_form(form: str, value: str) -> bool:
 
             parts = urlsplit(value)
             return bool(parts.scheme and parts.hostname) and " " not in value
-        if not _FORMS[form].fullmatch(value):
+        plain = form == "semver" and _is_plain_version(value)
+        if not plain and not _FORMS[form].fullmatch(value):
             return False
         return form != "rfc3339" or _is_time(value)
     except ValueError:
         return False
+
+
+def _is_plain_version(value: str) -> bool:
+    """Whether it is three numbers and no more, for which no pattern is needed."""
+    parts = value.split(".")
+    return len(parts) == 3 and all(  # noqa: PLR2004 - as said
+        part.isascii() and part.isdigit() and (part == "0" or part[0] != "0") for part in parts
+    )
 
 
 def _is_time(value: str) -> bool:
@@ -204,7 +213,18 @@ def _is_time(value: str) -> bool:
     return bool(datetime.fromisoformat(value.upper()))
 
 
+COMMON_LICENCES = frozenset(
+    {
+        *("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MPL-2.0", "Unlicense"),
+        *("AGPL-3.0-only", "GPL-2.0-only", "GPL-3.0-only", "LGPL-2.1-only", "LGPL-3.0-only"),
+    }
+)
+"""SPDX's names of licences that need no look into the whole list, which takes as long to load as most checks."""
+
+
 def _is_licence(value: str) -> bool:
+    if value in COMMON_LICENCES:
+        return True
     from packaging.licenses import (  # noqa: PLC0415 - the list of licences is long, and seldom needed
         InvalidLicenseExpression,
         canonicalize_license_expression,
