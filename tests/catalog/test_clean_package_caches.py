@@ -18,7 +18,7 @@ POLICY = "clean-package-caches"
         ("apk add curl", "apk-cache"),
         ("yum install -y curl && yum clean packages", "yum-cache"),
         ("yum clean all && yum install -y curl", "yum-cache"),
-        ("microdnf install -y curl && dnf clean all", "dnf-cache"),
+        ("microdnf install -y curl && dnf clean all", "microdnf-cache"),
         ("dnf upgrade -y", "dnf-cache"),
         ("zypper -n in curl", "zypper-cache"),
         ("zypper -n rm curl", "zypper-cache"),

@@ -7,10 +7,18 @@ from tests.catalog.asking import red
 POLICY = "exec-form"
 
 
-@pytest.mark.parametrize("instruction", ["CMD run me", "ENTRYPOINT run me", "HEALTHCHECK CMD run me"])
-def test_flags_a_shell_form(instruction: str) -> None:
-    """Each of the three commands is judged."""
-    assert red(POLICY, f"FROM alpine\n{instruction}\n") == [(2, "shell-form")]
+@pytest.mark.parametrize(
+    ("instruction", "clause"),
+    [
+        ("CMD run me", "shell-form"),
+        ("ENTRYPOINT run me", "shell-form"),
+        ('CMD run me\nSHELL ["/bin/bash", "-c"]', "shell-form"),
+        ("HEALTHCHECK CMD run me", "health-form"),
+    ],
+)
+def test_flags_a_shell_form(instruction: str, clause: str) -> None:
+    """Each of the three commands is judged, with the shell that is in force where it stands."""
+    assert red(POLICY, f"FROM alpine\n{instruction}\n") == [(2, clause)]
 
 
 @pytest.mark.parametrize(

@@ -71,14 +71,8 @@ CACHES = (
         off=("--no-cache",),
     ),
     Cache("yum-cache", frozenset({"yum"}), _INSTALL, _RPM, _RPM_CLEANS, _RPM_FOLDERS),
-    Cache(
-        "dnf-cache",
-        frozenset({"dnf", "microdnf", "tdnf"}),
-        _INSTALL | {"upgrade"},
-        _RPM,
-        _RPM_CLEANS,
-        _RPM_FOLDERS,
-    ),
+    Cache("dnf-cache", frozenset({"dnf", "tdnf"}), _INSTALL | {"upgrade"}, _RPM, _RPM_CLEANS, _RPM_FOLDERS),
+    Cache("microdnf-cache", frozenset({"microdnf"}), _INSTALL | {"upgrade"}, _RPM, _RPM_CLEANS, _RPM_FOLDERS),
     Cache(
         "zypper-cache",
         frozenset({"zypper"}),
@@ -104,7 +98,7 @@ CACHES = (
         _INSTALL,
         _INSTALL,
         frozenset({"cache clean", "cache clear"}),
-        ("/usr/local/share/.cache/yarn", "~/.cache/yarn", "~/.yarn/berry/cache"),
+        ("/usr/local/share/.cache/yarn/v6", "~/.cache/yarn/v6", "~/.yarn/berry/cache"),
         moved=("--cache-folder", "YARN_CACHE_FOLDER"),
     ),
     Cache(
@@ -141,6 +135,9 @@ CACHES = (
 _PIP_SWITCH = "PIP_NO_CACHE_DIR"
 _NO = pattern(r"0|n|no|f|false|off", re.IGNORECASE)
 _HOME = pattern(r"(?:~[A-Za-z_][\w-]*|~|\$HOME|\$\{HOME\}|/root|/home/[^/]+)(?=/|$)")
+_BRACES = pattern(r"([^{}]*)\{([^{},]*(?:,[^{},]*)+)\}(.*)")
+_MANY = 100  # what a person writes stays far below
+_WHERE_SH_IS_BASH = frozenset({"yum", "dnf", "microdnf", "tdnf", "zypper"})
 _ONE_PROGRAM = (frozenset({"yum", "dnf"}), frozenset({"apt", "apt-get", "aptitude"}))
 
 
@@ -167,7 +164,7 @@ def left_by(run: Run) -> Iterator[Left]:
     if not calls:
         return
     places = {command: place for place, command in enumerate(run.script.commands)}
-    script = _Script(run, calls, places, tuple(_deleted(run)))
+    script = _Script(run, calls, places, tuple(_deleted(run, calls)))
     for cache in CACHES:
         found = [left for call in _filling(calls, cache) if (left := _left(script, call, cache)) is not None]
         if found:
@@ -246,12 +243,27 @@ def _folders(run: Run, call: PackageCall, cache: Cache) -> tuple[str, ...]:
     return cache.folders
 
 
-def _deleted(run: Run) -> Iterator[tuple[int, str]]:
+def _deleted(run: Run, calls: tuple[PackageCall, ...]) -> Iterator[tuple[int, str]]:
     """Give the paths that commands delete, each with its command's place."""
+    by_bash = _is_bash(run) or any(call.manager in _WHERE_SH_IS_BASH for call in calls)
     for place, one in enumerate(run.script.commands):
         deletes = one.name == "find" and any(word.text in {"-delete", "rm"} for word in one.words)
-        if one.name == "rm" or deletes:
-            yield from ((place, expanded(run, word) or word.text) for word in one.arguments)
+        for word in one.arguments if one.name == "rm" or deletes else ():
+            path = expanded(run, word) or word.text
+            yield from ((place, each) for each in (_unfolded(path) if by_bash else [path]))
+
+
+def _is_bash(run: Run) -> bool:
+    shell = run.stage.shell_at(run.instruction)
+    return bool(shell) and shell[0].rpartition("/")[2] in {"bash", "zsh", "ksh"}
+
+
+def _unfolded(path: str) -> list[str]:
+    """Write out braces, `/var/cache/{yum,dnf}`, as bash does and dash and ash do not."""
+    paths = [path]
+    while len(paths) < _MANY and (found := _BRACES.fullmatch(paths[0])):
+        paths = [*paths[1:], *(f"{found[1]}{one}{found[3]}" for one in found[2].split(","))]
+    return paths
 
 
 def _covers(run: Run, path: str, folder: str) -> bool:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding, NotApplicable
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
-_ABSOLUTE = pattern(r"[/\\]|[A-Za-z]:")
+_ABSOLUTE = pattern(r"/|[A-Za-z]:[\\/]|\\\\")  # a drive, or another machine's folder
 _ADD = "COPY app /rootfs/app/app\n"
 
 

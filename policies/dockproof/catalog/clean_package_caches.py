@@ -4,9 +4,9 @@ What it holds
 -------------
 Source: in the stages that the shipped image is built FROM, a RUN that fills a package manager's cache also empties it
 afterwards, keeps it in a mount (`--mount=type=cache` or tmpfs), or switches it off. That is judged for the lists of
-`apt-get update` (`apt-lists`), `apk add` (`apk-cache`), `yum install` (`yum-cache`), `dnf` and `microdnf`
-(`dnf-cache`), `zypper` (`zypper-cache`), `pip install` (`pip-cache`), `yarn install` (`yarn-cache`), and for what else
-leaves one (`other-caches`): npm, uv, poetry, `pip wheel`, `apk update`, `yum update`, and a `zypper clean` or
+`apt-get update` (`apt-lists`), `apk add` (`apk-cache`), `yum install` (`yum-cache`), `dnf` (`dnf-cache`), `microdnf`
+(`microdnf-cache`), `zypper` (`zypper-cache`), `pip install` (`pip-cache`), `yarn install` (`yarn-cache`), and for what
+else leaves one (`other-caches`): npm, uv, poetry, `pip wheel`, `apk update`, `yum update`, and a `zypper clean` or
 `yum clean packages` that keeps the index. A cache in a stage that is only copied from stays behind, and is none of
 this policy's. Where the file sets PIP_NO_CACHE_DIR to a value that reads as "no", that is a finding too: pip takes any
 truth value there for "yes", which nobody can see. Image: no layer above the base holds such files, deleted later or
@@ -58,6 +58,7 @@ _LEFT = (
     ("yarn-cache", pattern(r"(/.+/\.cache/yarn|/.+/\.yarn/berry/cache)/.+")),
     (OTHER, pattern(r"(/.+/(?:\.npm/_cacache|\.cache/uv|\.cache/pypoetry))/.+")),
 )
+_DNF = ("hadolint:DL3040", "trivy:DS-0019")
 _SMALL = 1024  # bytes: `dnf clean all` leaves a few files of its own
 _USER = "USER 10001:10001"
 _LARGE = "x" * 2000
@@ -78,11 +79,8 @@ class CleanPackageCaches(Policy):
             "apk-cache", "apk adds without keeping its index", same_as=("hadolint:DL3019", "trivy:DS-0025")
         ),
         Clause("yum-cache", "yum's cache is cleaned", same_as=("hadolint:DL3032", "trivy:DS-0015")),
-        Clause(
-            "dnf-cache",
-            "dnf's and microdnf's cache is cleaned",
-            same_as=("hadolint:DL3040", "trivy:DS-0019", "trivy:DS-0027"),
-        ),
+        Clause("dnf-cache", "dnf's cache is cleaned", same_as=_DNF),
+        Clause("microdnf-cache", "microdnf's cache is cleaned", same_as=(*_DNF, "trivy:DS-0027")),
         Clause("zypper-cache", "zypper's cache is cleaned", same_as=("hadolint:DL3036", "trivy:DS-0020")),
         Clause("pip-cache", "pip installs without a cache", same_as=("hadolint:DL3042",)),
         Clause("yarn-cache", "yarn's cache is cleaned", same_as=("hadolint:DL3060",)),
@@ -113,6 +111,9 @@ class CleanPackageCaches(Policy):
         SourceMutant("apk", _USER, f"RUN apk add curl=8.14.1-r2\n{_USER}", clause="apk-cache"),
         SourceMutant("yum", _USER, f"RUN yum install -y curl-8.14\n{_USER}", clause="yum-cache"),
         SourceMutant("dnf", _USER, f"RUN dnf install -y curl-8.14\n{_USER}", clause="dnf-cache"),
+        SourceMutant(
+            "microdnf", _USER, f"RUN microdnf install -y curl-8.14\n{_USER}", clause="microdnf-cache"
+        ),
         SourceMutant("zypper", _USER, f"RUN zypper -n install curl=8.14\n{_USER}", clause="zypper-cache"),
         SourceMutant(
             "cleaned-too-late",

@@ -2,11 +2,12 @@
 
 What it holds
 -------------
-Source: each word of EXPOSE is a port from 1 to 65535 or a range, with tcp, udp or sctp in lower case, and no host part
-(`8080:80` is no mapping). A port whose value cannot be known is a finding that names the variable. Image: the config's
-ports are valid. Runtime: each socket that others can reach listens on an exposed port, and each exposed port has one;
-sockets on loopback concern nobody else, nor do UDP sockets on a port that the kernel chose for a client (32768 to
-60999).
+Source: each word of EXPOSE is a port up to 65535 or a range (`valid`), not 0 (`not-zero`), with tcp, udp or sctp in
+lower case (`lower-case`), and without an address or a port of the host (`no-mapping`: `8080:80` maps nothing). A port
+whose value cannot be known is left alone; whether its variable is defined is the question of `defined-variables`.
+Image: the config's ports are valid. Runtime: each socket that others can reach listens on an exposed port, and each
+exposed port has one; sockets on loopback concern nobody else, nor do UDP sockets on a port that the kernel chose for a
+client (32768 to 60999).
 
 Why it matters
 --------------
@@ -52,11 +53,9 @@ class DeclaredPorts(Policy):
     production = Severity.ERROR
     development = Severity.WARNING
     clauses = (
-        Clause(
-            "valid",
-            "EXPOSE names valid ports",
-            same_as=("hadolint:DL3011", "trivy:DS-0008", "buildkit:ExposeInvalidFormat"),
-        ),
+        Clause("valid", "EXPOSE names valid ports", same_as=("hadolint:DL3011", "trivy:DS-0008")),
+        Clause("not-zero", "no port is 0, on which nothing can listen"),
+        Clause("no-mapping", "EXPOSE names no host's part", same_as=("buildkit:ExposeInvalidFormat",)),
         Clause("lower-case", "the protocol is in lower case", same_as=("buildkit:ExposeProtoCasing",)),
         Clause("undeclared", "what listens is exposed"),
         Clause("silent", "what is exposed listens"),
@@ -72,12 +71,16 @@ class DeclaredPorts(Policy):
     def _judge(self, setting: Setting[Port], stage: Stage) -> Iterator[Finding]:
         port, text = setting.value, setting.value.value.text
         if text is None:
-            names = ", ".join(port.value.missing)
-            message = f"cannot be shown: EXPOSE hangs on {names}, which has no value here"
+            return
+        if ":" in text:
+            message = f"EXPOSE {text} maps nothing: ports of the host are given when the image is run"
+            yield self.at(setting.instruction, message, stage=stage, clause="no-mapping")
+        elif port.number is None:
+            message = f"EXPOSE {text} is no port: write up to 65535, with /tcp, /udp or /sctp"
             yield self.at(setting.instruction, message, stage=stage, clause="valid")
-        elif port.number is None or port.number == 0 or ":" in text:
-            message = f"EXPOSE {text} is no port: write 1 to 65535, with /tcp, /udp or /sctp"
-            yield self.at(setting.instruction, message, stage=stage, clause="valid")
+        elif port.number == 0:
+            message = f"EXPOSE {text}: nothing can listen on port 0"
+            yield self.at(setting.instruction, message, stage=stage, clause="not-zero")
         elif text != text.lower():
             message = f"EXPOSE {text}: the protocol is written in lower case"
             yield self.at(setting.instruction, message, stage=stage, clause="lower-case")
@@ -88,7 +91,8 @@ class DeclaredPorts(Policy):
             number = port.partition("/")[0]
             if not number.isdigit() or not 0 < int(number) <= 65_535:  # noqa: PLR2004 - the largest port there is
                 place = Place(field="Config.ExposedPorts")
-                yield self.in_image(f"the image exposes {port}, which is no port", place, clause="valid")
+                clause = "not-zero" if number == "0" else "valid"
+                yield self.in_image(f"the image exposes {port}, which is no port", place, clause=clause)
 
     def runtime(self, target: RuntimeTarget) -> Iterator[Finding]:
         """Compare what listens with what the image exposes."""
@@ -109,9 +113,10 @@ class DeclaredPorts(Policy):
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant("too-large", "EXPOSE 8000", "EXPOSE 80000", clause="valid"),
-        SourceMutant("mapping", "EXPOSE 8000", "EXPOSE 80:8000", clause="valid"),
+        SourceMutant("mapping", "EXPOSE 8000", "EXPOSE 80:8000", clause="no-mapping"),
         SourceMutant("upper-case", "EXPOSE 8000", "EXPOSE 8000/TCP", clause="lower-case"),
-        ImageMutant("port-zero", "EXPOSE 0", clause="valid"),
+        SourceMutant("zero", "EXPOSE 8000", "EXPOSE 0", clause="not-zero"),
+        ImageMutant("port-zero", "EXPOSE 0", clause="not-zero"),
         RuntimeMutant(
             "another-port",
             {

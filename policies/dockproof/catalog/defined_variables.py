@@ -7,9 +7,9 @@ here-documents of COPY and ADD whose word is not quoted) uses no name that is ce
 before FROM that the stage does not declare again, a platform argument such as TARGETARCH without its ARG, a name that
 only a later line of the stage sets, or any name that nothing sets, where the base is `scratch` or an image whose
 variables are known (the official distributions and languages). No value of an ENV uses a name that the same ENV sets
-(`same-env`). FROM uses only ARGs that stand before the first FROM (`from`), and names an image also when an ARG without
-default is left empty (`from-default`). `${name:-default}` and its kin need no definition, and RUN, CMD, ENTRYPOINT and
-HEALTHCHECK are the shell's.
+(`same-env`; `not-yet` where nothing else sets it). FROM uses only ARGs that stand before the first FROM (`from`), and
+names an image also when an ARG without default is left empty (`from-default`). `${name:-default}` and its kin need
+no definition, and RUN, CMD, ENTRYPOINT and HEALTHCHECK are the shell's.
 
 Why it matters
 --------------
@@ -54,6 +54,7 @@ _PLACES = frozenset({"ADD", "COPY", "EXPOSE", "STOPSIGNAL", "USER", "VOLUME", "W
 _FLAGS = {"ADD": ("chown", "chmod", "checksum"), "COPY": ("chown", "chmod"), "RUN": ("mount",)}
 _FROM = "FROM base AS runtime"
 _PINNED = "FROM python:3.13-slim-trixie@sha256"
+_TWO = "write two ENV instructions"
 
 
 class DefinedVariables(Policy):
@@ -67,6 +68,11 @@ class DefinedVariables(Policy):
     clauses = (
         Clause("undefined", "what is used is defined", same_as=("buildkit:UndefinedVar",)),
         Clause("same-env", "an ENV does not use what it sets itself", same_as=("hadolint:DL3044",)),
+        Clause(
+            "not-yet",
+            "nor what is defined nowhere else",
+            same_as=("hadolint:DL3044", "buildkit:UndefinedVar"),
+        ),
         Clause("from", "FROM uses declared arguments", same_as=("buildkit:UndefinedArgInFrom",)),
         Clause("from-default", "FROM needs no build argument", same_as=("buildkit:InvalidDefaultArgInFrom",)),
     )
@@ -114,9 +120,8 @@ class DefinedVariables(Policy):
             for name in (*value.undefined, *stale):
                 if name in use.own and instruction.keyword == "ENV":
                     message = f"${name} is not yet what this ENV makes of it"
-                    yield self.at(
-                        use, message, stage=stage, clause="same-env", help="write two ENV instructions"
-                    )
+                    clause = "not-yet" if sets(stage.root_base, name) is False else "same-env"
+                    yield self.at(use, message, stage=stage, clause=clause, help=_TWO)
                 elif name not in use.own and (message := _why_undefined(name, instruction, stage, file)):
                     yield self.at(use, message, stage=stage, clause="undefined")
 
@@ -133,11 +138,18 @@ class DefinedVariables(Policy):
         SourceMutant("platform", "WORKDIR /app", "WORKDIR /app/$TARGETARCH", clause="undefined"),
         SourceMutant("later", "WORKDIR /app", "WORKDIR $HOME", clause="undefined"),
         SourceMutant(
+            "not-yet",
+            "PYTHONPATH=/app",
+            "PYTHONPATH=/app DATA=/data CACHE=$DATA/cache",
+            clause="not-yet",
+            at="CACHE",
+        ),
+        SourceMutant(
             "same-env",
             "PYTHONPATH=/app",
-            "PYTHONPATH=/app CACHE=$PYTHONPATH/cache",
+            "PYTHONPATH=/app PATH=/app/bin:$PATH TOOLS=$PATH",
             clause="same-env",
-            at="CACHE",
+            at="TOOLS",
         ),
         SourceMutant(
             "from",

@@ -2,11 +2,11 @@
 
 What it holds
 -------------
-CMD, ENTRYPOINT and HEALTHCHECK CMD are in exec form, a valid JSON array of strings. A shell form below a SHELL
-instruction of the same stage is deliberate and passes; an exec form that names a shell with `-c` is a shell form in
-disguise where the shell stays (clause `shell-in-disguise`): `sh -c 'exec program'` passes. Image: neither command of
-the config goes through a shell. Runtime: PID 1, or under an init its first child, is the program, not a shell that
-waits for it, by its arguments and by the file that it runs.
+CMD and ENTRYPOINT (clause `shell-form`) and HEALTHCHECK CMD (`health-form`) are in exec form, a valid JSON array of
+strings (`invalid-json`). A shell form below a SHELL instruction is deliberate and passes; an exec form that names a
+shell with `-c` is a shell form in disguise where the shell stays (`shell-in-disguise`): `sh -c 'exec program'` passes.
+Image: neither command of the config goes through a shell. Runtime: PID 1, or under an init its first child, is the
+program, not a shell that waits for it, by its arguments and by the file that it runs.
 
 Why it matters
 --------------
@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.facts.dockerfile import parse
 from dockproof.facts.shell import script
+from dockproof.facts.stages import DEFAULT_SHELL
 from dockproof.finding import Place, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 SHELLS = frozenset({"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox"})
 _CMD = 'CMD ["python", "-m", "app"]'
+_PEERS = ("hadolint:DL3025", "buildkit:JSONArgsRecommended")
 _FIELDS = {"CMD": "Config.Cmd", "ENTRYPOINT": "Config.Entrypoint"}
 
 
@@ -55,12 +57,9 @@ class ExecForm(Policy):
     production = Severity.ERROR
     development = Severity.WARNING
     clauses = (
-        Clause(
-            "shell-form",
-            "CMD, ENTRYPOINT and HEALTHCHECK are JSON arrays",
-            same_as=("hadolint:DL3025", "buildkit:JSONArgsRecommended"),
-        ),
-        Clause("invalid-json", "what looks like an exec form is one"),
+        Clause("shell-form", "CMD and ENTRYPOINT are JSON arrays", same_as=_PEERS),
+        Clause("health-form", "HEALTHCHECK is a JSON array", same_as=_PEERS[:1]),
+        Clause("invalid-json", "what looks like an exec form is one", same_as=_PEERS),
         Clause("shell-in-disguise", "an exec form does not name a shell that stays"),
     )
     references = ("https://docs.docker.com/reference/dockerfile/#shell-and-exec-form",)
@@ -85,9 +84,10 @@ class ExecForm(Policy):
                 f"{keyword} looks like an exec form but is no valid JSON array of strings: a shell runs it"
             )
             yield self.at(instruction, message, stage=stage, clause="invalid-json")
-        elif stage.shell is None:
+        elif stage.shell_at(instruction) is DEFAULT_SHELL:
             message = f"{keyword} is in shell form: a shell stands between the engine and the program"
-            yield self.at(instruction, message, stage=stage, clause="shell-form")
+            clause = "shell-form" if keyword in _FIELDS else "health-form"
+            yield self.at(instruction, message, stage=stage, clause=clause)
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look for a shell in the config's commands and its health check."""
@@ -99,7 +99,7 @@ class ExecForm(Policy):
         health = config.healthcheck
         if health is not None and health.test[:1] == ("CMD-SHELL",):
             message = "the health check runs in a shell, whose children outlive a timeout"
-            yield self.in_image(message, Place(field="Config.Healthcheck"), clause="shell-form")
+            yield self.in_image(message, Place(field="Config.Healthcheck"), clause="health-form")
 
     def runtime(self, target: RuntimeTarget) -> Iterator[Finding]:
         """PID 1 is the program."""
@@ -123,11 +123,13 @@ class ExecForm(Policy):
             "health-in-shell",
             'CMD ["python", "-I", "-S", "/app/healthcheck.py", "api"]',
             "CMD python /app/healthcheck.py api",
-            clause="shell-form",
+            clause="health-form",
             at="HEALTHCHECK --interval",
         ),
         ImageMutant("shell-form", "CMD python -m app", clause="shell-form"),
-        ImageMutant("health-in-shell", "HEALTHCHECK CMD python /app/healthcheck.py api", clause="shell-form"),
+        ImageMutant(
+            "health-in-shell", "HEALTHCHECK CMD python /app/healthcheck.py api", clause="health-form"
+        ),
         RuntimeMutant(
             "shell-as-pid-1", {"command": ["sh", "-c", "python -m app; exit 0"]}, clause="shell-form"
         ),

@@ -74,9 +74,10 @@ class NoSudo(Policy):
         for run in runs(target.dockerfile):
             said: set[tuple[str, int]] = set()
             for command in run.script.commands:
-                name = _used(command)
                 line = command.span.line
-                if name and (name, line) not in said:
+                for name in _used(command):
+                    if (name, line) in said:
+                        continue
                     said.add((name, line))
                     why = "a password is set" if name == "chpasswd" else "USER says who runs what"
                     message = f"`{name}` is used: {why}"
@@ -115,8 +116,6 @@ class NoSudo(Policy):
     )
 
 
-def _used(command: Command) -> str:
-    """Return the name of what a command uses, "" for nothing."""
-    if command.name in _CLAUSES:
-        return command.name
-    return next((name for name in command.wrappers if name in _CLAUSES), "")
+def _used(command: Command) -> list[str]:
+    """Return the names of what a command uses, outermost first."""
+    return [name for name in (*command.wrappers, command.name) if name in _CLAUSES]

@@ -132,7 +132,12 @@ class NonRoot(Policy):
         SourceMutant("root-group", "USER 10001:10001", "USER 10001:0", clause="root-group"),
         SourceMutant("no-group", "USER 10001:10001", "USER 10001", clause="root-group"),
         SourceMutant(
-            "no-value", "USER 10001:10001", "ARG RUN_AS\nUSER $RUN_AS", clause="unknown-user", at="USER $"
+            "no-value",
+            "USER 10001:10001",
+            "ARG RUN_AS\nUSER $RUN_AS",
+            clause="unknown-user",
+            also=frozenset({"numeric-user"}),
+            at="USER $",
         ),
         SourceMutant("worker-root", "USER 10001:10001", "USER 0", "Dockerfile.worker", clause="root-user"),
         SourceMutant("dev-root", "USER 10001:10001", "USER 0:0", "Dockerfile.dev", clause="root-user"),

@@ -3,7 +3,7 @@
 What it holds
 -------------
 The USER in force at the end of the shipped stage is a number, `10001` or `10001:10001`, not a name. Source: the value
-after expansion. Image: the config's user.
+after expansion; one that cannot be known cannot be shown to be a number. Image: the config's user.
 
 Why it matters
 --------------
@@ -54,8 +54,14 @@ class NumericUser(Policy):
         """Judge the USER in force in each shipped stage; none at all is `non-root`'s matter."""
         for stage in target.shipped:
             user = stage.user
-            if user is not None and user.value.text is not None and not _is_numeric(user.value.text):
-                yield self.at(user.instruction, f"USER {user.value.text} is a name", stage=stage)
+            if user is None or _is_numeric(user.value.text or ""):
+                continue
+            message = f"USER {user.value.text} is a name"
+            if user.value.text is None:
+                message = (
+                    f"cannot be shown: USER hangs on {', '.join(user.value.missing)}, which has no value here"
+                )
+            yield self.at(user.instruction, message, stage=stage)
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Judge the config's user."""

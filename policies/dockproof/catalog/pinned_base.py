@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from dockproof.catalog._references import outside
 from dockproof.finding import NotApplicable, Place, Probe, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
 _DIGEST = "@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285 AS"
+_PEERS = ("hadolint:DL3006", "hadolint:DL3007", "checkov:CKV_DOCKER_7", "trivy:DS-0001")
 _COPY = "COPY --link --from=code /rootfs/ /"
 
 
@@ -53,25 +55,19 @@ class PinnedBase(Policy):
         Clause(
             "digest",
             "a reference carries a digest",
-            covers=("hadolint:DL3006", "hadolint:DL3007", "checkov:CKV_DOCKER_7", "trivy:DS-0001"),
+            covers=_PEERS,
         ),
-        Clause("unknown-image", "the reference can be known"),
+        Clause("unknown-image", "the reference can be known", covers=_PEERS),
         Clause("other-base", "the built image stands on the pinned base"),
     )
     references = ("cis:4.2", "https://docs.docker.com/build/building/best-practices/#pin-base-image-versions")
 
     def source(self, target: SourceTarget) -> Iterator[Finding]:
         """Judge every reference to an image from outside."""
-        syntax = target.dockerfile.syntax
-        if syntax is not None:
-            yield from self._judge(syntax, None)
-        for stage in target.dockerfile.stages:
-            for external in stage.externals:
-                yield from self._judge(external, stage)
+        for external, stage in outside(target.dockerfile):
+            yield from self._judge(external, stage)
 
     def _judge(self, external: External, stage: Stage | None) -> Iterator[Finding]:
-        if external.stage is not None:
-            return
         if external.value.text is None:
             names = ", ".join(external.value.missing)
             message = f"cannot be shown: the image hangs on {names}, which has no default"

@@ -88,5 +88,5 @@ class PortablePlatform(Policy):
 
 def _says_so(name: str | None, platform: str) -> bool:
     """Whether a stage's name holds its architecture, as `build-arm64`: one of several such stages by design."""
-    architecture = platform.rpartition("/")[2] if platform.count("/") == 1 else platform.split("/")[1:2][0]
-    return name is not None and architecture in name
+    architecture = platform.split("/")[1:2]
+    return name is not None and bool(architecture) and architecture[0] in name

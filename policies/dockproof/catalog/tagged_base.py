@@ -3,7 +3,8 @@
 What it holds
 -------------
 Every reference to an image from outside (FROM, COPY --from, RUN --mount from=, the `# syntax=` line) has a tag or a
-digest, and its tag is not `latest`. A tag that hangs on a variable is followed to its value; `FROM scratch` and stages
+digest, and its tag is not `latest`: FROM under the clauses `untagged` and `latest`, the others under `taken-untagged`
+and `taken-latest`. A tag that hangs on a variable is followed to its value; `FROM scratch` and stages
 of the same file need none. A reference whose value cannot be known is left to `pinned-base`, which names the variable.
 
 Why it matters
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from dockproof.catalog._references import outside
 from dockproof.finding import Severity
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
     from dockproof.policy import Mutant, SourceTarget
 
+_COPY = "COPY --link --from=code /rootfs/ /"
+_PEERS = ("checkov:CKV_DOCKER_7", "trivy:DS-0001")
 _PINNED = "python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285 AS"
 
 
@@ -47,33 +51,45 @@ class TaggedBase(Policy):
     development = Severity.ERROR
     builder = Severity.ERROR
     clauses = (
-        Clause("untagged", "a reference has a tag or a digest", same_as=("hadolint:DL3006",)),
-        Clause("latest", "the tag is not latest", same_as=("hadolint:DL3007",)),
+        Clause("untagged", "FROM has a tag or a digest", same_as=("hadolint:DL3006", *_PEERS)),
+        Clause("latest", "the tag of FROM is not latest", same_as=("hadolint:DL3007", *_PEERS)),
+        Clause("taken-untagged", "what else is taken from outside has a tag or a digest"),
+        Clause("taken-latest", "its tag is not latest"),
     )
-    same_as = ("checkov:CKV_DOCKER_7", "trivy:DS-0001")
     references = ("cis:4.2", "https://docs.docker.com/build/building/best-practices/#from")
 
     def source(self, target: SourceTarget) -> Iterator[Finding]:
         """Judge every reference to an image from outside."""
-        syntax = target.dockerfile.syntax
-        if syntax is not None:
-            yield from self._judge(syntax, None)
-        for stage in target.dockerfile.stages:
-            for external in stage.externals:
-                yield from self._judge(external, stage)
+        for external, stage in outside(target.dockerfile):
+            yield from self._judge(external, stage)
 
     def _judge(self, external: External, stage: Stage | None) -> Iterator[Finding]:
         ref = external.ref
-        if ref is None or external.stage is not None or ref.digest is not None:
+        if ref is None or ref.digest is not None:
             return
+        prefix = "" if external.how == "from" else "taken-"
         if ref.tag is None:
             message = f"{external.value.text} has no tag, so it is whatever `latest` is today"
-            yield self.at(external, message, stage=stage, clause="untagged")
+            yield self.at(external, message, stage=stage, clause=f"{prefix}untagged")
         elif ref.tag == "latest":
             message = f"{external.value.text} is whatever was pushed last"
-            yield self.at(external, message, stage=stage, clause="latest")
+            yield self.at(external, message, stage=stage, clause=f"{prefix}latest")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant("untagged", _PINNED, "python AS", clause="untagged", also=frozenset({"pinned-base"})),
         SourceMutant("latest", _PINNED, "python:latest AS", clause="latest", also=frozenset({"pinned-base"})),
+        SourceMutant(
+            "copied-untagged",
+            _COPY,
+            f"{_COPY}\nCOPY --from=org/tool /bin/tool /bin/tool",
+            clause="taken-untagged",
+            also=frozenset({"pinned-base", "trusted-registry"}),
+        ),
+        SourceMutant(
+            "copied-latest",
+            _COPY,
+            f"{_COPY}\nCOPY --from=org/tool:latest /bin/tool /bin/tool",
+            clause="taken-latest",
+            also=frozenset({"pinned-base", "trusted-registry"}),
+        ),
     )

@@ -66,7 +66,7 @@ _ASKING_WORDS = frozenset(
     ]
 )
 _ANSWERS = {
-    "apt-get": ("-y", "--yes", "--assume-yes", "--force-yes"),
+    "apt-get": ("-y", "--yes", "--assume-yes"),
     "yum": ("-y", "--assumeyes"),
     "dnf": ("-y", "--assumeyes"),
     "zypper": ("-y", "--no-confirm", "--non-interactive"),

@@ -5,8 +5,9 @@ What it holds
 A RUN that updates a package index (`apt-get update`, `apk update`, `zypper refresh`, `dnf makecache`, `yum update` and
 their kin) installs or upgrades something after it in the same RUN (`update-alone`). A command that is known to install
 by itself (`playwright`, `mk-build-deps`, `gdebi`, a script of the context) counts. And no RUN moves the whole
-distribution (`dist-upgrade`): `apt-get dist-upgrade`, `full-upgrade`, `zypper dup`, `dnf distro-sync`. A plain upgrade
-of the packages that are there is not this policy's matter. Where no POSIX shell reads a RUN, it is not judged.
+distribution: `apt-get dist-upgrade`, `full-upgrade`, `dnf distro-sync` (`dist-upgrade`), `zypper dup` (`zypper-dup`). A
+plain upgrade of the packages that are there is not this policy's matter. Where no POSIX shell reads a RUN, it is not
+judged.
 
 Why it matters
 --------------
@@ -74,11 +75,8 @@ class UpdateWithInstall(Policy):
             "what updates an index installs from it in the same RUN",
             same_as=("checkov:CKV_DOCKER_5", "trivy:DS-0017"),
         ),
-        Clause(
-            "dist-upgrade",
-            "the distribution is not upgraded",
-            same_as=("hadolint:DL3035", "trivy:DS-0024"),
-        ),
+        Clause("dist-upgrade", "the distribution is not upgraded", same_as=("trivy:DS-0024",)),
+        Clause("zypper-dup", "zypper does not upgrade the distribution", same_as=("hadolint:DL3035",)),
     )
     references = ("cis:4.7", "https://docs.docker.com/build/building/best-practices/#apt-get")
 
@@ -92,7 +90,8 @@ class UpdateWithInstall(Policy):
                     message = (
                         f"`{call.manager} {call.verb}` moves the whole distribution: take a newer base image"
                     )
-                    yield self._at(run, call, message, "dist-upgrade")
+                    clause = "zypper-dup" if call.manager == "zypper" else "dist-upgrade"
+                    yield self._at(run, call, message, clause)
             alone = _alone(run, calls)
             if alone is not None:
                 message = (
@@ -116,6 +115,7 @@ class UpdateWithInstall(Policy):
             clause="dist-upgrade",
             at="dist-upgrade",
         ),
+        SourceMutant("zypper-dup", _ADD, f"RUN zypper --non-interactive dup\n{_ADD}", clause="zypper-dup"),
     )
 
 

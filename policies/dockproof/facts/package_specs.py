@@ -33,27 +33,7 @@ _ARCHIVES = (
     ".zip",
     ".gem",
     ".tar.bz2",
-    ".pkg.tar.zst",
-    ".crate",
-)
-_APT = pattern(r"([^=/]+)(?:=(.*)|/(.*))?")
-_APK = pattern(r"(!?[^=<>~@]+)(?:@[^=<>~]+)?(?:=(?!=)|==)?(.*?)(?:@.*)?", re.DOTALL)
-_RPM_VERSION = pattern(r"(.+?)-((?:[0-9]+:)?[0-9][^-]*[.*][^-]*(?:-[0-9][^-]*)?|[0-9][^-]*-[0-9][^-]*)")
-_RPM_RANGE = pattern(r"([^<>=\s]+)\s*(<=|>=|<|>|==?)\s*(.+)")
-_REQUIREMENT = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(.*)", re.DOTALL)
-_URL = pattern(r"(?:https?|ftp|file)://", re.IGNORECASE)
-_VCS = pattern(r"(?:git|hg|svn|bzr)(?:\+[a-z]+)?://|git@|(?:github|gitlab|bitbucket|gist):")
-_VCS_REVISION = pattern(r"://[^#]*?/[^#]*?@([^#/]+)|[^:]#(?:semver:)?([^&=]+)$")
-_ARCHIVES = (
-    ".deb",
-    ".rpm",
-    ".apk",
-    ".whl",
-    ".tar.gz",
-    ".tgz",
-    ".zip",
-    ".gem",
-    ".tar.bz2",
+    ".tar",
     ".pkg.tar.zst",
     ".crate",
 )
