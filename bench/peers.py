@@ -180,9 +180,9 @@ def compare(texts: Sequence[str]) -> list[Verdicts | None]:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        paths = [folder / f"{at}.Dockerfile" for at in range(len(texts))]
+        paths = [str(folder / f"{at}.Dockerfile") for at in range(len(texts))]
         for path, text in zip(paths, texts, strict=True):
-            path.write_text(text, encoding="utf-8")
+            Path(path).write_text(text, encoding="utf-8")
         config = folder / "all.yaml"
         config.write_text(_ALL_RULES, encoding="utf-8")
         said = hadolint.run(paths, config)

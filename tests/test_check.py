@@ -323,6 +323,23 @@ def test_file_that_hadolint_cannot_parse_does_not_fail(here: Path) -> None:
     assert ids(report.files[1]) == ["hadolint:DL3003:2"]
 
 
+def test_file_that_hadolint_crashes_on_costs_no_other_its_answer(here: Path) -> None:
+    """hadolint 2.15.1 ends with an error of its own on a folder of one letter, and then says nothing of any file."""
+    write(
+        here,
+        Dockerfile="FROM debian:12\nWORKDIR x\n",
+        b__Dockerfile="FROM debian:12\nRUN cd /x && y\n",
+        c__Dockerfile="FROM debian:12\nWORKDIR y\n",
+    )
+    report = run(config=Config())
+    (missed,) = report.files[0].answers.not_looked
+    assert "not looked at by hadolint, which crashed on it" in missed.reason
+    assert not missed.fatal
+    assert ids(report.files[1]) == ["hadolint:DL3003:2"]
+    assert report.files[2].answers.not_looked
+    assert report.exit(Severity.ERROR) is Exit.CLEAN
+
+
 def test_missing_hadolint_fails_closed_and_ours_is_reported(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,8 @@
 """hadolint beside our own probes: one process for all files, its answers cached by content.
 
 What it says is a finding of `hadolint:DL3008`. A file that it cannot parse is "not looked at by hadolint", which does
-not fail the gate, because hadolint refuses files that Docker builds. A hadolint that is missing, crashes or does not
-end in time does.
+not fail the gate, because hadolint refuses files that Docker builds; one that it crashes on is found among the others,
+and is the same. A hadolint that is missing, crashes on everything or does not end in time does.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 NAME = "hadolint"
 CONFIGS = (".hadolint.yaml", ".hadolint.yml")
 UNPARSED = "DL1000"
+CRASHED = "crashed"
+_UNREAD = frozenset({UNPARSED, CRASHED})
 LEVELS = {"error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity.INFO, "style": Severity.INFO}
 
 BATCH = 100_000
@@ -145,26 +147,57 @@ def _ask(
         # Without a configuration of ours hadolint would take one from the home folder; this one says nothing.
         empty = Path(folder, "hadolint.yaml")
         empty.write_text("ignored: []\n")
+        good = Path(folder, "Dockerfile")
+        good.write_text("FROM scratch\n")
+        options = ["--no-fail", "--no-color", "--format", "json", "--config", str(config or empty), "--"]
+        tool = _Tool([program, *options], _environment(program, defaults=defaults), str(good))
         for batch in _batches(files):
-            argv = [
-                program,
-                "--no-fail",
-                "--no-color",
-                "--format",
-                "json",
-                "--config",
-                str(config or empty),
-                "--",
-            ]
-            done = process.run(
-                [*argv, *(_argument(path) for path in batch)],
-                timeout=60 + len(batch) / 2,
-                env=_environment(program, defaults=defaults),
-                what=NAME,
-            )
-            for path, said in _parsed(done, batch):
+            for path, said in tool.ask(batch):
                 answers[path].append(said)
     return answers
+
+
+class _Tool(NamedTuple):
+    """How hadolint is called.
+
+    Attributes:
+        argv: the program and its options.
+        environment: what to set for it.
+        good: a file that it can read, to tell a crash on one file from a tool that does not work.
+    """
+
+    argv: list[str]
+    environment: Mapping[str, str]
+    good: str
+
+    def ask(self, batch: Sequence[str]) -> list[tuple[str, _Said]]:
+        """Ask about files; one that it crashes on is found by halves, and is answered with `CRASHED`.
+
+        Raises:
+            NotLookedError: it does not work at all, or did not end in time.
+        """
+        done = self._run(batch)
+        if not done.exit_code:
+            return list(_parsed(done, batch))
+        broken = self._run([self.good])
+        if broken.exit_code:
+            _refuse_configuration(done)
+            raise NotLookedError(f"{NAME} failed with exit code {broken.exit_code}", broken.log)
+        if len(batch) == 1:
+            said = done.stderr.strip().partition("\n")[0].removeprefix(f"{NAME}: ")
+            return [(batch[0], _Said(CRASHED, "error", 1, 1, said))]
+        half = len(batch) // 2
+        return self.ask(batch[:half]) + self.ask(batch[half:])
+
+    def _run(self, batch: Sequence[str]) -> process.Completed:
+        """Let the tool end as it likes; its exit code is an answer here."""
+        return process.run(
+            [*self.argv, *(_argument(path) for path in batch)],
+            timeout=60 + len(batch) / 2,
+            env=self.environment,
+            check=False,
+            what=NAME,
+        )
 
 
 def _argument(path: str) -> str:
@@ -185,9 +218,13 @@ def _batches(files: Iterable[str]) -> Iterator[list[str]]:
     yield batch
 
 
-def _parsed(done: process.Completed, batch: Sequence[str]) -> Iterator[tuple[str, _Said]]:
+def _refuse_configuration(done: process.Completed) -> None:
     if "Error parsing your config file" in done.stdout + done.stderr:
         raise NotLookedError("hadolint cannot read its configuration", done.log)
+
+
+def _parsed(done: process.Completed, batch: Sequence[str]) -> Iterator[tuple[str, _Said]]:
+    _refuse_configuration(done)
     paths = {_argument(path): path for path in batch}
     try:
         for one in json.loads(done.stdout):
@@ -199,16 +236,15 @@ def _parsed(done: process.Completed, batch: Sequence[str]) -> Iterator[tuple[str
 
 def _sorted_out(said: Mapping[str, Sequence[_Said]]) -> dict[str, Any]:
     """Split answers into findings and files that hadolint refused."""
-    refused = {path: _refusal(one) for path, some in said.items() for one in some if one.code == UNPARSED}
+    refused = {path: _refusal(one) for path, some in said.items() for one in some if one.code in _UNREAD}
     findings = {path: tuple(map(_finding, some)) for path, some in said.items() if path not in refused}
     return {"findings": findings, "refused": refused}
 
 
 def _refusal(said: _Said) -> NotLooked:
     reason = " ".join(said.message.split("\n")[0].split())
-    return NotLooked(
-        NAME, f"not looked at by hadolint, which cannot parse line {said.line}: {reason}", fatal=False
-    )
+    what = "crashed on it" if said.code == CRASHED else f"cannot parse line {said.line}"
+    return NotLooked(NAME, f"not looked at by hadolint, which {what}: {reason}", fatal=False)
 
 
 def _finding(said: _Said) -> Finding:
