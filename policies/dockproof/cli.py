@@ -360,7 +360,9 @@ def _colors(options: argparse.Namespace) -> bool:
     """Whether to use colours: on a terminal, unless NO_COLOR; FORCE_COLOR wins (no-color.org, force-color.org)."""
     if os.environ.get("FORCE_COLOR"):
         return True
-    return not os.environ.get("NO_COLOR") and not options.output and sys.stdout.isatty()
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return not options.output and sys.stdout.isatty()
 
 
 def write(output: str | None, pieces: Iterable[str]) -> None:

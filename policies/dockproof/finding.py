@@ -48,6 +48,7 @@ class Place(NamedTuple):
         pid: process in the container's own numbering, 0 where none is meant.
         layer_index: number of the layer, 0 for the lowest; -1 where none is meant.
         origin: `own` or `base` for what an image holds, "" where neither is meant.
+        end_column: 1-based column after the last one on `end_line`, 0 where the place ends with that line.
     """
 
     line: int = 0
@@ -59,6 +60,7 @@ class Place(NamedTuple):
     pid: int = 0
     layer_index: int = -1
     origin: str = ""
+    end_column: int = 0
 
     def __str__(self) -> str:
         """Say the place in words, outermost first; the line is the report's own column."""

@@ -291,7 +291,8 @@ class Policy:
     ) -> Finding:
         """Build a source finding at an instruction, or a part of one, or at a line and column inside it."""
         span = where.span
-        place = Place(line or span.line, line or span.end_line, column or span.column)
+        end = 0 if line or column else span.end_column
+        place = Place(line or span.line, line or span.end_line, column or span.column, end_column=end)
         named = None if stage is None else (stage.name or str(stage.index))
         return Finding(self.id, message, place, Probe.SOURCE, clause, named, help, fixable)
 

@@ -3,12 +3,15 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from junitparser import JUnitXml
 
 import dockproof
@@ -18,6 +21,7 @@ from dockproof.config import Config
 from dockproof.finding import Finding, Place, Probe, Severity, Waiver
 from dockproof.gate import Answers, CheckReport, FileReport, NotLooked
 from dockproof.policy import Profile
+from dockproof.report.text import clean
 from dockproof.report.view import View
 from tests.sample import POLICIES
 
@@ -91,7 +95,8 @@ def test_report_is_what_was_agreed(name: str) -> None:
 
 def test_every_snapshot_belongs_to_a_format() -> None:
     """A snapshot that nothing compares protects nothing."""
-    assert {path.name for path in EXPECTED.iterdir()} == {f"report.{suffix}" for suffix in FORMATS.values()}
+    names = {f"report.{suffix}" for suffix in FORMATS.values()} | {"program.txt"}
+    assert {path.name for path in EXPECTED.iterdir()} == names
 
 
 def test_every_format_of_the_command_line_is_here() -> None:
@@ -112,6 +117,25 @@ def test_text_has_colours_only_where_they_are_wanted() -> None:
     """Pipes and files get plain text."""
     assert "\x1b" not in render("text")
     assert "\x1b[1;31merror\x1b[0m" in render("text", color=True)
+
+
+@pytest.mark.parametrize(
+    ("place", "mark"),
+    [
+        (Place(1, 1, 5, end_column=8), "    ^^^"),
+        (Place(1, 1, 5), "    ^^^^^^^"),
+        (Place(1, 2, 5, end_column=3), "    ^^^^^^^"),
+        (Place(1, 1, 5, end_column=99), "    ^^^^^^^"),
+        (Place(1, 1, 99, end_column=120), ""),
+    ],
+)
+def test_text_marks_what_is_wrong(place: Place, mark: str) -> None:
+    """The mark stands under the finding: to its end, or to the line's where it goes on or its end is not known."""
+    finding = Finding("no-bar", "m", place, Probe.SOURCE, help="h")
+    file = FileReport("f", Profile.PRODUCTION, None, Answers((finding,)), (), {1: "RUN\tbar and"})
+    lines = render("text", CheckReport((file,))).splitlines()
+    shown = [line.partition("|")[2][1:] for line in lines if "|" in line]
+    assert shown == ["RUN bar and", *([mark] if mark else [])]
 
 
 def test_text_says_incomplete_before_failed() -> None:
@@ -199,6 +223,42 @@ def test_sarif_is_read_by_a_model_of_its_own() -> None:
     assert run.invocations[0].execution_successful is False
 
 
+def test_sarif_holds_nothing_that_the_standard_does_not_know() -> None:
+    """Read by the model and written again it is the same document: no key is misspelt, no value of another type."""
+    sarif: Any = importlib.import_module("sarif_pydantic")  # ships no type information
+    text = render("sarif")
+    again = sarif.Sarif.model_validate_json(text, strict=False).model_dump_json(
+        by_alias=True, exclude_unset=True
+    )
+    assert json.loads(again) == json.loads(text)
+
+
+def test_sarif_rules_have_what_code_scanning_shows() -> None:
+    """Each rule has a title, a description, help as text and Markdown, a level and tags; each result finds its rule."""
+    (run,) = json.loads(render("sarif"))["runs"]
+    rules = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}
+    assert len(rules) == len(run["tool"]["driver"]["rules"])
+    assert {result["ruleId"] for result in run["results"]} == set(rules)
+    ours = rules["no-foo"]
+    assert ours["help"]["markdown"].startswith("## What it holds\n")
+    assert ours["shortDescription"]["text"] == "no instruction says foo"
+    assert ours["defaultConfiguration"] == {"level": "error"}
+    assert ours["properties"]["tags"]
+    assert rules["hadolint:DL3008"]["helpUri"].startswith("https://")
+    marks = [result["partialFingerprints"]["dockproof/v1"] for result in run["results"]]
+    assert len(set(marks)) == len(marks)
+
+
+def test_sarif_region_ends_where_the_finding_ends() -> None:
+    """A service marks the word, not the rest of the file."""
+    regions = [
+        result["locations"][0]["physicalLocation"]["region"]
+        for result in json.loads(render("sarif"))["runs"][0]["results"]
+    ]
+    assert regions[0] == {"startLine": 2, "startColumn": 2, "endLine": 3, "endColumn": 7}
+    assert regions[1] == {"startLine": 4, "startColumn": 1, "endColumn": 21}
+
+
 def test_sarif_paths_are_relative_and_encoded() -> None:
     """Code scanning wants URIs below the root of the sources."""
     data = json.loads(render("sarif"))
@@ -234,6 +294,60 @@ def test_github_commands_are_escaped() -> None:
     assert first == (
         "::error file=a%2Cb%3Ac/Dockerfile,line=3,endLine=3,title=no-bar,col=7::50%25: a, b%0Ac%0Ax"
     )
+
+
+_COMMAND = re.compile(r"::(?P<name>error|warning|notice) (?P<properties>[^:]*)::(?P<message>.*)")
+_PROPERTIES = {"title", "file", "line", "endLine", "col", "endColumn"}
+
+
+def annotation(line: str) -> tuple[str, dict[str, str], str]:
+    """Read a workflow command as GitHub documents it: name, properties, message, escapes undone."""
+    match = _COMMAND.fullmatch(line)
+    assert match, line
+    pairs = dict(pair.split("=", 1) for pair in match["properties"].split(","))
+    assert pairs.keys() <= _PROPERTIES, line
+    return match["name"], {key: _plain(value) for key, value in pairs.items()}, _plain(match["message"])
+
+
+def _plain(text: str) -> str:
+    for code, mark in (("%2C", ","), ("%3A", ":"), ("%0A", "\n"), ("%0D", "\r"), ("%25", "%")):
+        text = text.replace(code, mark)
+    return text
+
+
+def test_github_commands_follow_the_grammar() -> None:
+    """Every line but the last is a command that the runner knows, with properties that it knows."""
+    *commands, last = render("github").splitlines()
+    found = [annotation(line) for line in commands]
+    assert {name for name, _, _ in found} == {"error", "warning", "notice"}
+    assert found[0][1] == {"file": "a b/Dockerfile", "line": "2", "endLine": "3", "title": "no-foo/foo"}
+    assert last.startswith("INCOMPLETE: ")
+
+
+@given(st.text(), st.text(min_size=1).filter(str.isprintable))
+def test_github_commands_carry_any_text(message: str, name: str) -> None:
+    """Whatever stands in a Dockerfile or a file's name arrives as it was, control characters aside."""
+    finding = Finding("no-bar", message, Place(3, 3, 7), Probe.SOURCE, help="h")
+    file = FileReport(f"a/{name}", Profile.PRODUCTION, None, Answers((finding,)))
+    first, *rest = render("github", CheckReport((file,))).split("\n")
+    _, properties, said = annotation(first)
+    assert len(rest) == 2, "the summary, and the end of its line"
+    assert properties["file"] == os.path.normpath(f"a/{name}")
+    assert said == "\n".join(clean(line) for line in f"{message}\nh".splitlines())
+
+
+def test_gitlab_has_the_documented_fields_and_no_other() -> None:
+    """description, check_name, fingerprint, severity, location.path and location.lines.begin, each of its type."""
+    for issue in json.loads(render("gitlab")):
+        assert set(issue) == {"description", "check_name", "fingerprint", "severity", "location"}
+        assert issue["severity"] in {"info", "minor", "major", "critical", "blocker"}
+        assert set(issue["location"]) == {"path", "lines"}
+        assert set(issue["location"]["lines"]) == {"begin"}
+        assert isinstance(issue["location"]["lines"]["begin"], int)
+        assert not issue["location"]["path"].startswith(("/", "./"))
+        assert all(
+            isinstance(issue[key], str) and issue[key] for key in ("description", "check_name", "fingerprint")
+        )
 
 
 def test_gitlab_fingerprints_are_unique_and_waived_findings_absent() -> None:

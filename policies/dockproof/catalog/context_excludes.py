@@ -15,7 +15,7 @@ and virtual environments of the machine that builds replace what the image insta
 
 How to fix it
 -------------
-Ignore everything and let in what the image is made of:
+Ignore everything and let in what the image is made of, as here in `.dockerignore`.
 
     *
     !app

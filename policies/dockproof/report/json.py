@@ -62,6 +62,7 @@ def finding_of(finding: Finding, fingerprint: str | None = None) -> dict[str, An
         "line": place.line,
         "end_line": place.end_line or place.line,
         "column": place.column or (1 if finding.probe is Probe.SOURCE else 0),
+        "end_column": place.end_column or None,
         "stage": finding.stage,
         "message": finding.message,
         "waived": finding.waived and finding.waived._asdict(),

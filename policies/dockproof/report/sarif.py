@@ -117,6 +117,8 @@ def _location(file: FileReport, finding: Finding) -> dict[str, Any]:
         region["startColumn"] = place.column
     if place.end_line > place.line:
         region["endLine"] = place.end_line
+    if place.end_column:
+        region["endColumn"] = place.end_column
     return {"physicalLocation": {"artifactLocation": _artifact(path), "region": region}, **_logical(finding)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from dockproof.finding import Severity
@@ -11,7 +12,7 @@ from dockproof.report.view import View, help_of, link_of, missed, name_of, where
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from dockproof.finding import Finding
+    from dockproof.finding import Finding, Place
     from dockproof.gate import CheckReport, FileReport, NotLooked, Summary
 
 TAB = 4
@@ -102,7 +103,7 @@ def _notes(finding: Finding, view: View) -> Iterator[tuple[str, str]]:
 
 
 def _line(excerpt: Mapping[int, str], finding: Finding, paint: _Paint) -> Iterator[str]:
-    """Show the line with a mark from the finding's column to the end of its text."""
+    """Show the line with a mark under the finding, to the end of the text where it goes on or its end is not known."""
     number = finding.place.line
     if number not in excerpt:
         return
@@ -110,10 +111,17 @@ def _line(excerpt: Mapping[int, str], finding: Finding, paint: _Paint) -> Iterat
     start = max(finding.place.column, 1) - 1
     before, text = clean(raw[:start].expandtabs(TAB)), clean(raw.expandtabs(TAB).rstrip())
     shown = text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
-    code = _CODES[finding.severity]
     yield f"{paint(f'{number:5} |', _DIM)} {shown}\n"
-    if len(before) < len(shown):
-        yield f"{paint('      |', _DIM)} {' ' * len(before)}{paint('^' * (len(shown) - len(before)), code)}\n"
+    length = min(_end(raw, finding.place), len(shown)) - len(before)
+    if length > 0:
+        mark = paint("^" * length, _CODES[finding.severity])
+        yield f"{paint('      |', _DIM)} {' ' * len(before)}{mark}\n"
+
+
+def _end(raw: str, place: Place) -> int:
+    """Return how many columns of the shown line the place reaches over; more than there are where it goes on."""
+    on_this_line = place.end_column and place.end_line <= place.line
+    return len(raw[: place.end_column - 1].expandtabs(TAB)) if on_this_line else sys.maxsize
 
 
 def clean(text: str) -> str:
