@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockproof import catalog, check
+from dockproof import catalog, check, gate
 from dockproof.check import Settings, Standard
 from dockproof.collect import discover, hadolint, process
 from dockproof.config import Config, FileRule, load
 from dockproof.errors import Exit, NothingToCheckError
 from dockproof.facts import context
-from dockproof.finding import Severity, Waiver
+from dockproof.facts.dockerfile import parse
+from dockproof.finding import Finding, Place, Probe, Severity, Waiver
 from dockproof.policy import Profile
 from dockproof.waiver import Exemption
 from tests.sample import POLICIES
@@ -497,3 +498,43 @@ def test_build_context_that_is_too_large_is_not_looked_at(
     assert "holds more than 3 names" in missed.reason
     assert "ignore file" in missed.reason
     assert report.exit(Severity.ERROR) is Exit.NOT_LOOKED
+
+
+def test_finding_that_hadolint_shares_is_shown_once_whatever_its_line(here: Path) -> None:
+    """Hadolint reports an instruction's first line, we the command's: it is the same finding, and another stays."""
+    write(
+        here,
+        Dockerfile="FROM debian:12\nRUN apt-get update \\\n && apt-get install -y curl=1\n"
+        "RUN apt-get install --yes vim=1\n",
+    )
+    everything = catalog.load()
+    (file,) = check.run(["Dockerfile"], everything, Config(), None).files
+    found = [f"{f.policy}:{f.place.line}" for f in file.answers.findings]
+    assert [one for one in found if one.startswith("no-recommends")] == ["no-recommends:3", "no-recommends:4"]
+    assert not [one for one in found if one.startswith("hadolint:DL3015")]
+    only = Config(select=frozenset({"no-foo", "hadolint"}))
+    (alone,) = check.run(["Dockerfile"], POLICIES, only, None).files
+    assert [one for one in ids(alone) if "DL3015" in one] == ["hadolint:DL3015:2", "hadolint:DL3015:4"]
+
+
+_INSTALL = "apt-get install -y foo"
+
+
+@pytest.mark.parametrize(
+    ("text", "theirs", "left"),
+    [
+        (f"RUN a \\\n && {_INSTALL}\n", [2], []),
+        (f"RUN a \\\n && {_INSTALL}\n", [2, 2], [2]),
+        (f"RUN {_INSTALL} \\\n && {_INSTALL}\n", [2], []),
+        (f"RUN a \\\n && {_INSTALL} \\\n && b\nRUN c\n", [2, 5], [5]),
+        (f"RUN a \\\n && b\nRUN {_INSTALL}\n", [2, 4], [2]),
+        (f"# one\nRUN a \\\n && {_INSTALL}\n", [3], []),
+    ],
+)
+def test_each_of_ours_stands_for_one_of_theirs(text: str, theirs: list[int], left: list[int]) -> None:
+    """What another tool says of other instructions, or more often than we, is no double."""
+    policies = {"no-recommends": catalog.load()["no-recommends"]}
+    target = gate.target_of(parse(f"FROM debian:12\n{text}"), Profile.PRODUCTION)
+    said = [Finding("hadolint:DL3015", "recommended", Place(line, line, 1), Probe.SOURCE) for line in theirs]
+    answers = gate.check_source(target, policies, Config(), (), said)
+    assert [f.place.line for f in answers.findings if f.policy == "hadolint:DL3015"] == left

@@ -5,6 +5,8 @@ What a probe could not look at is kept beside what it found, in the types, the r
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from dockproof import waiver
@@ -173,11 +175,19 @@ def where(error: Exception) -> str:
 
 
 class Probed(NamedTuple):
-    """What the source probes said of one Dockerfile, before another tool's findings and the waivers come to it."""
+    """What the source probes said of one Dockerfile, before another tool's findings and the waivers come to it.
+
+    Attributes:
+        answers: what was said.
+        exemptions: the waivers of the file.
+        asked: the policies that were asked.
+        starts: the first line of the instruction that a line with a finding belongs to, by that line.
+    """
 
     answers: Answers
     exemptions: tuple[Exemption, ...]
     asked: tuple[Policy, ...]
+    starts: Mapping[int, int] = {}
 
 
 def check_source(
@@ -214,7 +224,17 @@ def probe_source(
     answers = ask(chosen, Probe.SOURCE, target, config)
     answers = answers._replace(not_looked=(*answers.not_looked, *_unseen(target)))
     exemptions = (*waivers, *waiver.of_comments(target.dockerfile), *_honoured(target, policies, config))
-    return Probed(answers, exemptions, tuple(chosen))
+    return Probed(answers, exemptions, tuple(chosen), _starts(target.dockerfile, answers.findings))
+
+
+def _starts(dockerfile: Dockerfile, findings: Iterable[Finding]) -> dict[int, int]:
+    """Return the first line of the instruction that each finding lies in, by the finding's line."""
+    lines = [instruction.line for instruction in dockerfile.instructions]
+    found = {}
+    for finding in findings:
+        at = bisect_right(lines, finding.place.line)
+        found[finding.place.line] = lines[at - 1] if at else finding.place.line
+    return found
 
 
 def _unseen(target: SourceTarget) -> Iterator[NotLooked]:
@@ -246,7 +266,7 @@ def settle(
     """
     ours, exemptions = probed.answers.findings, probed.exemptions
     findings = waiver.apply(
-        [f for f in (*ours, *_unshared(extra or (), ours, policies)) if not _is_ignored(f, config)],
+        [f for f in (*ours, *_unshared(extra or (), probed, policies)) if not _is_ignored(f, config)],
         exemptions,
         asked=names_asked(probed.asked, exemptions, hadolint=extra is not None),
         known=names_known(policies) if exemptions else (),
@@ -292,15 +312,28 @@ def _order(finding: Finding) -> tuple[int, int, str, str, str]:
 
 
 def _unshared(
-    extra: Iterable[Finding], ours: Sequence[Finding], policies: Mapping[str, Policy]
-) -> list[Finding]:
-    """Drop another tool's finding where one of ours says the same on its line: it is shown once, under ours."""
+    extra: Iterable[Finding], probed: Probed, policies: Mapping[str, Policy]
+) -> Iterator[Finding]:
+    """Drop another tool's finding where one of ours says the same: it is shown once, under ours.
+
+    hadolint reports the first line of an instruction, we the line of the command. So one of its findings is ours where
+    it lies on a line of ours, or at the start of the instruction that ours lies in; there each of ours stands for one.
+    """
     lines: dict[str, set[int]] = {}
-    for finding in ours:
+    inside: Counter[tuple[str, int]] = Counter()
+    for finding in probed.answers.findings:
+        place = finding.place
         for peer in _peers(policies[finding.policy], finding.clause):
-            place = finding.place
             lines.setdefault(peer, set()).update(range(place.line, place.end_line + 1))
-    return [finding for finding in extra if finding.place.line not in lines.get(finding.policy, ())]
+            inside[peer, probed.starts.get(place.line, place.line)] += 1
+    for finding in extra:
+        here = finding.policy, finding.place.line
+        if finding.place.line in lines.get(finding.policy, ()):
+            continue
+        if inside[here]:
+            inside[here] -= 1
+        else:
+            yield finding
 
 
 def _peers(policy: Policy, clause: str | None) -> tuple[str, ...]:
