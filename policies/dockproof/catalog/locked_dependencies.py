@@ -97,7 +97,9 @@ class LockedDependencies(Policy):
             "worker-hashes", "--require-hashes ", "", "Dockerfile.worker", "pip-hashes", at="--no-cache-dir"
         ),
         *(
-            SourceMutant(name, _ADD, f"{_ADD}RUN {run}\n", clause=clause, at=run)
+            SourceMutant(
+                name, _ADD, f"{_ADD}RUN {run}\n", clause=clause, at=run, also=frozenset({"cache-order"})
+            )
             for name, clause, run in (
                 ("pip", "pip-versions", "pip install --no-cache-dir flask"),
                 ("npm", "npm-versions", "npm install --global typescript"),

@@ -1,0 +1,390 @@
+"""What changes often is copied after what changes seldom, so that a change of the code installs nothing again.
+
+What it holds
+-------------
+No installation stands behind something that changes with every commit and that it does not need, in the order in which
+a stage is built, those that it is built FROM first:
+
+- `code-first`: a COPY or ADD of code from the build context, or a bind mount of the whole context. Code is the whole
+  context (`.`, `*`), a folder with a name for code (`src`, `app`, `cmd` …) or files of a programming language.
+- `built-first`: a COPY from a stage that holds such code, before an installation of named packages.
+- `changing-value`: an ARG or ENV whose value is another one at every build: by its name (`GIT_COMMIT`, `BUILD_DATE`),
+  or because a label for version, revision or date is made of it, and nothing else. BuildKit runs every later RUN of
+  the stage again when it changes, used or not. A LABEL itself costs nothing, nor does an ARG before the first FROM.
+
+An installation is a RUN that only installs: packages that it names (apt-get, apk, dnf, `gem install`, `go install x@v`
+…), or what a manifest or lock file names (pip `-r`, poetry, uv, pipenv, npm, yarn, pnpm, bun, bundler, composer,
+downloads of go and cargo, maven's `dependency:` goals, gradle's `dependencies`, `dotnet restore`, conda).
+
+Silent is it about a RUN that also builds or installs the project, because that needs the code; about an installation
+from a manifest that an earlier command may have written, or whose dependencies the same tool has installed before the
+copy; and about one that uses the value. `poetry install`, `uv sync` and `composer install` install dependencies and
+project: they count when nothing has installed the dependencies before. `COPY --link` is a COPY like any other, for a
+RUN behind it sees its files. Where no POSIX shell reads a RUN, it is not judged.
+
+Why it matters
+--------------
+A layer is built again when anything before it changed. `COPY . .` in front of `npm ci` turns a build of seconds into
+one of minutes, at every commit, and every node that runs the image pulls the same packages again as a new layer.
+
+How to fix it
+-------------
+Copy the manifest and the lock file, install, then copy the code:
+
+    COPY package.json package-lock.json ./
+    RUN npm ci
+    COPY . .
+
+Install system packages before any COPY. Declare ARG VERSION, REVISION and CREATED at the end of the stage, in front of
+the LABEL that uses them.
+
+References
+----------
+- https://docs.docker.com/build/cache/optimize/
+- https://docs.docker.com/build/building/best-practices/#leverage-build-cache
+"""
+
+from __future__ import annotations
+
+import posixpath
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, ClassVar
+
+from dockproof.catalog._installs import Needs, below, installs, prepares, words
+from dockproof.catalog._runs import unread
+from dockproof.facts.mounts import mounts
+from dockproof.facts.shell import script
+from dockproof.finding import Severity
+from dockproof.patterns import pattern
+from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.records import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dockproof.catalog._installs import Install
+    from dockproof.facts.dockerfile import Instruction, Pair
+    from dockproof.facts.shell import Script
+    from dockproof.facts.stages import Stage
+    from dockproof.finding import Finding, NotApplicable
+    from dockproof.policy import HasSpan, Mutant, SourceTarget
+
+_WHOLE = frozenset({"", ".", "*", "**"})
+_CODE_FOLDERS = words(
+    "api app application apps backend client cmd code components frontend internal lib libs pages pkg public server"
+    " source sources spec src static templates test tests views web www"
+)
+_CODE_FILE = pattern(
+    r".*\.(?:py|js|jsx|ts|tsx|mjs|cjs|go|rs|rb|php|java|kt|scala|cs|fs|c|cc|cpp|h|hpp|swift|ex|erl|hs|html|css|vue|svelte)"
+)
+_SETUP_FILE = pattern(
+    r"(?:setup|conanfile|noxfile|build)\.\w+|__version__\.py|\.?pnp\..*|\.?pnpmfile\..*|.*\.config\.\w+|.*rc\.\w+"
+)
+# What a stage gives that is not its code: lists of packages, and the packages themselves.
+_DEPENDENCIES = pattern(
+    r"(?:.*/)?(?:node_modules|wheels|wheelhouse|\.?venv|vendor|site-packages|[^/]*\.(?:txt|json|lock|toml))/?"
+)
+_CHANGING = pattern(
+    r"(?:(?:APP|BUILD|CI|DOCKER|GIT|IMAGE|SOURCE|SRC|VCS)_)*(?:REVISION|COMMIT(?:_(?:SHA|HASH|ID|REF|DATE|TIME))?|SHORT_SHA"
+    r"|GIT_(?:SHA1?|HASH|REF|BRANCH|TAG|DESCRIBE)|VCS_REF|CREATED|BUILD_?(?:DATE|TIME|TIMESTAMP|NUMBER|NUM|ID|SHA|REF)"
+    r"|PIPELINE_ID)"
+)
+_PIN = pattern(r"[\"']?[0-9a-f]{7,64}[\"']?")
+_CHANGING_LABEL = pattern(
+    r"org\.opencontainers\.image\.(?:version|revision|created)|org\.label-schema\.(?:version|vcs-ref|build-date)"
+)
+_NAME = pattern(r"\$\{?(\w+)")
+_UNKNOWN = "/{workdir}"
+_SHOWN = 50  # characters of an instruction that a sentence can hold
+_ADD = "COPY dockerfiles/backend/bytecode.py /build/bytecode.py\n"
+_REQUIREMENTS = "COPY requirements/runtime.txt /build/runtime.txt"
+
+
+class _Copied(NamedTuple):
+    """Something that changes often and stands before the RUNs that follow.
+
+    Attributes:
+        clause: which kind.
+        where: its place.
+        text: what the report calls it.
+        target: the folder that it fills, absolute.
+        at: its number among what was seen.
+        installed: the tools that had installed from a manifest before it.
+        stage: the stage that it stands in.
+    """
+
+    clause: str
+    where: HasSpan
+    text: str
+    target: str
+    at: int
+    installed: frozenset[str]
+    stage: Stage
+
+
+class _Seen:
+    """What was seen so far in the order of the build; a stage goes on where the one it is built FROM ended."""
+
+    def __init__(self, before: _Seen | None = None) -> None:
+        self.copied: list[_Copied] = list(before.copied) if before else []
+        self.values: dict[str, tuple[Pair, Stage]] = dict(before.values) if before else {}
+        self.installed: frozenset[str] = before.installed if before else frozenset()
+        self.obscured: int = before.obscured if before else -1
+        """Number of the last RUN that may have written a manifest."""
+        self.prepared: int = before.prepared if before else -1
+        """Number of the last RUN that may have set up a package repository."""
+        self.holds_code: bool = before.holds_code if before else False
+        self.at: int = before.at if before else 0
+
+
+class CacheOrder(Policy):
+    """The cache of the build survives a change of the code."""
+
+    title = "what changes often is copied after what changes seldom"
+    family = Family.STAGES
+    production = Severity.WARNING
+    development = Severity.INFO
+    builder = Severity.WARNING
+    clauses = (
+        Clause("code-first", "dependencies are installed before the code is copied"),
+        Clause("built-first", "packages are installed before what another stage built of the code is copied"),
+        Clause("changing-value", "values that change at every build are declared after what is installed"),
+    )
+    references = (
+        "https://docs.docker.com/build/cache/optimize/",
+        "https://docs.docker.com/build/building/best-practices/#leverage-build-cache",
+    )
+
+    def source(self, target: SourceTarget) -> Iterator[Finding | NotApplicable]:
+        """Go through every stage in the order of its build."""
+        yield from unread(self, target.dockerfile)
+        ends: dict[Stage, _Seen] = {}
+        named = _named_by_labels(target)
+        told: set[tuple[str, int]] = set()
+        for stage in target.dockerfile.stages:
+            ends[stage] = seen = _Seen(ends.get(stage.base.stage) if stage.base.stage else None)
+            yield from self._sequence(stage, stage.sequence, seen, ends, named, told)
+            triggered = _Seen(seen)  # what its own triggers do happens in another build, or a later stage
+            yield from self._sequence(stage, stage.triggers, triggered, ends, named, told)
+
+    def _sequence(
+        self,
+        stage: Stage,
+        instructions: tuple[Instruction, ...],
+        seen: _Seen,
+        ends: dict[Stage, _Seen],
+        named: frozenset[str],
+        told: set[tuple[str, int]],
+    ) -> Iterator[Finding]:
+        for instruction in instructions:
+            seen.at += 1
+            if instruction.keyword in {"COPY", "ADD"}:
+                _see_copy(seen, stage, instruction, ends)
+            elif instruction.keyword in {"ARG", "ENV"}:
+                _see_values(seen, stage, instruction, named)
+            elif instruction.keyword == "RUN":
+                for finding in self._run(seen, stage, instruction):
+                    key = finding.clause or "", finding.place.line
+                    if key not in told:
+                        told.add(key)
+                        yield finding
+
+    def _run(self, seen: _Seen, stage: Stage, instruction: Instruction) -> Iterator[Finding]:
+        """Judge one RUN, and remember what it did."""
+        commands = script(instruction, stage.shell_at(instruction))
+        _see_mounts(seen, stage, instruction)
+        workdir = _workdir(stage, instruction)
+        places = {one.target for one in seen.copied}
+        touches = partial(_touches, places=frozenset(places), workdir=workdir)
+        needs, made = installs(commands, touches)
+        if made and needs is not Needs.CODE:
+            yield from self._late(seen, needs, made, commands)
+        if needs is Needs.CODE:
+            seen.obscured = seen.at
+        if prepares(commands):
+            seen.prepared = seen.at
+        seen.installed |= {one.tool for one in made if one.needs in {Needs.MANIFEST, Needs.PROJECT}}
+
+    def _late(
+        self, seen: _Seen, needs: Needs, made: tuple[Install, ...], commands: Script
+    ) -> Iterator[Finding]:
+        first = made[0]
+        late = next((one for one in seen.copied if _stands_before(one, seen, needs, made)), None)
+        if late is not None:
+            seen.copied = []
+            what = "needs none of it" if needs is Needs.NOTHING else "needs only the manifest and the lock"
+            message = f"{late.text} stands before `{first}` (line {first.command.span.line}), which {what}"
+            yield self.at(late.where, message, stage=late.stage, clause=late.clause)
+        if needs is Needs.PROJECT:
+            return
+        used = set(_NAME.findall(commands.text))
+        for name in [name for name in seen.values if name not in used]:
+            pair, stage = seen.values.pop(name)
+            message = (
+                f"{name} changes at every build and stands before `{first}` (line {first.command.span.line}),"
+                " which then runs again"
+            )
+            yield self.at(pair, message, stage=stage, clause="changing-value")
+
+    mutants: ClassVar[tuple[Mutant, ...]] = (
+        SourceMutant(
+            "code-before-lock",
+            _REQUIREMENTS,
+            f"COPY app /build/app\n{_REQUIREMENTS}",
+            clause="code-first",
+            at="COPY app /build",
+        ),
+        SourceMutant(
+            "whole-context",
+            _REQUIREMENTS,
+            f"COPY . /build/\n{_REQUIREMENTS}",
+            "Dockerfile.worker",
+            clause="code-first",
+            at="COPY . /build",
+        ),
+        SourceMutant(
+            "bound-context",
+            _ADD,
+            f"RUN --mount=type=bind,target=/src apk add --no-cache binutils=2.45-r0\n{_ADD}",
+            clause="code-first",
+            at="--mount=type=bind",
+        ),
+        SourceMutant(
+            "built-first",
+            "COPY --link --from=code /rootfs/ /",
+            "COPY --link --from=code /rootfs/app/ /app/\nRUN apk add --no-cache tini=0.19.0-r3",
+            clause="built-first",
+            at="--from=code",
+        ),
+        SourceMutant(
+            "revision-first",
+            _REQUIREMENTS,
+            f"ARG REVISION=unknown\n{_REQUIREMENTS}",
+            clause="changing-value",
+            at="REVISION=unknown",
+        ),
+        SourceMutant(
+            "version-of-the-label",
+            "FROM upstream AS builder",
+            "FROM upstream AS builder\nARG VERSION=0.1.0",
+            clause="changing-value",
+            at="VERSION=0.1.0",
+        ),
+        SourceMutant(
+            "date-in-environment",
+            _REQUIREMENTS,
+            f"ENV BUILD_DATE=2026-06-01\n{_REQUIREMENTS}",
+            "Dockerfile.worker",
+            clause="changing-value",
+            at="BUILD_DATE",
+        ),
+    )
+
+
+def _stands_before(one: _Copied, seen: _Seen, needs: Needs, made: tuple[Install, ...]) -> bool:
+    """Whether an installation that follows a copy could stand before it."""
+    if one.clause == "built-first" or needs is Needs.NOTHING:
+        return needs is Needs.NOTHING and seen.prepared < one.at and one.target != "/"
+    tools = {made_by.tool for made_by in made if made_by.needs in {Needs.MANIFEST, Needs.PROJECT}}
+    return seen.obscured < one.at and not tools <= one.installed
+
+
+def _see_copy(seen: _Seen, stage: Stage, instruction: Instruction, ends: dict[Stage, _Seen]) -> None:
+    source = instruction.flag("from")
+    if source is None:
+        if not _is_code(stage, instruction):
+            return
+        clause, text = "code-first", "the code"
+    else:
+        giver = stage.sibling(stage.expand(instruction, source).text or "")
+        if (
+            giver is None
+            or giver not in ends
+            or not ends[giver].holds_code
+            or _gives_dependencies(instruction)
+        ):
+            return
+        clause, text = "built-first", f"what stage {giver.name or giver.index} built of the code"
+    seen.holds_code = True
+    words = " ".join([instruction.keyword, *instruction.words])
+    copied = f"`{words}` ({text})" if len(words) <= _SHOWN else f"{instruction.keyword} of {text}"
+    target = _target(stage, instruction)
+    seen.copied.append(_Copied(clause, instruction, copied, target, seen.at, seen.installed, stage))
+
+
+def _see_mounts(seen: _Seen, stage: Stage, instruction: Instruction) -> None:
+    """Remember a bind mount of the whole context: its RUN sees every change, and no later one does."""
+    seen.copied = [one for one in seen.copied if not one.text.startswith("the mount")]
+    for mount in mounts(instruction):
+        if (
+            mount.type == "bind"
+            and mount.from_ is None
+            and posixpath.normpath(mount.source or ".") in {".", "/"}
+        ):
+            target = posixpath.normpath(posixpath.join(_workdir(stage, instruction), mount.target or "/"))
+            text = "the mount of the whole context"
+            seen.copied.append(_Copied("code-first", mount, text, target, seen.at, seen.installed, stage))
+            seen.holds_code = True
+
+
+def _see_values(seen: _Seen, stage: Stage, instruction: Instruction, named: frozenset[str]) -> None:
+    for pair in instruction.pairs:
+        changes = _CHANGING.fullmatch(pair.name.upper()) and not _PIN.fullmatch(pair.value or "")
+        if (changes or pair.name in named) and pair.name not in seen.values:
+            seen.values[pair.name] = (pair, stage)
+
+
+def _named_by_labels(target: SourceTarget) -> frozenset[str]:
+    """Find the variables that labels for version, revision and date are made of, and that nothing else uses."""
+    labelled: set[str] = set()
+    used: set[str] = set()
+    for one in chain.from_iterable(stage.instructions for stage in target.dockerfile.stages):
+        inner = one.effective
+        if inner.keyword == "LABEL":
+            values = (
+                pair.value or "" for pair in inner.pairs if _CHANGING_LABEL.fullmatch(pair.name.strip("\"'"))
+            )
+            labelled.update(*(_NAME.findall(value) for value in values))
+        elif inner.keyword in {"RUN", "COPY", "ADD"}:
+            used.update(_NAME.findall(inner.value), *(_NAME.findall(doc.text) for doc in inner.heredocs))
+    return frozenset(labelled - used)
+
+
+def _is_code(stage: Stage, instruction: Instruction) -> bool:
+    """Whether a COPY or ADD takes code from the build context."""
+    sources = (stage.expand(instruction, word).text for word in instruction.words[:-1])
+    return any(_names_code(source) for source in sources if source and "://" not in source)
+
+
+def _names_code(source: str) -> bool:
+    path = posixpath.normpath(source).strip("/")
+    name = posixpath.basename(path)
+    if path in _WHOLE or name in {"*", "**"}:
+        return True
+    return name.lower() in _CODE_FOLDERS or bool(
+        _CODE_FILE.fullmatch(name) and not _SETUP_FILE.fullmatch(name)
+    )
+
+
+def _gives_dependencies(instruction: Instruction) -> bool:
+    return all(_DEPENDENCIES.fullmatch(source) for source in instruction.words[:-1])
+
+
+def _workdir(stage: Stage, instruction: Instruction) -> str:
+    """Give the folder that an instruction works in; that of the base image has a name that nothing else has."""
+    known = [one for one in stage.sequence if one.keyword == "WORKDIR" and one.line < instruction.line]
+    above = stage.base.stage.workdir if stage.base.stage else None
+    folder = _UNKNOWN if above is None else above.value.text or _UNKNOWN
+    for one in known:
+        folder = posixpath.join(folder, stage.expand(one, one.value).text or _UNKNOWN)
+    return posixpath.normpath(folder)
+
+
+def _target(stage: Stage, instruction: Instruction) -> str:
+    text = stage.expand(instruction, instruction.words[-1]).text if instruction.words else None
+    return posixpath.normpath(posixpath.join(_workdir(stage, instruction), text or _UNKNOWN))
+
+
+def _touches(path: str, places: frozenset[str], workdir: str) -> bool:
+    return any(below(path, place, workdir) for place in places)
