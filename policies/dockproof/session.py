@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dockproof import gate, verdict, waiver
 from dockproof.errors import DockproofError, NothingToCheckError, NotLookedError, UsageError
 from dockproof.finding import Probe
 from dockproof.gate import Answers, NotLooked
-from dockproof.policy import ImageTarget, RuntimeTarget
+from dockproof.policy import ImageTarget, Profile, RuntimeTarget
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -35,10 +35,13 @@ if TYPE_CHECKING:
     from dockproof.facts.image import ImageFacts
     from dockproof.facts.reproduction import Reproduction
     from dockproof.finding import Finding
-    from dockproof.policy import Policy, Profile, RuntimeMutant, SourceTarget
+    from dockproof.policy import Policy, RuntimeMutant, SourceTarget
     from dockproof.verdict import Cell
 
 T = TypeVar("T")
+
+COSTLY = frozenset({"death"})
+"""Experiments that need a container of their own, for production images alone."""
 
 BUILDS = 2
 """Builds side by side; stages that they share are built once."""
@@ -232,8 +235,20 @@ class Session:
         ]
 
     def contradictions(self, service: str) -> list[Finding]:
-        """Return a finding for every policy whose levels disagree on a service."""
-        return list(verdict.contradictions(self.cells(service)))
+        """Return a finding for every policy whose levels disagree on a service, and for every fact that differs."""
+        return [*verdict.contradictions(self.cells(service)), *self._disagreements(service)]
+
+    def _disagreements(self, service: str) -> Iterator[Finding]:
+        """Hold the levels' facts against each other; what could not be looked at says so at its own level."""
+        from dockproof import levels  # noqa: PLC0415 - see `open`
+
+        with suppress(DockproofError):
+            image, source = self.image_facts(service), self._source_or_none(service)
+            if source is not None:
+                yield from levels.of_build(source.shipped[-1], image)
+            if self.asks(service, Probe.RUNTIME):
+                overridden = {k for k, value in self.services[service].raw.items() if value is not None}
+                yield from levels.of_run(image, self.container_facts(service), overridden)
 
     # ---------------------------------------------------------------------------------------------- levels
 
@@ -408,6 +423,8 @@ class Session:
             raise NotLookedError(f"service {service} was not run: its image could not be built")
         project = self._once.get("project", self._start)
         asked = frozenset(e for policy in self.asks(service, Probe.RUNTIME) for e in policy.experiments)
+        if self.profile(service) is not Profile.PRODUCTION:
+            asked -= COSTLY
 
         def look() -> ContainerFacts:
             with self._timed(f"run {service}"):

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from dockproof.finding import Finding, Place, Probe, Severity
 from dockproof.gate import Answers, NotLooked, is_red
+from dockproof.levels import CONTRADICTION
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dockproof.policy import Policy, Profile
-
-CONTRADICTION = "contradiction"
 
 
 class Verdict(StrEnum):

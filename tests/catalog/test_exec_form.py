@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.catalog.asking import red
+from tests.catalog.running import container_of, process_of, runtime_red
 
 POLICY = "exec-form"
 
@@ -50,3 +51,24 @@ def test_flags_a_shell_in_disguise() -> None:
 def test_judges_what_onbuild_triggers() -> None:
     """ONBUILD CMD is judged as the CMD that it becomes."""
     assert red(POLICY, "FROM alpine\nONBUILD CMD run me\n") == [(2, "shell-form")]
+
+
+@pytest.mark.parametrize(
+    ("argv", "exe", "clauses"),
+    [
+        (("python", "-m", "app"), "/usr/bin/python3.13", []),
+        (("/bin/sh", "-c", "app"), "/bin/dash", ["shell-form"]),
+        (("app",), "/bin/bash", ["shell-form"]),
+        (("/bin/httpd",), "/bin/busybox", []),
+    ],
+)
+def test_runtime_knows_a_shell_by_name_and_file(argv: tuple[str, ...], exe: str, clauses: list[str]) -> None:
+    """A shell that calls itself otherwise is one; busybox is what it is called."""
+    assert runtime_red("exec-form", container_of(process_of(argv, exe=exe))) == clauses
+
+
+def test_runtime_looks_behind_an_init() -> None:
+    """Docker's init is PID 1 then, and its child the program."""
+    init, shell = process_of(("/sbin/docker-init", "--", "sh"), pid=1), process_of(("sh", "-c", "app"), pid=7)
+    assert runtime_red("exec-form", container_of(init, shell, init=True)) == ["shell-form"]
+    assert runtime_red("exec-form", container_of(init, process_of(pid=7), init=True)) == []

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from dockproof.facts.container import Stop, Work
 from dockproof.facts.image import ImageConfig
 from tests.catalog.asking import red
 from tests.catalog.imaging import image_of, image_red
+from tests.catalog.running import container_of, runtime_answers, runtime_red, runtime_skips
 
 POLICY = "graceful-stop"
 
@@ -60,3 +62,44 @@ def test_flags_the_image() -> None:
     """The config says the same."""
     config = ImageConfig(command=("npm", "start"), stop_signal="SIGKILL")
     assert [f.clause for f in image_red(POLICY, image_of((), config=config))] == ["signal", "wrapper"]
+
+
+# ------------------------------------------------------------------------------------------------- runtime
+
+
+def stopped(code: int, seconds: float = 0.5, *work: Work, signal: str = "SIGTERM") -> list[str | None]:
+    """Return the clauses that turn red for a container that ended so, with ten seconds of grace."""
+    return runtime_red(POLICY, container_of(stop=Stop(signal, 10.0, seconds, code, work=work)))
+
+
+@pytest.mark.parametrize(
+    ("signal", "code"),
+    [("SIGTERM", 0), ("SIGTERM", 143), ("SIGINT", 130), ("SIGQUIT", 131), ("SIGRTMIN+3", 0)],
+)
+def test_runtime_passes_an_end_in_time(signal: str, code: int) -> None:
+    """0, SIGTERM's own code, and that of the image's own stop signal."""
+    assert stopped(code, signal=signal) == []
+
+
+def test_runtime_flags_a_program_that_had_to_be_killed() -> None:
+    """The grace time ran out."""
+    assert stopped(137, 10.1) == ["in-time"]
+
+
+@pytest.mark.parametrize("code", [1, 3, 130, 137, 139])
+def test_runtime_flags_an_end_with_another_code(code: int) -> None:
+    """A crash on the way out, another signal's code, or the memory's end."""
+    assert stopped(code) == ["exit-code"]
+
+
+def test_runtime_flags_each_work_that_was_lost() -> None:
+    """One request was answered, one was not."""
+    done, lost = Work("GET /a", done=True, output=""), Work("POST /b", done=False, output="reset")
+    assert stopped(0, 0.5, done, lost) == ["work"]
+    (finding,) = runtime_answers(POLICY, container_of(stop=Stop("SIGTERM", 10.0, 1.0, 0, work=(lost,))))
+    assert "POST /b, in hand at SIGTERM: reset" in getattr(finding, "message", "")
+
+
+def test_runtime_says_why_nothing_was_stopped() -> None:
+    """Switched off is no pass."""
+    assert runtime_skips(POLICY, container_of(not_tried={"stop": "it is off"})) == ["not tried: it is off"]

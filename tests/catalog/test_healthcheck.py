@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from dockproof.facts.container import Cost, Experiment, Health, Outcome
 from tests.catalog.asking import red
+from tests.catalog.running import container_of, runtime_red, runtime_skips
 
 POLICY = "healthcheck"
 
@@ -28,3 +34,70 @@ def test_flags_a_probe_longer_than_its_interval() -> None:
     assert red(POLICY, text) == [(2, "bounded")]
     assert red(POLICY, 'FROM alpine\nHEALTHCHECK --interval=10s --timeout=10s CMD ["x"]\n') == []
     assert red(POLICY, 'FROM alpine\nHEALTHCHECK --timeout=1m CMD ["x"]\n') == [(2, "bounded")]
+
+
+# ------------------------------------------------------------------------------------------------- runtime
+
+
+def outcome(experiment: str, status: str, *, recovered: bool = True) -> Outcome:
+    """Make what an experiment showed."""
+    return Outcome(Experiment(experiment), status, 3.0, 12.0, "what was done", recovered, 1.0)
+
+
+def judged(*outcomes: Outcome, cost: Cost | None = None, **options: Any) -> list[str | None]:
+    """Return the clauses that turn red for a healthy container."""
+    health = Health("healthy", 1.0)
+    found = {each.experiment.value: each for each in outcomes}
+    return runtime_red(POLICY, container_of(health=health, outcomes=found, cost=cost), **options)
+
+
+def test_runtime_passes_a_check_that_tells_and_recovers() -> None:
+    """Red while it stands still, is dead or is cut off; green again."""
+    assert (
+        judged(
+            outcome("freeze", "unhealthy"), outcome("dependency", "unhealthy"), outcome("death", "unhealthy")
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("experiment", "clause"), [("freeze", "truthful"), ("death", "dead"), ("dependency", "dependency")]
+)
+def test_runtime_flags_a_check_that_stays_green(experiment: str, clause: str) -> None:
+    """Each cause has its clause."""
+    assert judged(outcome("freeze", "unhealthy"), outcome(experiment, "healthy")) == [clause]
+
+
+def test_runtime_flags_a_check_that_stays_red() -> None:
+    """The cause is gone, the alarm is not; the dead do not come back, and need not."""
+    assert judged(outcome("freeze", "unhealthy", recovered=False)) == ["recovers"]
+    assert judged(outcome("freeze", "unhealthy"), outcome("death", "unhealthy", recovered=False)) == []
+
+
+def test_runtime_passes_a_container_that_ended() -> None:
+    """That is no lie: the engine itself tells it."""
+    assert judged(outcome("freeze", "unhealthy"), outcome("death", "exited")) == []
+
+
+def test_runtime_flags_a_probe_that_costs_much() -> None:
+    """CPU time and wall time, each with its budget."""
+    told = outcome("freeze", "unhealthy")
+    assert judged(told, cost=Cost(0.05, 0.1)) == []
+    assert judged(told, cost=Cost(0.5, 0.1)) == ["cheap"]
+    assert judged(told, cost=Cost(0.5, 0.1), cpu_seconds=1.0) == []
+    assert judged(told, cost=Cost(0.5, 3.0)) == ["cheap", "cheap"]
+
+
+def test_runtime_says_what_was_not_shown() -> None:
+    """An engine that does not tell CPU time, an experiment that is off, no freeze: no pass."""
+    container = container_of(
+        health=Health("healthy", 1.0),
+        cost=Cost(None, 0.1, "it does not tell"),
+        not_tried={"death": "it is off"},
+    )
+    assert runtime_skips(POLICY, container) == [
+        "it does not tell",
+        "the service was not frozen, so the check's truth is not shown",
+        "death was not tried: it is off",
+    ]

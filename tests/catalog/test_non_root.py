@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.catalog.asking import findings, red
+from tests.catalog.running import container_of, process_of, runtime_red
 
 POLICY = "non-root"
 
@@ -87,3 +90,26 @@ def test_passes_a_bare_number_whose_entry_the_file_makes(run: str) -> None:
 def test_flags_a_bare_number_whose_entry_is_another_or_of_group_root(run: str) -> None:
     """Another number's entry does not count, nor does one with group root."""
     assert red(POLICY, f"FROM alpine\nRUN {run}\nUSER 1000\n") == [(3, "root-group")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "clauses"),
+    [
+        ({}, []),
+        ({"uid": 0}, ["root-user"]),
+        ({"real_uid": 0}, ["root-user"]),
+        ({"saved_uid": 0}, ["root-user"]),
+        ({"gid": 0}, ["root-group"]),
+        ({"saved_gid": 0}, ["root-group"]),
+        ({"groups": (4, 0)}, ["root-group"]),
+    ],
+)
+def test_runtime_looks_at_every_id_of_every_process(changed: dict[str, Any], clauses: list[str]) -> None:
+    """A saved 0 lets a process become root again; a child counts like PID 1."""
+    child = process_of(pid=9)._replace(**changed)
+    assert runtime_red("non-root", container_of(process_of(), child)) == clauses
+
+
+def test_runtime_allows_group_root_where_it_is_asked_for() -> None:
+    """Platforms with random uids give group 0."""
+    assert runtime_red("non-root", container_of(process_of(gid=0)), arbitrary_uid=True) == []

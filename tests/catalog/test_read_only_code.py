@@ -3,10 +3,12 @@ from __future__ import annotations
 import pytest
 
 from dockproof import catalog
+from dockproof.facts.container import Writable
 from dockproof.facts.image import ImageConfig
 from dockproof.policy import Profile
 from tests.catalog.asking import findings, red
 from tests.catalog.imaging import BASE_LAYER, entry, image_of, image_red
+from tests.catalog.running import container_of, process_of, runtime_red, runtime_skips
 
 POLICY = "read-only-code"
 
@@ -273,3 +275,37 @@ def test_image_passes_what_a_later_layer_gave_back() -> None:
     """Only what the container sees counts."""
     image = image_of([entry("/app/main.py", uid=10001)], [entry("/app/main.py")], config=CONFIG)
     assert image_red(POLICY, image) == []
+
+
+# ------------------------------------------------------------------------------------------------- runtime
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "mode", "red"),
+    [
+        ("/app/main.py", "file", 0o644, True),
+        ("/app", "dir", 0o755, True),
+        ("/app/static/logo.png", "file", 0o644, True),
+        ("/opt/tool/run", "file", 0o755, True),
+        ("/opt/lib/x.so.1", "file", 0o644, True),
+        ("/home/app", "dir", 0o755, False),
+        ("/home/app/.history", "file", 0o600, False),
+        ("/application/notes.txt", "file", 0o644, False),
+    ],
+)
+def test_runtime_flags_code_that_could_be_opened_for_writing(
+    path: str, kind: str, mode: int, *, red: bool
+) -> None:
+    """Programs, libraries and what stands in the working folder are code."""
+    image = image_of(config=ImageConfig(workdir="/app"))
+    container = container_of(writable=(Writable(path, kind, mode),))
+    assert runtime_red(POLICY, container, image) == ["running"] * red
+
+
+def test_runtime_leaves_root_to_non_root_and_says_what_was_not_tried() -> None:
+    """Root may write everything; nobody tried is no pass."""
+    assert runtime_skips(POLICY, container_of(process_of(uid=0), writable=()))[0].startswith(
+        "it runs as root"
+    )
+    assert runtime_skips(POLICY, container_of()) == ["not tried: nobody tried"]
+    assert runtime_red(POLICY, container_of(writable=())) == []

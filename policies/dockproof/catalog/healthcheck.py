@@ -7,9 +7,10 @@ than its interval. Image: the build kept it (an OCI-format build drops HEALTHCHE
 Runtime: the container becomes healthy within its start period and retries (`healthy`); one probe costs less than the
 options `cpu_seconds` and `wall_seconds` (`cheap`; the cheapest of several counts, the engine's start of it included);
 and it turns **unhealthy** within interval times retries when every process of the service stands still (SIGSTOP,
-clause `truthful`), when the program is killed behind a PID 1 that lives on (`dead`, tried in another container where a
-shell is PID 1; without a shell the program is PID 1, whose death ends the container), and when a service of `readiness`
-under `x-dockproof` is out of reach (`dependency`). It is healthy again once the cause is gone (`recovers`).
+clause `truthful`), when the program is killed behind a PID 1 that lives on (`dead`, tried for production images in
+another container where a shell is PID 1; without a shell the program is PID 1, whose death ends the container), and
+when a service of `readiness` under `x-dockproof` is out of reach (`dependency`). It is healthy again once the cause is
+gone (`recovers`).
 
 Why it matters
 --------------

@@ -6,6 +6,7 @@ containers of the same service run under harder terms, each as soon as the depen
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 NO_WORK = StopRule()
 """Nothing is in hand when the container is stopped."""
+
+NO_SHELL = ("no such file or directory", "executable file not found")
+"""What engines say of an image without /bin/sh."""
+
+TRIAL_PORTS = 10.0
+"""Seconds that the ports of a container under harder terms may take to listen once it is healthy."""
 
 ELSEWHERE = (Experiment.HARDENED, Experiment.ARBITRARY_UID, Experiment.DEATH)
 """Experiments that need a container of their own."""
@@ -139,7 +146,9 @@ class _Here:
         with project.timed(f"{name}: healthy"), self._laboratory.reading():
             health = project.wait(container, name)
         self._settled.set()
-        with project.sidecar(name, self._wanted.capabilities) as beside:
+        with contextlib.ExitStack() as stack:
+            with project.timed(f"{name}: sidecar"):
+                beside = stack.enter_context(project.sidecar(name, self._wanted.capabilities))
             with project.timed(f"{name}: look"), self._laboratory.reading():
                 seen = project.settled(beside, container)
                 document = project.engine.inspect(container)[0]
@@ -246,7 +255,10 @@ def _elsewhere(
 
 
 def _failed(experiment: Experiment, error: NotLookedError) -> _Elsewhere:
+    """A container that did not start is an answer; without a shell there is no PID 1 but the program."""
     if experiment is Experiment.DEATH:
+        if any(words in f"{error} {error.log}" for words in NO_SHELL):
+            return _Elsewhere(experiment)
         return _Elsewhere(experiment, not_tried=f"{trial.WORDS[experiment]} could not be had: {error}")
     words = trial.WORDS[experiment]
     return _Elsewhere(experiment, trial=Trial(experiment, words, "not started", 0.0, f"{error}\n{error.log}"))
@@ -258,7 +270,7 @@ def _trial(project: Project, extra: str, experiment: Experiment) -> Trial:
     try:
         health = project.wait(container, extra)
         with project.sidecar(extra) as beside:
-            seen = project.settled(beside, container)
+            seen = project.settled(beside, container, TRIAL_PORTS)
     except process.Cancelled:
         raise
     except NotLookedError as error:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dockproof.collect.sidecar import Sidecar
     from dockproof.facts.container import ContainerFacts
 
-SAMPLES = 3
+SAMPLES = 2
 """Health probes that are run by hand; the cheapest counts."""
 
 MOST = 200

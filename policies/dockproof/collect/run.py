@@ -332,14 +332,14 @@ class Project:
         with self.timed(f"{name}: all"):
             return look(self, name, Wanted(wanted, tuple(dependencies), stop, network))
 
-    def settled(self, beside: Sidecar, container: str) -> Snapshot:
+    def settled(self, beside: Sidecar, container: str, patience: float = PORTS_TIMEOUT) -> Snapshot:
         """Return a snapshot in which the exposed ports listen, or the last one after a bounded wait.
 
         Without a health check, or with one that answers before the program does, a container is looked at in its
         first moments; a port that comes a second later must not count as silent.
         """
         exposed = set(self.engine.inspect(container)[0]["Config"].get("ExposedPorts") or ())
-        deadline = time.monotonic() + PORTS_TIMEOUT
+        deadline = time.monotonic() + patience
         while True:
             seen = beside.snapshot()
             listening = {f"{s.port}/{s.protocol.rstrip('6')}" for s in seen.sockets if s.state == "LISTEN"}
