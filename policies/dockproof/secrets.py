@@ -21,7 +21,7 @@ from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 TOKEN, PRIVATE_KEY, URL, CREDENTIAL = "token", "private-key", "url", "credential"
 """What a hit is, in four words: a token of a known format, a key, a URL with a password, any other credential."""
@@ -359,7 +359,21 @@ _STRUCTURES: tuple[Rule, ...] = (
     ),
 )
 
-_RUN = pattern(rb"[A-Za-z0-9_+/=.~\\-]{20,}")
+# What tokens are made of becomes an `a`, all else a blank: a search for many of them is far faster than a pattern.
+_IN_RUNS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+/=.~\\-")
+_SHAPE = bytes(ord("a") if byte in _IN_RUNS else ord(" ") for byte in range(256))
+_RUN = b"a" * 20
+
+
+def _runs(data: bytes) -> bytes:
+    """Return the long runs of characters that tokens are made of, one a line."""
+    shape, found = data.translate(_SHAPE) + b" ", []
+    start = shape.find(_RUN)
+    while start >= 0:
+        end = shape.index(b" ", start)
+        found.append(data[start:end])
+        start = shape.find(_RUN, end)
+    return b"\n".join(found)
 
 
 def find(text: str | bytes, *, used: bool = True, tokens_only: bool = False) -> Iterator[Hit]:
@@ -373,7 +387,7 @@ def find(text: str | bytes, *, used: bool = True, tokens_only: bool = False) -> 
             imitate (URLs, headers, netrc lines).
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    hits = _outermost(_hits(data, used=used, tokens_only=tokens_only))
+    hits = _outermost(_hits(data, _rules(data, tokens_only=tokens_only), used=used))
     if isinstance(text, str) and len(data) != len(text):
         return (hit._replace(start=_chars(data, hit.start), end=_chars(data, hit.end)) for hit in hits)
     return hits
@@ -383,9 +397,10 @@ def _chars(data: bytes, offset: int) -> int:
     return len(data[:offset].decode("utf-8", "replace"))
 
 
-def _hits(data: bytes, *, used: bool, tokens_only: bool) -> Iterator[Hit]:
+def _rules(data: bytes, *, tokens_only: bool) -> list[Rule]:
+    """Return the rules that can match anywhere in a text, which may be many texts together."""
     # Tokens are long runs, and these are a tenth of a text: only where they hold one is the whole text searched.
-    runs = b"\n".join(_RUN.findall(data))
+    runs = _runs(data)
     found = dict.fromkeys([rule for needle, rule in _BY_NEEDLE if needle in runs]) if runs else ()
     rules = [rule for rule in found if rule.pattern.search(runs)]
     rules += [
@@ -393,10 +408,15 @@ def _hits(data: bytes, *, used: bool, tokens_only: bool) -> Iterator[Hit]:
         for rule in _STRUCTURES
         if (rule.group == PRIVATE_KEY or not tokens_only) and rule.may_match(data)
     ]
+    return rules
+
+
+def _hits(data: bytes, rules: Iterable[Rule], *, used: bool) -> Iterator[Hit]:
     for rule in rules:
-        for match in rule.pattern.finditer(data):
-            if hit := _hit(rule, match, used=used):
-                yield hit
+        if rule.may_match(data):
+            for match in rule.pattern.finditer(data):
+                if hit := _hit(rule, match, used=used):
+                    yield hit
 
 
 def _hit(rule: Rule, match: re.Match[bytes], *, used: bool) -> Hit | None:
@@ -707,26 +727,74 @@ def is_vendored(path: str) -> bool:
 
 
 def find_in_file(path: str, data: bytes) -> Iterator[Hit]:
-    """Find secrets in one file of an image.
+    """Find secrets in one file of an image; see `find_in_files`."""
+    return (hit for _, hit in find_in_files([(path, data)]))
+
+
+def find_in_files(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, Hit]]:
+    """Find secrets in files of an image, given as absolute path and content; yield path and hit.
 
     Installed packages carry test keys and documentation: under their folders only tokens and private keys count, and
     neither in their tests, examples and manuals. Files that programs keep credentials in are read as such wherever
     they lie; assignments are read in settings and code outside packages.
 
-    Args:
-        path: absolute, inside the image.
-        data: the file's content.
+    Files are searched many at once: most hold nothing, and a format that stands in none of them is asked for once.
     """
+    batches: dict[bool, list[_File]] = {True: [], False: []}
+    sizes = {True: 0, False: 0}
+    for path, data in files:
+        file = _file(path, data)
+        if file is None:
+            continue
+        batches[file.tokens_only].append(file)
+        sizes[file.tokens_only] += len(data)
+        if sizes[file.tokens_only] >= _BATCH:
+            yield from _in_batch(batches[file.tokens_only], tokens_only=file.tokens_only)
+            batches[file.tokens_only], sizes[file.tokens_only] = [], 0
+    for tokens_only, batch in batches.items():
+        yield from _in_batch(batch, tokens_only=tokens_only)
+
+
+_BATCH = 1024 * 1024
+
+
+class _File(NamedTuple):
+    """A file that is searched.
+
+    Attributes:
+        keeps: programs keep credentials in it.
+        tokens_only: it belongs to a package, where only tokens and keys count.
+    """
+
+    path: str
+    data: bytes
+    keeps: bool
+    tokens_only: bool
+
+
+def _file(path: str, data: bytes) -> _File | None:
+    """Say how a file is searched; None for one that is not."""
     keeps = bool(CREDENTIAL_FILE.search(path)) and not _TEMPLATE.search(path)
     vendored = is_vendored(path)
     if vendored and not keeps and _TRIAL.search(path):
-        return iter(())
-    words_count = keeps or not (vendored or _TEMPLATE.search(path))
-    hits = list(find(data, used=keeps, tokens_only=not words_count))
-    if words_count and (keeps or _SETTINGS.search(path)) and len(data) <= _LARGEST_SETTINGS:
-        # One character a byte, so that offsets are those of the bytes.
-        hits += assignments(data.decode("latin-1"), bare=keeps or not path.endswith(_CODE))
-    return _outermost(hits)
+        return None
+    return _File(path, data, keeps, not keeps and bool(vendored or _TEMPLATE.search(path)))
+
+
+def _in_batch(batch: Sequence[_File], *, tokens_only: bool) -> Iterator[tuple[str, Hit]]:
+    rules = _rules(b"\n".join(file.data for file in batch), tokens_only=tokens_only) if batch else []
+    for file in batch:
+        hits = list(_hits(file.data, rules, used=file.keeps))
+        if _has_assignments(file):
+            # One character a byte, so that offsets are those of the bytes.
+            text = file.data.decode("latin-1")
+            hits += assignments(text, bare=file.keeps or not file.path.endswith(_CODE))
+        yield from ((file.path, hit) for hit in _outermost(hits))
+
+
+def _has_assignments(file: _File) -> bool:
+    is_read = file.keeps or bool(_SETTINGS.search(file.path))
+    return is_read and not file.tokens_only and len(file.data) <= _LARGEST_SETTINGS
 
 
 # In code only a quoted value is text; a bare one is an expression.
@@ -741,10 +809,28 @@ def assignments(text: str, *, bare: bool = True, used: bool = False) -> Iterator
         bare: whether values without quotes count.
         used: as for `find`.
     """
-    if not may_name_secret(text):
-        return
-    position = 0
-    while match := _ASSIGNMENT.search(text, position):
+    for start, end in _lines_that_may_name_a_secret(text):
+        yield from _assignments(text, start, end, bare=bare, used=used)
+
+
+def _lines_that_may_name_a_secret(text: str) -> list[tuple[int, int]]:
+    """Return where the lines stand that hold a hint; few do, and no assignment is longer than its line."""
+    lower = text.lower()
+    if len(lower) != len(text):  # a capital that has no single small letter: offsets would be others
+        return [(0, len(text))]
+    found = set()
+    for hint in (*_HINTS, "client_id"):
+        at = lower.find(hint)
+        while at >= 0:
+            end = lower.find("\n", at)
+            end = len(text) if end < 0 else end
+            found.add((lower.rfind("\n", 0, at) + 1, end))
+            at = lower.find(hint, end)
+    return sorted(found)
+
+
+def _assignments(text: str, position: int, end: int, *, bare: bool, used: bool) -> Iterator[Hit]:
+    while match := _ASSIGNMENT.search(text, position, end):
         group = match.lastgroup or "bare"
         judged = judge_name(match["name"])
         if not judged.secret or judged.weak:

@@ -407,9 +407,7 @@ def _in_layer(image: ImageFacts, layer: Layer) -> tuple[tuple[str, Hit], ...]:
     key = layer.diff_id, hash(layer.entries)
     if key not in _SEARCHED:
         _SEARCHED[key] = tuple(
-            (entry.path, hit)
-            for entry, data in image.contents([layer])
-            for hit in secrets.find_in_file(entry.path, data)
+            secrets.find_in_files((entry.path, data) for entry, data in image.contents([layer]))
         )
     return _SEARCHED[key]
 
