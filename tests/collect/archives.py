@@ -1,11 +1,10 @@
 """Builds image archives for tests, in the forms that engines and tools write."""
 
-import gzip
 import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 Layer = Mapping[str, bytes | str | None]
@@ -45,6 +44,11 @@ def digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
+def blob_name(data: bytes) -> str:
+    """Return where a blob lies in an OCI layout."""
+    return f"blobs/{digest(data).replace(':', '/')}"
+
+
 def write(path: Path, blobs: Mapping[str, bytes], links: Mapping[str, str] | None = None) -> Path:
     """Write blobs, and links between them, into an archive."""
     with tarfile.open(path, "w") as writer:
@@ -73,9 +77,11 @@ def docker_archive(path: Path, layers: Sequence[bytes], **settings: object) -> P
     return write(path, {**blobs, "manifest.json": json.dumps(manifest).encode()}, links)
 
 
-def oci_archive(path: Path, layers: Sequence[bytes], *, compress: bool = False, **settings: object) -> Path:
-    """Write an OCI layout as an archive, with an attestation beside the image."""
-    packed = [gzip.compress(each) if compress else each for each in layers]
+def oci_archive(
+    path: Path, layers: Sequence[bytes], *, pack: Callable[[bytes], bytes] = bytes, **settings: object
+) -> Path:
+    """Write an OCI layout as an archive, with an attestation beside the image; `pack` compresses its layers."""
+    packed = [pack(each) for each in layers]
     configuration = config(layers, **settings)
     image = json.dumps(
         {"config": {"digest": digest(configuration)}, "layers": [{"digest": digest(each)} for each in packed]}
@@ -87,8 +93,5 @@ def oci_archive(path: Path, layers: Sequence[bytes], *, compress: bool = False, 
             {"digest": digest(image), "platform": {"os": "linux", "architecture": "amd64"}},
         ]
     }
-    blobs = {
-        f"blobs/{digest(each).replace(':', '/')}": each
-        for each in (*packed, configuration, image, attestation)
-    }
+    blobs = {blob_name(each): each for each in (*packed, configuration, image, attestation)}
     return write(path, {"oci-layout": b"{}", **blobs, "index.json": json.dumps(index).encode()})

@@ -15,7 +15,7 @@ import json
 import os
 import posixpath
 import stat
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from dockproof.collect import layer as layers
 from dockproof.collect import tar
@@ -104,13 +104,15 @@ def read_path(path: Path, pack: Pack, platform: str = "") -> list[Draft]:
     if path.is_dir():
         return _drafts(_Disk(_Folder(path), pack), pack, platform)
     with contextlib.closing(_opened(path)) as file:
-        inner = layers.unpacked(file)
+        packed = layers.Metered(cast("IO[bytes]", file))
+        inner = layers.unpacked(io.BufferedReader(packed, layers.BUFFER))
         if inner is not None:
-            meter = layers.Metered(inner)
+            meter = layers.Metered(inner, packed)
             try:
                 return read_stream(io.BufferedReader(meter, layers.BUFFER), pack, platform)
             except layers.DAMAGE as error:
                 raise ArchiveError(f"the archive's compressed data is damaged: {error}") from error
+        file.seek(0)
         return _drafts(_Disk(_File(file), pack), pack, platform)
 
 

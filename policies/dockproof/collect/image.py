@@ -252,7 +252,10 @@ def _header(drafts: Sequence[archive.Draft]) -> dict[str, Any]:
     for one in (one for draft in drafts for one in draft.layers):
         if numbers.setdefault(id(one), len(layers)) == len(layers):
             kept = {name: getattr(one, name) for name in ("whiteouts", "opaque", "texts")}
-            layers.append({**kept, "rows": [row if row[-1] else row[:-1] for row in one.rows]})
+            rows, replaced = (
+                [row if row[-1] else row[:-1] for row in some] for some in (one.rows, one.replaced)
+            )
+            layers.append({**kept, "rows": rows, "replaced": replaced})
     images = {
         draft.id: {"config": draft.config, "layers": [numbers[id(one)] for one in draft.layers]}
         for draft in drafts
@@ -347,11 +350,12 @@ def _layers(
         Layer(
             index=index,
             diff_id=diff_id,
-            size=sum(row[5] for row in one["rows"]),
+            size=sum(row[5] for row in (*one["rows"], *one["replaced"])),
             history=steps.get(index),
             entries=tuple(map(functools.partial(_entry, index), one["rows"])),
             whiteouts=tuple(one["whiteouts"]),
             opaque=tuple(one["opaque"]),
+            replaced=tuple(map(functools.partial(_entry, index), one["replaced"])),
         )
         for index, (diff_id, one) in enumerate(zip(diff_ids, header["layers"], strict=True))
     )

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from dockproof.collect import tar
 from dockproof.collect.tar import ArchiveError
+from dockproof.facts.image import replaced_text
 from dockproof.facts.installed import DATABASES
 from dockproof.records import NamedTuple
 
@@ -60,6 +61,7 @@ class LayerDraft(NamedTuple):
     """What one layer's archive holds.
 
     Attributes:
+        replaced: files that a later entry of their path replaces; their texts lie under `replaced_text`.
         texts: path to where its content lies.
         digest: of the plain tar, as `sha256:…`.
         packed_digest: of the blob as it is stored; the same for one that is not compressed.
@@ -68,6 +70,7 @@ class LayerDraft(NamedTuple):
     rows: list[Row]
     whiteouts: list[str]
     opaque: list[str]
+    replaced: list[Row]
     texts: dict[str, Span]
     digest: str
     packed_digest: str
@@ -228,18 +231,19 @@ def read(stream: IO[bytes], pack: Pack) -> LayerDraft:
     """
     packed = Metered(stream)
     buffered = io.BufferedReader(packed, BUFFER)
-    draft = LayerDraft([], [], [], {}, "", "")
+    draft = LayerDraft([], [], [], [], {}, "", "")
+    rows: dict[str, Row] = {}
     try:
         inner = unpacked(buffered)
         plain = packed if inner is None else Metered(inner, packed)
         source = buffered if inner is None else io.BufferedReader(plain, BUFFER)
         for member, body in tar.members(source):
-            _entry(member, body, draft, pack)
+            _entry(member, body, draft, rows, pack)
         _end(source)
         _end(buffered)
     except DAMAGE as error:
         raise ArchiveError(f"a layer's compressed data is damaged: {error}") from error
-    return draft._replace(digest=plain.digest, packed_digest=packed.digest)
+    return draft._replace(rows=list(rows.values()), digest=plain.digest, packed_digest=packed.digest)
 
 
 def _end(stream: IO[bytes]) -> None:
@@ -252,7 +256,7 @@ def _end(stream: IO[bytes]) -> None:
         raise ArchiveError("a layer goes on behind the end of its archive: something is hidden there")
 
 
-def _entry(member: tar.Member, body: tar.Body, draft: LayerDraft, pack: Pack) -> None:
+def _entry(member: tar.Member, body: tar.Body, draft: LayerDraft, rows: dict[str, Row], pack: Pack) -> None:
     path = absolute(member.name)
     folder, _, name = path.rpartition("/")
     if name.startswith(WHITEOUT):
@@ -265,21 +269,20 @@ def _entry(member: tar.Member, body: tar.Body, draft: LayerDraft, pack: Pack) ->
     kind = member.type
     link = absolute(member.link) if kind == "hardlink" else member.link
     pack.count(path, link)
+    if path in rows:
+        _put_aside(rows.pop(path), draft, pack)
     digest = _content(path, member.size, body, draft, pack) if kind == "file" else ""
-    draft.rows.append(
-        (
-            path,
-            kind,
-            member.mode,
-            member.uid,
-            member.gid,
-            member.size,
-            member.mtime,
-            link,
-            digest,
-            member.xattrs,
-        )
-    )
+    numbers = member.mode, member.uid, member.gid, member.size, member.mtime
+    rows[path] = (path, kind, *numbers, link, digest, member.xattrs)
+
+
+def _put_aside(row: Row, draft: LayerDraft, pack: Pack) -> None:
+    """Keep a file that a later entry replaces: no container sees it, but its bytes are shipped."""
+    if row[1] == "file":
+        pack.flush()
+        if row[0] in draft.texts:
+            draft.texts[replaced_text(row[0], len(draft.replaced))] = draft.texts.pop(row[0])
+        draft.replaced.append(row)
 
 
 def _content(path: str, size: int, body: tar.Body, draft: LayerDraft, pack: Pack) -> str:

@@ -185,6 +185,7 @@ class Layer(NamedTuple):
         entries: its files, in the archive's order.
         whiteouts: absolute paths that it deletes.
         opaque: folders whose lower content it hides whole.
+        replaced: files that a later entry of the same layer replaces; no engine makes such layers.
     """
 
     index: int  # type: ignore[assignment]  # shadows tuple.index, which nobody asks a layer for
@@ -194,6 +195,7 @@ class Layer(NamedTuple):
     entries: tuple[FileEntry, ...]
     whiteouts: tuple[str, ...] = ()
     opaque: tuple[str, ...] = ()
+    replaced: tuple[FileEntry, ...] = ()
 
 
 class Hidden(NamedTuple):
@@ -365,6 +367,10 @@ class ImageFacts:
                 text = self.texts.get((layer.index, entry.path)) if entry.type == "file" else None
                 if text is not None:
                     yield entry, text
+            for number, entry in enumerate(layer.replaced):
+                text = self.texts.get((layer.index, replaced_text(entry.path, number)))
+                if text is not None:
+                    yield entry, text
 
     @cached_property
     def users(self) -> Mapping[str, User]:
@@ -432,6 +438,11 @@ class ImageFacts:
 
 def _parts(path: str) -> list[str]:
     return [part for part in path.split("/") if part not in {"", "."}]
+
+
+def replaced_text(path: str, number: int) -> str:
+    """Return what the text of a replaced file is kept under: no path of an image has a NUL byte."""
+    return f"{path}\0{number}"
 
 
 def merge(layers: Iterable[Layer], hidden: list[Hidden] | None = None) -> dict[str, FileEntry]:
