@@ -25,7 +25,7 @@ def test_passes_valid_ports(port: str) -> None:
 
 def test_flags_mappings_and_upper_case() -> None:
     """A mapping is no port, and the protocol is in lower case."""
-    assert red(POLICY, "FROM alpine\nEXPOSE 80:8000\n") == [(2, "valid")]
+    assert red(POLICY, "FROM alpine\nEXPOSE 80:8000\n") == [(2, "no-mapping")]
     assert red(POLICY, "FROM alpine\nEXPOSE 8000/TCP\n") == [(2, "lower-case")]
 
 
