@@ -6,6 +6,7 @@ import json
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 Layer = Mapping[str, bytes | str | None]
 """Path to content of a file, to a link's target (text), or to None for a folder; names in the archive's own form."""
@@ -27,14 +28,16 @@ def layer(files: Layer) -> bytes:
     return file.getvalue()
 
 
-def config(layers: Sequence[bytes], **settings: object) -> bytes:
-    """Write the image's own JSON for these layers."""
+def config(
+    layers: Sequence[bytes], *, history: Sequence[Mapping[str, object]] = (), **settings: object
+) -> bytes:
+    """Write the image's own JSON for these layers; without a history each is a step of its own."""
     document = {
         "os": "linux",
         "architecture": "amd64",
         "config": settings,
         "rootfs": {"type": "layers", "diff_ids": [digest(each) for each in layers]},
-        "history": [{"created_by": f"step {number}"} for number, _ in enumerate(layers)],
+        "history": history or [{"created_by": f"step {number}"} for number, _ in enumerate(layers)],
     }
     return json.dumps(document).encode()
 
@@ -63,7 +66,7 @@ def write(path: Path, blobs: Mapping[str, bytes], links: Mapping[str, str] | Non
     return path
 
 
-def docker_archive(path: Path, layers: Sequence[bytes], **settings: object) -> Path:
+def docker_archive(path: Path, layers: Sequence[bytes], **settings: Any) -> Path:
     """Write what engines before 25 write: a folder a layer, equal layers as links."""
     blobs, links, names = {"config.json": config(layers, **settings)}, {}, []
     for number, content in enumerate(layers):
@@ -78,7 +81,7 @@ def docker_archive(path: Path, layers: Sequence[bytes], **settings: object) -> P
 
 
 def oci_archive(
-    path: Path, layers: Sequence[bytes], *, pack: Callable[[bytes], bytes] = bytes, **settings: object
+    path: Path, layers: Sequence[bytes], *, pack: Callable[[bytes], bytes] = bytes, **settings: Any
 ) -> Path:
     """Write an OCI layout as an archive, with an attestation beside the image; `pack` compresses its layers."""
     packed = [pack(each) for each in layers]
