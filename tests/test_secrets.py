@@ -28,6 +28,14 @@ def test_finds_planted_secrets_and_no_look_alikes() -> None:
     assert score.precision >= 0.98, [case.name for case in score.wrong]
 
 
+def test_finds_them_in_layers_config_and_history_of_images() -> None:
+    """The same set in real archives: each file deleted by a later layer, each line as BuildKit records it."""
+    score = bench.measure_images()
+    assert score.planted == 200
+    assert score.recall >= 0.95, [case.name for case in score.missed]
+    assert score.precision >= 0.98, [case.name for case in score.wrong]
+
+
 @pytest.mark.parametrize("name", TOKENS)
 def test_names_the_format_of_a_token(name: str) -> None:
     """A token is called what it is, and its offsets are its own."""

@@ -311,9 +311,7 @@ def _order(finding: Finding) -> tuple[int, int, str, str, str]:
     return place.line, place.column, finding.policy, finding.clause or "", finding.message
 
 
-def _unshared(
-    extra: Iterable[Finding], probed: Probed, policies: Mapping[str, Policy]
-) -> Iterator[Finding]:
+def _unshared(extra: Iterable[Finding], probed: Probed, policies: Mapping[str, Policy]) -> Iterator[Finding]:
     """Drop another tool's finding where one of ours says the same: it is shown once, under ours.
 
     hadolint reports the first line of an instruction, we the line of the command. So one of its findings is ours where

@@ -129,10 +129,18 @@ class MultiStage(Policy):
             if package.manager in {"dpkg", "apk", "rpm"} and _BUILD_PACKAGE.fullmatch(package.name):
                 message = f"package {package.name} {package.version} is installed"
                 yield self.in_image(message, place, clause="build-tools")
+        headers: dict[int, list[str]] = {}
         for entry in target.image.files.values():
             if entry.layer in own and entry.type != "dir" and (kind := _tool(entry.path)):
+                if kind == _IS_HEADER:
+                    headers.setdefault(entry.layer, []).append(entry.path)
+                    continue
                 place = Place(layer=target.image.layers[entry.layer].diff_id, path=entry.path)
                 yield self.in_image(f"{entry.path} is a {kind}", place, clause="build-tools")
+        for index, paths in headers.items():
+            others = f", and so are {len(paths) - 1} others of its layer" if len(paths) > 1 else ""
+            place = Place(layer=target.image.layers[index].diff_id, path=paths[0])
+            yield self.in_image(f"{paths[0]} is a header{others}", place, clause="build-tools")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant(
@@ -182,9 +190,12 @@ def _compiles(command: Command) -> bool:
     return not wanted or any(word.text in wanted for word in command.arguments[:1])
 
 
+_IS_HEADER = "header"
+
+
 def _tool(path: str) -> str:
     """Say what kind of build tool a file is, "" for none."""
     if _HEADER.fullmatch(path):
-        return "header"
+        return _IS_HEADER
     match = _BIN.fullmatch(path)
     return "compiler or build tool" if match and match["name"] in COMPILERS else ""
