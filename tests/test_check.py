@@ -325,7 +325,7 @@ def test_file_that_hadolint_cannot_parse_does_not_fail(here: Path) -> None:
 
 
 def test_file_that_hadolint_crashes_on_costs_no_other_its_answer(here: Path) -> None:
-    """hadolint 2.15.1 ends with an error of its own on a folder of one letter, and then says nothing of any file."""
+    """Hadolint 2.15.1 ends with an error of its own on a folder of one letter, and then says nothing of any file."""
     write(
         here,
         Dockerfile="FROM debian:12\nWORKDIR x\n",

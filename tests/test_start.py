@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+import subprocess
+import sys
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
 from typing import Generic, TypeVar
 
@@ -93,7 +96,7 @@ def test_pattern_is_compiled_at_its_first_use() -> None:
     assert pattern(rb"\d").findall(b"1a2") == [b"1", b"2"]
 
 
-def guarded() -> list[Guarded[str]]:
+def guarded() -> list[Guarded]:
     """All patterns of the package that say what a match must hold."""
     modules = [
         import_module(m.name)
@@ -105,7 +108,7 @@ def guarded() -> list[Guarded[str]]:
 
 
 @pytest.mark.parametrize("one", guarded(), ids=lambda one: str(one.pattern)[:40])
-def test_guarded_pattern_matches_nothing_without_what_it_needs(one: Guarded[str]) -> None:
+def test_guarded_pattern_matches_nothing_without_what_it_needs(one: Guarded) -> None:
     """Whatever the pattern matches holds one of its pieces, so that a text without them need not be searched."""
     plain: re.Pattern[str] = re.compile(one.pattern, one.flags)
 
@@ -126,3 +129,32 @@ def test_guarded_pattern_answers_as_the_pattern_itself() -> None:
     assert one.fullmatch("X.key")
     assert one.search("- x.\u212aey")
     assert one.match("no") is None
+
+
+LEFT_OUT = (
+    "csv",
+    "importlib.metadata",
+    "logging",
+    "packaging",
+    "pathlib",
+    "subprocess",
+    "tomllib",
+    "typing",
+    "urllib",
+)
+
+
+def test_check_of_one_file_loads_no_more_than_it_needs() -> None:
+    """Each of these is a tenth of the start and more; what needs one imports it there."""
+    code = (
+        "import sys\n"
+        "from dockproof import cli\n"
+        "cli.main(['check', 'dockerfiles/backend/Dockerfile', '--no-hadolint'])\n"
+        f"print('loaded:', *[name for name in {LEFT_OUT!r} if name in sys.modules])\n"
+    )
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "loaded:"
+    assert "passed" in done.stdout

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import os
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
 
 from dockproof import gate, waiver
 from dockproof.collect import discover
@@ -18,6 +17,7 @@ from dockproof.finding import Probe
 from dockproof.gate import Answers, CheckReport, FileReport, NotLooked, Probed
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 

@@ -9,11 +9,11 @@ import functools
 import gc
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from dockproof.errors import DockproofError, Exit, UsageError
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path

@@ -10,21 +10,24 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping
-from enum import Enum
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, TypeVar
 
+from dockproof import plain_toml
 from dockproof.errors import UsageError
 from dockproof.finding import Severity, Waiver
 from dockproof.policy import Profile
 from dockproof.records import NamedTuple
 from dockproof.waiver import Exemption, problem_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
-    from typing import Self
+    from enum import Enum
+    from typing import Any, Self, TypeVar
 
     from dockproof.policy import Policy
+
+    _EnumT = TypeVar("_EnumT", bound=Enum)
 
 PYPROJECT = "pyproject.toml"
 FILES = (".dockproof.toml", PYPROJECT)
@@ -32,7 +35,6 @@ PEERS = ("hadolint", "checkov", "buildkit", "trivy")
 NAMES_OF_TOOLS = frozenset({"hadolint", "waiver"})
 EXPERIMENTS = ("cost", "write", "freeze", "dependency", "death", "stop", "hardened", "arbitrary-uid")
 
-_EnumT = TypeVar("_EnumT", bound=Enum)
 _UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1000, "m": 1000**2, "mb": 1000**2, "g": 1000**3, "gb": 1000**3}
 _UNITS |= {"kib": 1024, "mib": 1024**2, "gib": 1024**3}
 
@@ -248,7 +250,10 @@ def _tables(path: str) -> dict[str, Any]:
 @functools.lru_cache(maxsize=1)
 def _parsed(text: str) -> dict[str, Any]:
     """Parse TOML; the last text is kept, as a pyproject.toml is looked into before it is loaded."""
-    import tomllib  # noqa: PLC0415 - most runs have no configuration
+    plain = plain_toml.loads(text)
+    if plain is not None:
+        return plain
+    import tomllib  # noqa: PLC0415 - it costs the start 6 ms, and few configurations need it
 
     return tomllib.loads(text)
 

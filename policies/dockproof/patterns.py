@@ -8,7 +8,10 @@ compiled for a text that does not hold it.
 from __future__ import annotations
 
 import re
-from typing import Any, AnyStr, Generic, cast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, AnyStr
 
 _METHODS = ("match", "fullmatch", "search", "finditer", "findall", "sub", "subn", "split", "scanner")
 
@@ -28,18 +31,16 @@ class _Lazy:
         return getattr(compiled, name)
 
 
-class Guarded(_Lazy, Generic[AnyStr]):
+class Guarded(_Lazy):
     """Stands for a pattern until a text holds one of the pieces without which it matches nothing.
 
     Attributes:
         needs: the pieces, in lower case.
     """
 
-    needs: tuple[AnyStr, ...]
-
     def __init__(self, text: AnyStr, flags: int, needs: tuple[AnyStr, ...]) -> None:
         super().__init__(text, flags)
-        self.needs = needs
+        self.needs: tuple[Any, ...] = needs
 
     def may_match(self, text: AnyStr) -> bool:
         """Whether a text holds one of the pieces in any casing; beyond ASCII casing is left to the pattern."""
@@ -67,4 +68,6 @@ def pattern(text: AnyStr, flags: int = 0, needs: tuple[AnyStr, ...] = ()) -> re.
         flags: as for `re.compile`.
         needs: pieces in lower case, one of which each match holds, whatever its casing.
     """
-    return cast("re.Pattern[AnyStr]", Guarded(text, flags, needs) if needs else _Lazy(text, flags))
+    made: Any = Guarded(text, flags, needs) if needs else _Lazy(text, flags)
+    stands_for: re.Pattern[AnyStr] = made
+    return stands_for

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from dockproof.finding import Finding, NotApplicable, Place, Probe, Severity
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any, ClassVar, Protocol
 
     from dockproof.facts.blame import Blame
     from dockproof.facts.container import ContainerFacts
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from dockproof.facts.reproduction import Reproduction
     from dockproof.facts.span import Span
     from dockproof.facts.stages import Stage
+
+    class HasSpan(Protocol):
+        """Whatever has a place in the Dockerfile: an instruction, a flag, a reference to an image."""
+
+        @property
+        def span(self) -> Span:
+            """Where it stands."""
 
 
 class Profile(StrEnum):
@@ -61,14 +69,6 @@ class Clause(NamedTuple):
     title: str
     same_as: tuple[str, ...] = ()
     covers: tuple[str, ...] = ()
-
-
-class HasSpan(Protocol):
-    """Whatever has a place in the Dockerfile: an instruction, a flag, a reference to an image."""
-
-    @property
-    def span(self) -> Span:
-        """Where it stands."""
 
 
 class SourceTarget(NamedTuple):

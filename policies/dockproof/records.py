@@ -8,10 +8,9 @@ constructor.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NamedTuple, Self
+    from typing import Any, NamedTuple, Self
 else:
     try:
         from _collections import _tuplegetter as _field

@@ -15,11 +15,11 @@ import json
 import math
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 

@@ -12,12 +12,11 @@ exceptions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dockproof.finding import Finding, Place, Probe, Severity, Waiver
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 

@@ -9,10 +9,10 @@ import importlib
 import os
 import sys
 from functools import cache
-from typing import TYPE_CHECKING
 
 from dockproof.policy import SECTIONS, Policy, sections
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
 
 from dockproof.catalog._environment import expanded, value_of
 from dockproof.facts.mounts import mounts
@@ -13,6 +12,7 @@ from dockproof.facts.packages import package_calls
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

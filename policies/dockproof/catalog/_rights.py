@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import posixpath
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dockproof.catalog._environment import expanded
 from dockproof.catalog._runs import Run
 from dockproof.facts.mounts import mounts
 from dockproof.facts.options import read_arguments, table
 from dockproof.facts.shell import script
+from dockproof.generic import Generic, T
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dockproof.facts.dockerfile import Instruction
     from dockproof.facts.shell_words import Command, Word
     from dockproof.facts.stages import Stage
-
-T = TypeVar("T")
 
 
 class Step(NamedTuple):

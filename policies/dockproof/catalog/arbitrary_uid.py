@@ -23,15 +23,15 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.catalog._trials import missing_ports, of_trial
 from dockproof.errors import NotLookedError
 from dockproof.finding import Place, Probe, Severity
 from dockproof.policy import Clause, Family, Policy, RuntimeMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.finding import Finding, NotApplicable
     from dockproof.policy import Mutant, RuntimeTarget

@@ -31,7 +31,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof import secret_files, secrets
 from dockproof.facts.context import BuildContext
@@ -39,8 +38,10 @@ from dockproof.finding import NotApplicable, Place, Probe, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import ClassVar
 
     from dockproof.facts.dockerfile import Instruction
     from dockproof.facts.stages import Stage

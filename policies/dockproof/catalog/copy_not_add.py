@@ -32,15 +32,16 @@ from __future__ import annotations
 import posixpath
 import re
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.facts.shell import script
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.facts.dockerfile import Instruction
     from dockproof.facts.shell import Command

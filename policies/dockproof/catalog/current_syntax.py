@@ -28,15 +28,16 @@ References
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from dockproof.facts.words import KEYWORDS
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any, ClassVar
 
     from dockproof.facts.dockerfile import Dockerfile, Instruction
     from dockproof.facts.stages import Stage

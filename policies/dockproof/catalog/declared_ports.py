@@ -26,13 +26,13 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.finding import Place, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.facts.container import Socket
     from dockproof.facts.ports import Port

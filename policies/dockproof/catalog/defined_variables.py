@@ -31,8 +31,6 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.catalog._base_variables import sets
 from dockproof.facts.suggest import near
 from dockproof.facts.values import PLATFORM_ARGUMENTS, PROXY_ARGUMENTS, expand
@@ -40,8 +38,10 @@ from dockproof.finding import Severity
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.facts.dockerfile import Dockerfile, Instruction, Pair
     from dockproof.facts.span import Span

@@ -26,7 +26,6 @@ References
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.facts.dockerfile import parse
 from dockproof.facts.shell import script
@@ -34,8 +33,10 @@ from dockproof.facts.stages import DEFAULT_SHELL
 from dockproof.finding import Place, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import ClassVar
 
     from dockproof.facts.container import Process
     from dockproof.facts.dockerfile import Instruction

@@ -28,8 +28,6 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.downloads import downloads
 from dockproof.facts.mounts import mounts
@@ -37,8 +35,10 @@ from dockproof.facts.options import read_arguments, table
 from dockproof.finding import Severity
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.catalog._runs import Run
     from dockproof.facts.shell import Command

@@ -41,14 +41,15 @@ References
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog.exec_form import hands_over
 from dockproof.finding import Place, Probe, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import ClassVar
 
     from dockproof.finding import Finding, NotApplicable
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget

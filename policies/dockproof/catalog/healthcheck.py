@@ -31,14 +31,13 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.finding import NotApplicable, Place, Probe, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
+    from typing import Any, ClassVar
 
     from dockproof.facts.container import Outcome
     from dockproof.facts.stages import Stage

@@ -29,16 +29,16 @@ References
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.facts.suggest import near
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
+    from typing import Any, ClassVar
 
     from dockproof.facts.dockerfile import Instruction
     from dockproof.facts.stages import Stage

@@ -31,8 +31,6 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.catalog._environment import value_of
 from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.packages import package_calls
@@ -40,8 +38,10 @@ from dockproof.finding import Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import ClassVar
 
     from dockproof.catalog._runs import Run
     from dockproof.facts.packages import Package, PackageCall

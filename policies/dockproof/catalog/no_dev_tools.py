@@ -26,8 +26,6 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.catalog._runs import runs_of
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
@@ -35,8 +33,10 @@ from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import ClassVar
 
     from dockproof.facts.stages import Stage
     from dockproof.finding import Finding

@@ -32,15 +32,16 @@ References
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog._rights import covers, steps
 from dockproof.facts.mounts import mounts
 from dockproof.finding import Place, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.catalog._rights import Step
     from dockproof.facts.container import Mount

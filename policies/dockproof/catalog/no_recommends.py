@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog._runs import runs, unread
 from dockproof.catalog._written import written
@@ -37,8 +36,10 @@ from dockproof.finding import Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Family, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.facts.packages import PackageCall
     from dockproof.facts.stages import Stage

@@ -37,7 +37,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof import secret_commands, secrets
 from dockproof.errors import NotLookedError
@@ -48,8 +47,10 @@ from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import ClassVar
 
     from dockproof.facts.container import Process
     from dockproof.facts.dockerfile import Heredoc, Instruction

@@ -27,14 +27,15 @@ References
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from dockproof.facts.blame import OWN
 from dockproof.finding import Place, Severity
 from dockproof.policy import Family, ImageMutant, Policy
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any, ClassVar
 
     from dockproof.facts.image import FileEntry
     from dockproof.finding import Finding

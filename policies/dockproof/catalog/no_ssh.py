@@ -21,15 +21,15 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.facts.stages import Stage
     from dockproof.finding import Finding

@@ -26,15 +26,15 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.facts.shell_words import Command
     from dockproof.facts.stages import Stage

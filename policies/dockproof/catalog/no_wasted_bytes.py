@@ -31,7 +31,6 @@ References
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from dockproof.catalog._environment import expanded
 from dockproof.catalog._rights import Tree, changes, copied, covers, placed, steps
@@ -42,8 +41,10 @@ from dockproof.finding import Place, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any, ClassVar
 
     from dockproof.catalog._rights import Step
     from dockproof.facts.image import FileEntry, ImageFacts, Layer

@@ -28,7 +28,6 @@ References
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog._environment import expanded
 from dockproof.catalog._rights import changes, copied, covers, grant, steps
@@ -37,8 +36,10 @@ from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.catalog._rights import Change, Step
     from dockproof.facts.image import FileEntry

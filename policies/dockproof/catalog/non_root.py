@@ -29,16 +29,15 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
+    from typing import Any, ClassVar
 
     from dockproof.facts.stages import Stage
     from dockproof.finding import Finding

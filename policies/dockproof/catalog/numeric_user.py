@@ -21,13 +21,13 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.finding import Place, Severity
 from dockproof.policy import Family, ImageMutant, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.finding import Finding
     from dockproof.policy import ImageTarget, Mutant, SourceTarget

@@ -25,14 +25,14 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.catalog._references import outside
 from dockproof.finding import NotApplicable, Place, Probe, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.facts.stages import External, Stage
     from dockproof.finding import Finding

@@ -26,16 +26,16 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.catalog._runs import runs, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.catalog._runs import Run
     from dockproof.facts.packages import Package, PackageCall

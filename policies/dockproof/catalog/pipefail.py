@@ -28,14 +28,15 @@ References
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog._runs import runs, unread
 from dockproof.finding import Severity
 from dockproof.policy import Family, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.facts.shell import Command, Pipeline, Script
     from dockproof.finding import Finding, NotApplicable

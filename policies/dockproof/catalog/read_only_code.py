@@ -35,7 +35,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog._rights import Tree, copied, covers, grant, steps
 from dockproof.catalog._rights import changes as changes_of
@@ -46,8 +45,10 @@ from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.catalog._rights import Change, Copied, Step
     from dockproof.facts.container import Writable

@@ -37,8 +37,6 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
-
 from dockproof.catalog._environment import value_of
 from dockproof.catalog._runs import runs_of, unread
 from dockproof.facts.mounts import keeps_out
@@ -47,8 +45,10 @@ from dockproof.finding import Place, Probe, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Any, ClassVar
 
     from dockproof.catalog._runs import Run
     from dockproof.facts.reproduction import Reproduction

@@ -30,14 +30,15 @@ References
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from dockproof.facts.suggest import near
 from dockproof.finding import Severity
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any, ClassVar
 
     from dockproof.facts.dockerfile import Dockerfile, Instruction
     from dockproof.facts.stages import External, Stage

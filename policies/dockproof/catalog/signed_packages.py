@@ -27,8 +27,6 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.catalog._runs import runs, unread
 from dockproof.catalog._written import written
 from dockproof.facts.packages import package_calls
@@ -36,8 +34,10 @@ from dockproof.finding import Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import ClassVar
 
     from dockproof.facts.packages import PackageCall
     from dockproof.finding import Finding, NotApplicable

@@ -20,13 +20,13 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.finding import Severity
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.facts.stages import Stage
     from dockproof.finding import Finding

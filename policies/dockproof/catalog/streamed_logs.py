@@ -26,15 +26,16 @@ References
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import ClassVar
 
     from dockproof.facts.shell import Command
     from dockproof.finding import Finding

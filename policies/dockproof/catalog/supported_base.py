@@ -28,16 +28,15 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof import waiver
 from dockproof.catalog import _end_of_life as end_of_life
 from dockproof.finding import Place, Severity
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
+    from typing import Any, ClassVar
 
     from dockproof.catalog._end_of_life import Release
     from dockproof.finding import Finding

@@ -21,13 +21,13 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
-
 from dockproof.finding import NotApplicable, Probe, Severity
 from dockproof.policy import Family, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any, ClassVar
 
     from dockproof.facts.images import ImageRef
     from dockproof.finding import Finding

@@ -28,7 +28,6 @@ References
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.packages import package_calls
@@ -36,8 +35,10 @@ from dockproof.finding import Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.catalog._runs import Run
     from dockproof.facts.packages import PackageCall

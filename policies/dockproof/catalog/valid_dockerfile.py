@@ -25,16 +25,16 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from dockproof.facts.span import Span
 from dockproof.facts.words import KEYWORDS
 from dockproof.finding import Severity
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.facts.dockerfile import Dockerfile
     from dockproof.facts.span import Problem

@@ -32,7 +32,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.download_tools import base_name
@@ -42,8 +41,10 @@ from dockproof.finding import Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.catalog._runs import Run
     from dockproof.facts.dockerfile import Instruction

@@ -32,7 +32,6 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog._environment import expanded, exports
 from dockproof.catalog._runs import runs, unread
@@ -43,8 +42,10 @@ from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import ClassVar
 
     from dockproof.catalog._runs import Run
     from dockproof.facts.packages import PackageCall

@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from typing import TYPE_CHECKING
 
 from dockproof.facts.ignore import (
     IgnoreFile,
@@ -28,6 +27,7 @@ from dockproof.facts.ignore import (
 )
 from dockproof.patterns import pattern
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 from dockproof.facts.lazy import lazy
 from dockproof.facts.lines import JoinedLine, Piece, Reader, fold
@@ -38,6 +37,7 @@ from dockproof.facts.words import (
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from _weakref import ref  # as in shell.py
-from typing import TYPE_CHECKING
 
 from dockproof.facts import shell_wrappers
 from dockproof.facts.download_tools import TOOLS, Fetch, base_name
@@ -24,6 +23,7 @@ from dockproof.facts.shell_words import Command, Source, Word
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 

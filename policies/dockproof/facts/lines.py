@@ -7,14 +7,13 @@ blank lines between and inside instructions, here-document bodies, and where eve
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dockproof.facts.heredoc import Opening, openings
 from dockproof.facts.lexer import ExpansionError
 from dockproof.facts.span import Comment, Directive, Heredoc, Problem, Span
 from dockproof.facts.words import SPACE, NotStringsError, parse_json, split_flags, split_once
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -11,10 +11,10 @@ Example:
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING
 
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

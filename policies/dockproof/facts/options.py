@@ -6,11 +6,10 @@ would be a package.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dockproof.facts.shell_words import ending
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 

@@ -6,11 +6,11 @@ Each reader takes one word and gives None for a local file or folder.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dockproof.facts.shell_words import Word
 

@@ -16,14 +16,13 @@ Example:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dockproof.facts.options import Arguments, read_arguments
 from dockproof.facts.package_managers import MANAGERS, Manager
 from dockproof.facts.package_specs import Package
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

@@ -17,7 +17,6 @@ from _weakref import ref  # `weakref` has the same, and costs the start 0.5 ms
 from bisect import bisect_right
 from functools import lru_cache
 from itertools import dropwhile
-from typing import TYPE_CHECKING
 
 from dockproof.facts import shell_wrappers
 from dockproof.facts.heredoc import read_word
@@ -27,6 +26,7 @@ from dockproof.facts.shell_words import Command, Piece, Pipeline, Redirect, Shel
 from dockproof.facts.words import split_health
 from dockproof.patterns import pattern
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 

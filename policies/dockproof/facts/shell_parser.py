@@ -8,13 +8,13 @@ goes on at the next command.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from dockproof.facts import shell_wrappers
 from dockproof.facts.shell_words import Command, Piece, Pipeline, Redirect, ShellError, Source, Word, join
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

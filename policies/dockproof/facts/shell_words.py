@@ -7,7 +7,6 @@ only a finding asks where one stands: `span` looks it up then.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING
 
 from dockproof.facts.span import Span
 from dockproof.patterns import pattern
@@ -16,6 +15,7 @@ from dockproof.records import NamedTuple
 _EXPANDED = pattern(r"[$`]")
 _CLUSTER = pattern(r"-[A-Za-z0-9]*")
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 

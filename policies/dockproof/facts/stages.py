@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 from itertools import pairwise
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dockproof.facts.durations import parse_duration
 from dockproof.facts.images import ImageRef
@@ -23,16 +22,17 @@ from dockproof.facts.values import (
     expand,
     expand_words,
 )
+from dockproof.generic import Generic, T
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from dockproof.facts.dockerfile import Dockerfile, Instruction, Pair
     from dockproof.facts.span import Span
 
-T = TypeVar("T")
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
 TRIGGER_LIMIT = 20_000

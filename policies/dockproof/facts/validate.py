@@ -5,8 +5,6 @@ Of each instruction the first refusal is told, as BuildKit stops there; of the f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dockproof.facts.durations import parse_duration
 from dockproof.facts.heredoc import read_word
 from dockproof.facts.images import ImageRef
@@ -21,6 +19,7 @@ from dockproof.facts.words import KEYWORDS
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import NoReturn
 
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"

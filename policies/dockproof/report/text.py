@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from dockproof.finding import Severity
 from dockproof.gate import is_red
 from dockproof.report.view import View, help_of, link_of, missed, name_of, where_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
