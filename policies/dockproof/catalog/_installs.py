@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 from dockproof.facts.packages import read_call
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 

@@ -49,7 +49,6 @@ from __future__ import annotations
 import posixpath
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, ClassVar
 
 from dockproof.catalog._installs import Needs, below, installs, prepares, words
 from dockproof.catalog._runs import unread
@@ -60,8 +59,10 @@ from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from dockproof.catalog._installs import Install
     from dockproof.facts.dockerfile import Instruction, Pair

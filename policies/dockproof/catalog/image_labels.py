@@ -186,7 +186,7 @@ def _has_form(form: str, value: str) -> bool:
         return _is_licence(value)
     try:
         if form == "url":
-            from urllib.parse import urlsplit  # noqa: PLC0415 - few labels are asked to hold an address
+            from urllib.parse import urlsplit
 
             parts = urlsplit(value)
             return bool(parts.scheme and parts.hostname) and " " not in value
