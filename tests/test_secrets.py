@@ -36,6 +36,14 @@ def test_finds_them_in_layers_config_and_history_of_images() -> None:
     assert score.precision >= 0.98, [case.name for case in score.wrong]
 
 
+def test_quick_patterns_miss_nothing() -> None:
+    """What a rule matches, its quick pattern matches too: it is asked first."""
+    texts = [case.text.encode() for case in planted()]
+    matching = [(rule, text) for rule in secrets._TOKENS for text in texts if rule.pattern.search(text)]  # noqa: SLF001 - the rules themselves
+    assert len({rule.kind for rule, _ in matching}) > 40
+    assert [rule.kind for rule, text in matching if rule.quick and not rule.quick.search(text)] == []
+
+
 @pytest.mark.parametrize("name", TOKENS)
 def test_names_the_format_of_a_token(name: str) -> None:
     """A token is called what it is, and its offsets are its own."""

@@ -45,7 +45,9 @@ TRAILER = 1024 * 1024
 
 BUFFER = 256 * 1024
 BLOCK = 512 * 1024
-LEVEL = 1
+LEVEL = -3
+"""Of compression: twice as fast as 1, for a fifth more bytes."""
+
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import fcntl
 import os
 import signal
 import subprocess
@@ -34,6 +35,9 @@ GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL for a tool that is stopped early."""
 
 CHUNK = 64 * 1024
+
+PIPE = 1024 * 1024
+"""Bytes of the pipe of a stream."""
 
 POLL = 0.02
 """Seconds between two looks at threads or at a tool that is being ended."""
@@ -173,6 +177,7 @@ def stream(argv: Sequence[str], *, timeout: float, what: str = "") -> Iterator[I
     name = what or argv[0]
     with tempfile.TemporaryFile() as errors, _started(argv, stderr=errors) as process:
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        _widen(process.stdout)
         watchdog = _Watchdog(process, timeout)
         try:
             yield process.stdout
@@ -185,6 +190,14 @@ def stream(argv: Sequence[str], *, timeout: float, what: str = "") -> Iterator[I
             watchdog.cancel()
         if not finished or process.returncode:
             raise _failure(name, process, errors, watchdog)
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Let writer and reader wait for each other less often, where the system has room for it (Linux)."""
+    number = getattr(fcntl, "F_SETPIPE_SZ", None)
+    if number is not None:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, number, PIPE)
 
 
 class _Watchdog:

@@ -7,6 +7,7 @@ pax headers. It never writes, and refuses what a layer has no reason to hold.
 
 from __future__ import annotations
 
+import functools
 import io
 from typing import IO, TYPE_CHECKING
 
@@ -212,6 +213,7 @@ def _text(field: bytes) -> str:
     return field.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
+@functools.lru_cache(4096)  # modes, owners and times are much the same in a whole layer
 def _number(field: bytes) -> int:
     """Read octal digits, or the GNU form for numbers that are too long for them (top bit set)."""
     if field[0] in {0x80, 0xFF}:
