@@ -40,7 +40,7 @@ def test_quick_patterns_miss_nothing() -> None:
     """What a rule matches, its quick pattern matches too: it is asked first."""
     texts = [case.text.encode() for case in planted()]
     matching = [(rule, text) for rule in secrets._TOKENS for text in texts if rule.pattern.search(text)]  # noqa: SLF001 - the rules themselves
-    assert len({rule.kind for rule, _ in matching}) > 40
+    assert len({rule.kind for rule, _ in matching}) >= 20
     assert [rule.kind for rule, text in matching if rule.quick and not rule.quick.search(text)] == []
 
 
