@@ -128,19 +128,20 @@ def _entries(report: CheckReport) -> Iterator[dict[str, Any]]:
                 }
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str | bytes) -> None:
     """Write a file that appears whole or not at all; one that is there keeps its rights, a link stays a link.
 
     Raises:
         UsageError: it cannot be written.
     """
     path = path.resolve() if path.is_symlink() else path
+    content = text.encode("utf-8") if isinstance(text, str) else text
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")  # a pipe or a device, as /dev/stdout
+            path.write_bytes(content)  # a pipe or a device, as /dev/stdout
             return
-        draft.write_text(text, encoding="utf-8")
+        draft.write_bytes(content)
         if path.exists():
             draft.chmod(path.stat().st_mode)
         draft.replace(path)

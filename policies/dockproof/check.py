@@ -49,12 +49,14 @@ class Settings(NamedTuple):
         standard: what `-` stands for.
         fingerprints: whether findings get fingerprints: baselines and some reports need them.
         defaults: built-in defaults alone, hadolint's too.
+        fixes: whether findings are marked that `dockproof fix` can mend: JSON tells it.
     """
 
     targets: tuple[str, ...] = ()
     standard: Standard = Standard(b"")
     fingerprints: bool = False
     defaults: bool = False
+    fixes: bool = False
 
 
 def run(
@@ -190,7 +192,27 @@ class _Checker:
         except Exception as error:  # noqa: BLE001 - whatever one file does to us, the others go on and the gate fails closed
             missed = NotLooked("dockproof", f"reading the file crashed: {error!r}", gate.where(error))
             return looked._replace(probed=Probed(Answers(not_looked=(missed,)), (), ()))
+        if self.settings.fixes:
+            probed = self._with_fixes(content, dockerfile, looked, probed)
         return looked._replace(probed=probed, excerpt=_excerpt(dockerfile.lines, probed.answers.findings))
+
+    def _with_fixes(self, content: bytes, dockerfile: Dockerfile, looked: _Looked, probed: Probed) -> Probed:
+        """Mark the findings that `dockproof fix` can mend."""
+        from pathlib import Path  # noqa: PLC0415 - only JSON tells what can be mended
+
+        from dockproof import fix  # noqa: PLC0415 - as above
+
+        text, answers = content.decode("utf-8", "surrogateescape"), probed.answers
+        path = None if looked.file is None else Path(looked.file)
+        ask = fix.Asker(dockerfile.path, path, self.policies, self.config, self.settings.targets)
+        try:
+            found = fix.stamped(text, dockerfile, answers.findings, ask)
+        except Exception as error:  # noqa: BLE001 - what cannot be mended must not cost what was found
+            missed = NotLooked(
+                "fix", f"not looked at what can be mended: {error}", gate.where(error), fatal=False
+            )
+            return probed._replace(answers=answers._replace(not_looked=(*answers.not_looked, missed)))
+        return probed._replace(answers=answers._replace(findings=found))
 
     def _content(self, found: Found) -> bytes:
         if found.error:

@@ -54,6 +54,7 @@ COMMANDS = {
     "prove": _Command("run every mutant and print the kill matrix", "dockproof.proof.command"),
     "policies": _Command("list the policies"),
     "explain": _Command("show a policy's page"),
+    "fix": _Command("mend what can be mended without a decision", "dockproof.fix"),
     "init": _Command("write a first configuration, the pre-commit hook and the CI step", "dockproof.init"),
     "compliance": _Command(
         "CIS, NIST and OWASP: what is checked, waived or not applicable", "dockproof.compliance"
@@ -328,7 +329,9 @@ def _settings(options: argparse.Namespace, *, marked: bool) -> Settings:
     if "-" in options.paths:
         standard = Standard(sys.stdin.buffer.read(), options.stdin_filename or "-")
     fingerprints = marked or options.format in MARKED
-    return Settings(tuple(options.target), standard, fingerprints, options.no_config)
+    return Settings(
+        tuple(options.target), standard, fingerprints, options.no_config, fixes=options.format == "json"
+    )
 
 
 def _write_baseline(report: CheckReport, path: Path) -> int:
