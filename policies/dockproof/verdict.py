@@ -111,12 +111,15 @@ Column = Mapping[tuple[str, Probe], Verdict]
 
 
 def table(columns: Mapping[str, Column]) -> str:
-    """Draw policies down and source, image, runtime across for each image.
+    """Draw policies down and source, image, runtime across for each image; what nobody asked has no line.
 
     Args:
         columns: by the image's name.
     """
-    policies = list(dict.fromkeys(policy for column in columns.values() for policy, _ in column))
+    asked = {
+        p for column in columns.values() for (p, _), verdict in column.items() if verdict != Verdict.NOT_ASKED
+    }
+    policies = [p for p in dict.fromkeys(p for column in columns.values() for p, _ in column) if p in asked]
     width = max(map(len, policies), default=0)
     group = sum(len(probe) + 2 for probe in Probe)
     lines = [

@@ -247,8 +247,10 @@ def _stand_ins(results: Document) -> Iterator[str]:
 
 def _structure(results: Document) -> Iterator[str]:
     for service in results["services"]:
-        passed = sum(result["passed"] for result in service["structure"])
-        yield f"structure tests on {service['service']}: {passed} of {len(service['structure'])} passed"
+        tests = service["structure"]
+        if tests:
+            passed = sum(result["passed"] for result in tests)
+            yield f"structure tests on {service['service']}: {passed} of {len(tests)} passed"
 
 
 def _last(results: Document) -> str:
