@@ -48,12 +48,14 @@ class Giver(NamedTuple):
         service: what it is called in the project.
         override: laid over `base`.
         base: the compose service that it is a variant of.
+        told_apart: whether its last lines say of each piece of work what was wrong, as JSON texts.
     """
 
     names: tuple[str, ...]
     service: str
     base: str
     override: Mapping[str, Any]
+    told_apart: bool = False
 
 
 def givers(
@@ -88,7 +90,7 @@ def _requests(requests: tuple[RequestRule, ...], facts: ContainerFacts, image: s
         "entrypoint": _escaped(words),
     }
     names = tuple(request.name for request in requests)
-    return Giver(names, f"{facts.service}-requests", facts.service, {**_PLAIN, **override})
+    return Giver(names, f"{facts.service}-requests", facts.service, {**_PLAIN, **override}, told_apart=True)
 
 
 def _script(work: ScriptRule, facts: ContainerFacts, document: Mapping[str, Any], folder: Path) -> Giver:
@@ -161,11 +163,12 @@ def _ended(engine: Engine, giver: Giver, container: str) -> Iterator[Work]:
         raise
     except NotLookedError:
         code = ""
-    said = engine.logs(container)
-    last = said.rpartition("\n")[2]
-    if len(giver.names) == 1 or not last.startswith("["):
-        words = last if code else f"not done after {END:g} s: {last}"
-        yield from (Work(name, code == "0", words.strip('[]"')) for name in giver.names)
-        return
-    for name, problem in zip(giver.names, json.loads(last), strict=True):
-        yield Work(name, not problem, problem)
+    lines = engine.logs(container).splitlines()
+    if not code:
+        lines = [f"not done after {END:g} s; its last words: {' '.join(lines[-1:])}"]
+    answers = [line for line in lines if line.startswith('"')]
+    if giver.told_apart and len(answers) == len(giver.names):
+        for name, answer in zip(giver.names, answers, strict=True):
+            yield Work(name, answer == '""', answer.strip('"'))
+    else:
+        yield from (Work(name, code == "0", " ".join(lines[-1:])) for name in giver.names)

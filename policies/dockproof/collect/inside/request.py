@@ -1,8 +1,8 @@
 """Hold HTTP requests in flight while their server is stopped: `request.py HOLD JSON`.
 
 Each request of the JSON list is sent but for the last byte of its body; then `in hand` is printed. After HOLD seconds,
-in which the server gets its stop signal, the last bytes follow. Prints a line a request and ends with 1 where an
-answer was none, or another than the one that is expected.
+in which the server gets its stop signal, the last bytes follow. Prints a JSON text a request, "" where the expected
+answer came, and ends with 1 where another came, or none.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ import time
 from typing import Any
 
 LIMIT = 60.0
+"""Seconds for one step of a request."""
+
+WORDS = 200
+"""Characters of a problem that are told: the log's reader cuts long lines."""
 
 
 def connect(port: int) -> http.client.HTTPConnection:
@@ -73,7 +77,8 @@ def main(hold: float, requests: list[dict[str, Any]]) -> int:
         thread.start()
     for thread in threads:
         thread.join()
-    sys.stdout.write(json.dumps([problems[number] for number in range(len(requests))]) + "\n")
+    for number in range(len(requests)):
+        sys.stdout.write(json.dumps(problems[number][:WORDS]) + "\n")
     return int(any(problems.values()))
 
 
