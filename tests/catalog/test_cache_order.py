@@ -298,3 +298,28 @@ def test_is_a_warning_and_in_development_information() -> None:
     assert [str(one.severity) for one in findings(POLICY, text)] == ["warning"]
     development = findings(POLICY, text, profile=Profile.DEVELOPMENT)
     assert [str(one.severity) for one in development] == ["info"]
+
+
+def _manifests(*runs: str) -> str:
+    copies = "COPY requirements.txt .\nCOPY requirements-dev.txt .\n"
+    return f"FROM python:3.13\n{copies}" + "".join(f"RUN {run}\n" for run in runs)
+
+
+def test_flags_a_manifest_that_nothing_reads() -> None:
+    """It only makes the installation run again when it changes."""
+    assert red(POLICY, _manifests("pip install -r requirements.txt")) == [(3, "unread-manifest")]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "pip install -r requirements.txt -r requirements-dev.txt",
+        "pip install -r requirements*.txt",
+        "pip install -r $WHICH.txt",
+        "make install",
+        "pip install .",
+    ],
+)
+def test_passes_a_manifest_that_something_may_read(run: str) -> None:
+    """Its name, a pattern, a variable or a tool of its own."""
+    assert red(POLICY, _manifests(run)) == []

@@ -72,15 +72,47 @@ def test_flags_the_second_downloader(text: str, line: int) -> None:
     "text",
     [
         "RUN curl a && curl b",
-        "RUN apt-get install -y curl wget && curl a",
         "RUN curl a\nFROM b:1\nRUN wget -q a",
         "RUN curl a\nHEALTHCHECK CMD wget -q a",
         "RUN curl a | bash -s wget",
     ],
 )
 def test_passes_one_downloader(text: str) -> None:
-    """Another image, an installed package or a health check is none."""
+    """Another image, a health check or an argument is none."""
     assert red(POLICY, f"FROM a:1\n{text}\n") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RUN apt-get install -y curl",
+        "FROM a:1\nRUN apk add --no-cache curl && wget -q https://localhost/",
+    ],
+)
+def test_flags_a_downloader_that_nothing_uses(text: str) -> None:
+    """What is shipped and never named serves only an intruder."""
+    assert [clause for _, clause in red(POLICY, f"FROM a:1\n{text}\n")] == ["unused-downloader"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RUN apt-get install -y curl && curl a",
+        "RUN apt-get install -y curl\nHEALTHCHECK CMD curl -f http://localhost/",
+        'RUN apt-get install -y curl\nHEALTHCHECK CMD ["curl", "-f", "http://localhost/"]',
+        'RUN apt-get install -y curl\nCMD ["sh", "-c", "curl -f http://localhost/"]',
+        "RUN apt-get install -y curl\nFROM scratch",
+        "RUN apt-get install -y libcurl4",
+    ],
+)
+def test_passes_a_downloader_that_something_uses(text: str) -> None:
+    """A RUN, the health check or the command uses it, or it is not shipped."""
+    assert red(POLICY, f"FROM a:1\n{text}\n") == []
+
+
+def test_passes_a_script_of_the_context_with_the_name_of_a_tool() -> None:
+    """`./ssh` is nobody's ssh."""
+    assert red(POLICY, "FROM a:1\nRUN ./ssh x\n") == []
 
 
 @pytest.mark.parametrize(

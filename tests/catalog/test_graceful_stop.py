@@ -64,6 +64,26 @@ def test_flags_the_image() -> None:
     assert [f.clause for f in image_red(POLICY, image_of((), config=config))] == ["signal", "wrapper"]
 
 
+@pytest.mark.parametrize(
+    "command", ['["dramatiq", "app.tasks"]', '["python", "-m", "dramatiq", "app.tasks"]']
+)
+def test_flags_a_worker_that_waits_ten_minutes(command: str) -> None:
+    """Dramatiq's own limit is sixty times the engine's grace time."""
+    assert red(POLICY, f"FROM python:3.13\nCMD {command}\n") == [(2, "grace")]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        '["dramatiq", "--worker-shutdown-timeout", "5000", "app.tasks"]',
+        '["hypercorn", "app:app"]',
+    ],
+)
+def test_passes_a_worker_with_a_limit(command: str) -> None:
+    """Hypercorn waits three seconds by itself."""
+    assert red(POLICY, f"FROM python:3.13\nCMD {command}\n") == []
+
+
 # ------------------------------------------------------------------------------------------------- runtime
 
 

@@ -117,3 +117,27 @@ def test_names_all_loose_packages_of_a_call() -> None:
     """One finding for a call, with every name."""
     (finding,) = findings(POLICY, "FROM a\nRUN pip install flask django==5 gunicorn\n")
     assert "flask, gunicorn" in finding.message
+
+
+_WHEELS = """\
+FROM python:3.13 AS b
+RUN pip wheel --require-hashes {deps}-w /w -r r.txt
+FROM python:3.13
+RUN pip install {how}/w/*
+"""
+
+
+def test_flags_wheels_that_the_index_completes() -> None:
+    """Wheels made with --no-deps need others, and nothing says which."""
+    assert red(POLICY, _WHEELS.format(deps="--no-deps ", how="")) == [(4, "pip-hashes")]
+
+
+@pytest.mark.parametrize("how", ["--no-index ", "--no-deps ", "--require-hashes "])
+def test_passes_wheels_that_are_all_there_is(how: str) -> None:
+    """Without the index, or what is needed, nothing else comes."""
+    assert red(POLICY, _WHEELS.format(deps="--no-deps ", how=how)) == []
+
+
+def test_passes_wheels_that_were_made_with_what_they_need() -> None:
+    """The folder holds all of it."""
+    assert red(POLICY, _WHEELS.format(deps="", how="")) == []

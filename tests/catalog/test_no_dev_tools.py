@@ -107,3 +107,24 @@ def test_flags_programs_and_settings_of_the_image_over_the_base() -> None:
         ("Config.Cmd", "command"),
         ("Config.Env DEBUG", "setting"),
     ]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "RUN pip install debugpy\nEXPOSE 8000 5678",
+        'EXPOSE 5678\nENTRYPOINT ["python", "-m", "debugpy", "--listen", "5678", "app.py"]',
+        'EXPOSE 9229\nCMD ["node", "--inspect", "app.js"]',
+    ],
+)
+def test_flags_the_port_of_a_debugger(lines: str) -> None:
+    """Whoever reaches it runs any code."""
+    assert "port" in [clause for _, clause in red(POLICY, f"FROM a:1\n{lines}\n")]
+
+
+@pytest.mark.parametrize(
+    "lines", ["EXPOSE 5678", 'EXPOSE 9229\nCMD ["node", "app.js"]', "RUN pip install debugpy\nEXPOSE 8000"]
+)
+def test_passes_the_same_number_for_something_else(lines: str) -> None:
+    """n8n listens on 5678 too."""
+    assert "port" not in [clause for _, clause in red(POLICY, f"FROM a:1\n{lines}\n")]

@@ -171,3 +171,33 @@ def test_image_counts_a_file_again_that_was_deleted_before() -> None:
     one = [entry("/a", size=50_000)]
     image = image_of(one, [], one, whiteouts=[(), ("/a",), ()])
     assert [found.clause for found in image_red(POLICY, image)] == ["hidden"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "COPY --from=b /wheels /wheels\nRUN pip install --no-index /wheels/*",
+        "COPY dist/a-1-py3-none-any.whl /tmp/\nRUN pip install /tmp/a-1-py3-none-any.whl",
+        "WORKDIR /x\nCOPY tool.deb .\nRUN dpkg -i tool.deb",
+        "COPY tool.deb /tmp/\nRUN apt-get install -y /tmp/tool.deb",
+    ],
+)
+def test_flags_package_files_that_stay(lines: str) -> None:
+    """What only one step needs can be mounted."""
+    found = red(POLICY, f"FROM a:1 AS b\nFROM a:1\n{lines}\n")
+    assert [clause for _, clause in found] == ["only-installed"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "RUN --mount=type=bind,from=b,source=/wheels,target=/wheels pip install --no-index /wheels/*",
+        "COPY . /app\nRUN pip install /app",
+        "COPY . /app\nRUN pip install /app/dist/*",
+        "COPY requirements.txt /app/\nRUN pip install -r /app/requirements.txt",
+        "COPY --from=b /wheels /wheels\nRUN pip install flask==3.1.0",
+    ],
+)
+def test_passes_package_files_in_a_mount_or_code(lines: str) -> None:
+    """A project that is installed is needed afterwards, and a mount leaves nothing."""
+    assert red(POLICY, f"FROM a:1 AS b\nFROM a:1\n{lines}\n") == []

@@ -8,6 +8,8 @@ a stage is built, those that it is built FROM first:
 - `code-first`: a COPY or ADD of code from the build context, or a bind mount of the whole context. Code is the whole
   context (`.`, `*`), a folder with a name for code (`src`, `app`, `cmd` …) or files of a programming language.
 - `built-first`: a COPY from a stage that holds such code, before an installation of named packages.
+- `unread-manifest`: a requirement file for development (`requirements-dev.txt`) that is copied by its name, while the
+  RUN instructions name another one and never it: it is read by nothing, and its changes install everything again.
 - `changing-value`: an ARG or ENV whose value is another one at every build: by its name (`GIT_COMMIT`, `BUILD_DATE`),
   or because a label for version, revision or date is made of it, and nothing else. BuildKit runs every later RUN of
   the stage again when it changes, used or not. A LABEL itself costs nothing, nor does an ARG before the first FROM.
@@ -91,6 +93,13 @@ _CHANGING = pattern(
     r"|GIT_(?:SHA1?|HASH|REF|BRANCH|TAG|DESCRIBE)|VCS_REF|CREATED|BUILD_?(?:DATE|TIME|TIMESTAMP|NUMBER|NUM|ID|SHA|REF)"
     r"|PIPELINE_ID)"
 )
+_MANIFEST = pattern(r"(?:-r|--requirements?)[ =]?\S+")
+_ALL_MANIFESTS = pattern(
+    r"[\w./-]*[*?][\w.-]*\.(?:txt|in)\b|requirements[\w./-]*\*|\$\{?\w+\}?[\w.-]*\.(?:txt|in)\b"
+)
+_DEV_MANIFEST = pattern(
+    r"requirements?[-_.](?:dev\w*|tests?|testing|lint\w*|docs?|local)\.(?:txt|in)|(?:dev|tests?)[-_]requirements\.(?:txt|in)"
+)
 _PIN = pattern(r"[\"']?[0-9a-f]{7,64}[\"']?")
 _CHANGING_LABEL = pattern(
     r"org\.opencontainers\.image\.(?:version|revision|created)|org\.label-schema\.(?:version|vcs-ref|build-date)"
@@ -150,6 +159,7 @@ class CacheOrder(Policy):
     clauses = (
         Clause("code-first", "dependencies are installed before the code is copied"),
         Clause("built-first", "packages are installed before what another stage built of the code is copied"),
+        Clause("unread-manifest", "no requirement file is copied that nothing reads"),
         Clause("changing-value", "values that change at every build are declared after what is installed"),
     )
     references = (
@@ -166,6 +176,7 @@ class CacheOrder(Policy):
         for stage in target.dockerfile.stages:
             ends[stage] = seen = _Seen(ends.get(stage.base.stage) if stage.base.stage else None)
             yield from self._sequence(stage, stage.sequence, seen, ends, named, told)
+            yield from self._unread(stage)
             triggered = _Seen(seen)  # what its own triggers do happens in another build, or a later stage
             yield from self._sequence(stage, stage.triggers, triggered, ends, named, told)
 
@@ -190,6 +201,21 @@ class CacheOrder(Policy):
                     if key not in told:
                         told.add(key)
                         yield finding
+
+    def _unread(self, stage: Stage) -> Iterator[Finding]:
+        """Find requirement files for development that no RUN behind them reads, where one reads another."""
+        reads = [one for one in stage.instructions if one.keyword == "RUN"]
+        text = "\n".join("\n".join([one.value, *(doc.text for doc in one.heredocs)]) for one in reads)
+        if not _MANIFEST.search(text) or _ALL_MANIFESTS.search(text):
+            return
+        for copy in stage.instructions:
+            if copy.keyword == "COPY" and copy.flag("from") is None:
+                for source in (posixpath.basename(word) for word in copy.words[:-1]):
+                    if _DEV_MANIFEST.fullmatch(source) and source not in text:
+                        message = f"{source} is copied, and no RUN of this stage reads it"
+                        yield self.at(
+                            copy, message, stage=stage, clause="unread-manifest", help="leave it out"
+                        )
 
     def _run(self, seen: _Seen, stage: Stage, instruction: Instruction) -> Iterator[Finding]:
         """Judge one RUN, and remember what it did."""
@@ -257,6 +283,14 @@ class CacheOrder(Policy):
             "COPY --link --from=code /rootfs/app/ /app/\nRUN apk add --no-cache tini=0.19.0-r3",
             clause="built-first",
             at="--from=code",
+        ),
+        SourceMutant(
+            "unread-manifest",
+            _REQUIREMENTS,
+            f"COPY requirements/requirements-dev.txt /build/\n{_REQUIREMENTS}",
+            clause="unread-manifest",
+            also=frozenset({"context-excludes"}),
+            at="requirements-dev",
         ),
         SourceMutant(
             "revision-first",

@@ -108,17 +108,15 @@ class CleanPackageCaches(Policy):
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         SourceMutant("apt", _USER, f"RUN apt-get update\n{_USER}", clause="apt-lists", also=_UPDATE),
-        SourceMutant("apk", _USER, f"RUN apk add curl=8.14.1-r2\n{_USER}", clause="apk-cache"),
-        SourceMutant("yum", _USER, f"RUN yum install -y curl-8.14\n{_USER}", clause="yum-cache"),
-        SourceMutant("dnf", _USER, f"RUN dnf install -y curl-8.14\n{_USER}", clause="dnf-cache"),
-        SourceMutant(
-            "microdnf", _USER, f"RUN microdnf install -y curl-8.14\n{_USER}", clause="microdnf-cache"
-        ),
-        SourceMutant("zypper", _USER, f"RUN zypper -n install curl=8.14\n{_USER}", clause="zypper-cache"),
+        SourceMutant("apk", _USER, f"RUN apk add jq=8.14.1-r2\n{_USER}", clause="apk-cache"),
+        SourceMutant("yum", _USER, f"RUN yum install -y jq-8.14\n{_USER}", clause="yum-cache"),
+        SourceMutant("dnf", _USER, f"RUN dnf install -y jq-8.14\n{_USER}", clause="dnf-cache"),
+        SourceMutant("microdnf", _USER, f"RUN microdnf install -y jq-8.14\n{_USER}", clause="microdnf-cache"),
+        SourceMutant("zypper", _USER, f"RUN zypper -n install jq=8.14\n{_USER}", clause="zypper-cache"),
         SourceMutant(
             "cleaned-too-late",
             _USER,
-            f"RUN yum install -y curl-8.14\nRUN yum clean all\n{_USER}",
+            f"RUN yum install -y jq-8.14\nRUN yum clean all\n{_USER}",
             clause="yum-cache",
         ),
         SourceMutant(

@@ -5,7 +5,8 @@ What it holds
 No RUN starts what manages a machine or waits for a person: ssh (but with `--mount=type=ssh`), vim, shutdown, service,
 ps, free, top, mount, ifconfig and their like, nor kill, unless the same RUN has put something into the background
 (`out-of-place`). An image uses curl or wget, not both (`one-downloader`): stages that are built FROM one another count
-together, and what is installed but not used does not count. `useradd` with a uid above 99999 has `--no-log-init`
+together. Neither is installed in the shipped image where nothing in the file uses it, health check and command
+included (`unused-downloader`). `useradd` with a uid above 99999 has `--no-log-init`
 (`sparse-logs`). A wget that fetches something says `-q`, `-nv` or `--progress=…`, or its messages go to a file
 (`progress-bar`). /bin/sh is not linked, copied or moved over (`replaced-shell`). Where no POSIX shell reads the RUN,
 the policy does not apply.
@@ -32,6 +33,7 @@ from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.downloads import downloads
 from dockproof.facts.mounts import mounts
 from dockproof.facts.options import read_arguments, table
+from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.policy import Clause, Family, Policy, SourceMutant
 
@@ -85,6 +87,7 @@ class FittingTools(Policy):
     clauses = (
         Clause("out-of-place", "no tool that means nothing in a container", same_as=("hadolint:DL3001",)),
         Clause("one-downloader", "one of curl and wget", same_as=("hadolint:DL4001", "trivy:DS-0014")),
+        Clause("unused-downloader", "no curl or wget is shipped that nothing uses"),
         Clause("sparse-logs", "no user fills the disk", same_as=("hadolint:DL3046",)),
         Clause("progress-bar", "wget draws no progress bar", same_as=("hadolint:DL3047",)),
         Clause("replaced-shell", "SHELL instead of another /bin/sh", same_as=("hadolint:DL4005",)),
@@ -103,6 +106,8 @@ class FittingTools(Policy):
                     yield self._at(run, command, clause, message, fix)
         for stage in target.dockerfile.stages:
             yield from self._downloaders(stage)
+        for stage in target.shipped:
+            yield from self._unused(stage)
 
     def _downloaders(self, stage: Stage) -> Iterator[Finding]:
         """Find the stage's first use of the second downloader; what it is built FROM came first."""
@@ -113,6 +118,24 @@ class FittingTools(Policy):
                 yield self._at(run, command, "one-downloader", message, "use one of them")
                 return
             used.add(command.name)
+
+    def _unused(self, shipped: Stage) -> Iterator[Finding]:
+        """Find what the shipped lineage installs and no command of the file, in any stage, names."""
+        lineage = [run for each in shipped.lineage for run in runs_of(each)]
+        named = {word for run in lineage if not run.script.posix for word in _DOWNLOADERS}
+        named |= {command.name for run in lineage for command in run.script.named(*_DOWNLOADERS)}
+        for at in (shipped.entrypoint, shipped.command):
+            named |= {name for name in _DOWNLOADERS if at and name in at.value.value}
+        health = shipped.healthcheck
+        named |= {name for name in _DOWNLOADERS if health and name in health.value.value}
+        for run in lineage:
+            for call in package_calls(run.script):
+                names = {one.name for one in call.packages} & set(_DOWNLOADERS) - named
+                if call.action == "install" and names:
+                    message = f"{', '.join(sorted(names))} is installed, and nothing in this file uses it"
+                    yield self._at(
+                        run, call.command, "unused-downloader", message, "leave it out of the image"
+                    )
 
     def _at(self, run: Run, command: Command, clause: str, message: str, fix: str) -> Finding:
         line, column, *_ = command.span
@@ -129,6 +152,13 @@ class FittingTools(Policy):
             f"{_AFTER}RUN curl --version && wget -q --version\n",
             clause="one-downloader",
             at="wget",
+        ),
+        SourceMutant(
+            "unused-curl",
+            "USER 10001:10001",
+            "RUN apk add --no-cache curl=8.14.1-r2\nUSER 10001:10001",
+            clause="unused-downloader",
+            at="RUN apk",
         ),
         SourceMutant(
             "high-uid", "--no-log-init --uid 10001", "--uid 1000001", "Dockerfile.dev", clause="sparse-logs"
@@ -154,7 +184,7 @@ def _downloads(stage: Stage) -> Iterator[tuple[Run, Command]]:
 
 def _complaints(command: Command, run: Run) -> Iterator[tuple[str, str, str]]:
     """Give clause, sentence and fix for what is wrong with one command."""
-    if command.name in _OUT_OF_PLACE and not _has_its_place(command, run):
+    if command.name in _OUT_OF_PLACE and "./" not in command.path and not _has_its_place(command, run):
         yield "out-of-place", f"`{command.name}` means nothing in a build", "leave it out"
     elif command.name == "useradd" and _has_high_uid(command) and not command.has("-l", "--no-log-init"):
         message = (

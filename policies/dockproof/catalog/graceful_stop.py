@@ -4,12 +4,13 @@ What it holds
 -------------
 Source and image: the command in exec form is no shell that stays in front of the program (`["sh", "-c", "app"]`
 without `exec`, clause `shell`; the shell form itself is the business of exec-form) and no package manager that starts
-it (`npm`, `yarn`, `pnpm`, clause `wrapper`); the stop signal is not SIGKILL (`signal`); uvicorn and hypercorn, started
-directly, have a limit for open connections (`grace`: `--timeout-graceful-shutdown`, `--graceful-timeout`), which are
-waited for without end otherwise. Words that are not known say nothing. Runtime: the container is stopped as the engine
-does it. It ends before its grace time (`in-time`), with 0, with 143, or with 128 and the number of its own stop signal
-(`exit-code`), and what it had in hand is answered, or finished exactly once by itself or by another (`work`). What that
-is stands under `x-dockproof`, both parts optional:
+it (`npm`, `yarn`, `pnpm`, clause `wrapper`); the stop signal is not SIGKILL (`signal`); uvicorn and dramatiq, started
+directly, have a limit for what is in hand (`grace`): `--timeout-graceful-shutdown`, without which uvicorn waits for
+open connections without end, and `--worker-shutdown-timeout`, without which dramatiq waits ten minutes for its tasks.
+Words that are not known say nothing. Runtime: the container is stopped as the engine does it. It ends before its grace
+time (`in-time`), with 0, with 143, or with 128 and the number of its own stop signal (`exit-code`), and what it had in
+hand is answered, or finished exactly once by itself or by another (`work`). What that is stands under `x-dockproof`,
+both parts optional:
 
     stop:
       requests:
@@ -56,7 +57,11 @@ if TYPE_CHECKING:
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _WRAPPERS = frozenset({"npm", "yarn", "pnpm"})
-_LIMITS = {"uvicorn": "--timeout-graceful-shutdown", "hypercorn": "--graceful-timeout"}
+_LIMITS = {
+    "uvicorn": ("--timeout-graceful-shutdown", "for open connections without end"),
+    "dramatiq": ("--worker-shutdown-timeout", "600 s for tasks in hand"),
+    "dramatiq-gevent": ("--worker-shutdown-timeout", "600 s for tasks in hand"),
+}
 _KILL = frozenset({"SIGKILL", "KILL", "9"})
 _RUN = 'CMD ["python", "-m", "app"]'
 _KILLED = 128 + 9
@@ -92,7 +97,7 @@ class GracefulStop(Policy):
         Clause("shell", "no shell stays in front of the program"),
         Clause("wrapper", "no package manager stands in front of it"),
         Clause("signal", "the stop signal can be answered"),
-        Clause("grace", "the server has a limit for open connections"),
+        Clause("grace", "the server has a limit for what is in hand"),
         Clause("in-time", "it ends before it is killed"),
         Clause("exit-code", "it ends with 0, or with what its stop signal gives"),
         Clause("work", "what it has in hand is answered, or done exactly once"),
@@ -153,6 +158,13 @@ class GracefulStop(Policy):
         ),
         SourceMutant("wrapper", _RUN, 'CMD ["npm", "start"]', clause="wrapper"),
         SourceMutant("kill", "STOPSIGNAL SIGTERM", "STOPSIGNAL SIGKILL", clause="signal"),
+        SourceMutant(
+            "worker-no-limit",
+            'CMD ["python", "-m", "app.workers"]',
+            'CMD ["dramatiq", "app.workers.tasks"]',
+            "Dockerfile.worker",
+            "grace",
+        ),
         SourceMutant("no-limit", _RUN, 'CMD ["python", "-m", "uvicorn", "app.main:app"]', clause="grace"),
         ImageMutant("kill", "STOPSIGNAL SIGKILL", clause="signal"),
         ImageMutant("no-limit", 'CMD ["uvicorn", "app.main:app"]', clause="grace"),
@@ -194,6 +206,6 @@ def _complaints(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
     server = words[0]
     if server.startswith("python") and "-m" in words[:-1]:
         server = words[words.index("-m") + 1]
-    limit = _LIMITS.get(server)
+    limit, waits = _LIMITS.get(server, ("", ""))
     if limit and not any("$" in word or word.partition("=")[0] == limit for word in argv):
-        yield "grace", f"{server} waits for open connections without end: it has no {limit}"
+        yield "grace", f"{server} waits {waits}: it has no {limit}"

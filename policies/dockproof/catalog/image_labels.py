@@ -37,7 +37,7 @@ from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
     from typing import Any, ClassVar
 
     from dockproof.facts.dockerfile import Instruction
@@ -111,10 +111,8 @@ class ImageLabels(Policy):
                 if written.effective.keyword == "LABEL":
                     yield from self._judge(written.effective, stage, target.options)
         for stage in target.shipped:
-            for name in target.options["labels"]:
-                if name not in stage.labels:
-                    message = f"the label {name} is missing"
-                    yield self.at(stage.instruction, message, stage=stage, clause="missing")
+            if message := _missing(target.options, stage.labels):
+                yield self.at(stage.instruction, message, stage=stage, clause="missing")
 
     def _judge(self, label: Instruction, stage: Stage, options: Mapping[str, Any]) -> Iterator[Finding]:
         for pair in label.pairs:
@@ -134,9 +132,8 @@ class ImageLabels(Policy):
             if inherited.get(key) != value:
                 for clause, message in _complaints(key, value, target.options):
                     yield self.in_image(message, place, clause=clause)
-        for name in target.options["labels"]:
-            if name not in labels:
-                yield self.in_image(f"the label {name} is missing", place, clause="missing")
+        if message := _missing(target.options, labels):
+            yield self.in_image(message, place, clause="missing")
 
     def problem_of_option(self, name: str, value: Any) -> str:
         """Refuse a form that nobody knows."""
@@ -159,6 +156,18 @@ class ImageLabels(Policy):
         SourceMutant("empty", '"reading-app-backend"', '""', clause="empty"),
         ImageMutant("bad-key", "LABEL Bad..Key=1", clause="key"),
         ImageMutant("bad-date", f"LABEL {_OCI}created=yesterday", clause="form"),
+    )
+
+
+def _missing(options: Mapping[str, Any], there: Container[str]) -> str:
+    """Name the labels that are asked for and not there, in one sentence; "" for none."""
+    names = [name for name in options["labels"] if name not in there]
+    if not names:
+        return ""
+    return (
+        f"the label {names[0]} is missing"
+        if len(names) == 1
+        else f"the labels {', '.join(names)} are missing"
     )
 
 

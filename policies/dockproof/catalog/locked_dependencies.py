@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from dockproof.catalog._runs import Run
     from dockproof.facts.packages import Package, PackageCall
+    from dockproof.facts.stages import Stage
     from dockproof.finding import Finding, NotApplicable
     from dockproof.policy import Mutant, SourceTarget
 
@@ -126,6 +127,12 @@ def _complaints(run: Run, call: PackageCall) -> Iterator[tuple[str, str]]:
             "pip-hashes",
             f"`{call.manager} {call.verb}` takes what {files} asks for without comparing hashes",
         )
+    if call.manager in {"pip", "uv"} and _completes(run, call):
+        name = f"`{call.manager} {call.verb}`"
+        yield (
+            "pip-hashes",
+            f"{name} takes from the index what the wheels, made with --no-deps, need: add --no-index",
+        )
     keeps = _LOCKS.get(call.manager)
     if keeps is not None and not keeps(run, call):
         yield (
@@ -191,6 +198,34 @@ def _lacks_hashes(run: Run, call: PackageCall) -> bool:
         run, call.command, "PIP_REQUIRE_HASHES" if call.manager == "pip" else "UV_REQUIRE_HASHES"
     )
     return not (variable and _TRUE.fullmatch(variable))
+
+
+def _completes(run: Run, call: PackageCall) -> bool:
+    """Whether wheels are installed that were made without what they need, so that the index gives it, unlocked."""
+    if call.action != "install" or call.packages or not call.files:
+        return False
+    if call.has("--no-index", "--no-deps", "--require-hashes") or _is_set(
+        run, call, "PIP_NO_INDEX", "PIP_NO_DEPS"
+    ):
+        return False
+    return all(word.text.endswith((".whl", "/*")) for word in call.files) and any(
+        one.verb == "wheel" and one.has("--no-deps")
+        for stage in _stages(run.stage)
+        for each in runs_of(stage)
+        for one in package_calls(each.script)
+    )
+
+
+def _stages(stage: Stage) -> Iterator[Stage]:
+    """Give the stages of a file from the first to this one."""
+    for index in range(stage.index + 1):
+        found = stage.sibling(str(index))
+        if found is not None:
+            yield found
+
+
+def _is_set(run: Run, call: PackageCall, *names: str) -> bool:
+    return any(_TRUE.fullmatch(value_of(run, call.command, name) or "") for name in names)
 
 
 def _npm(_: Run, call: PackageCall) -> bool:

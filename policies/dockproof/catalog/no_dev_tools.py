@@ -6,7 +6,8 @@ Compilers are the business of multi-stage. Source: no stage that the shipped one
 tool by a package manager (`tools`); the command starts no reloader, development server or debugger (`command`:
 `--reload`, `flask --debug`, `nodemon`, `debugpy`, `pdb`, `node --inspect`, Java's jdwp); no variable in force at the
 end switches debugging on (`setting`: `DEBUG=1`, `FLASK_DEBUG`, `NODE_ENV=development`, an agent in
-`JAVA_TOOL_OPTIONS`). Values that are not known say nothing. Image: packages and programs over the base, and the
+`JAVA_TOOL_OPTIONS`); the port of a debugger that the file installs or starts is not exposed (`port`: debugpy's 5678,
+node's 9229). Values that are not known say nothing. Image: packages and programs over the base, and the
 config's command and environment. Runtime: the arguments and environment of every process.
 
 Why it matters
@@ -121,6 +122,7 @@ _MODES = frozenset(
 )
 _AGENTS = frozenset({"NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "JAVA_OPTS", "JDK_JAVA_OPTIONS"})
 _BIN = pattern(r"/(?:usr/)?(?:local/)?s?bin/(?P<name>[^/]+)|/opt/[^/]+/bin/(?P<own>[^/]+)")
+_DEBUG_PORTS = {5678: "debugpy", 9229: "node"}
 _USER = "USER 10001:10001"
 
 
@@ -135,6 +137,7 @@ class NoDevTools(Policy):
         Clause("tools", "no debugger, editor, version control or test tool is installed"),
         Clause("command", "the command starts no reloader or debugger"),
         Clause("setting", "no variable switches debugging on"),
+        Clause("port", "no debugger's port is exposed"),
     )
     references = ("cis:4.3", "https://docs.docker.com/build/building/best-practices/")
 
@@ -144,6 +147,7 @@ class NoDevTools(Policy):
             for stage in shipped.lineage:
                 yield from self._installed(stage)
             yield from self._started(shipped)
+            yield from self._exposed(shipped)
             for name, setting in shipped.environment.items():
                 value = setting.value.text
                 if value is not None and _is_debug(name, value):
@@ -172,6 +176,15 @@ class NoDevTools(Policy):
                 if why:
                     message = f"{at.value.keyword} starts the program for development: {why}"
                     yield self.at(at.value, message, stage=stage, clause="command", line=command.span.line)
+
+    def _exposed(self, stage: Stage) -> Iterator[Finding]:
+        debuggers = {name for each in stage.lineage for name in _debuggers(each)}
+        for setting in stage.ports:
+            number = setting.value.number
+            name = _DEBUG_PORTS.get(number) if isinstance(number, int) else None
+            if name in debuggers:
+                message = f"port {number} is {name}'s: who reaches it runs any code"
+                yield self.at(setting.instruction, message, stage=stage, clause="port")
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Judge packages and programs over the base, the config's command and environment."""
@@ -234,6 +247,20 @@ class NoDevTools(Policy):
         ImageMutant("debugger", 'CMD ["python", "-m", "pdb", "-m", "app"]', clause="command"),
         RuntimeMutant("debug", {"environment": {"DEBUG": "1"}}, clause="setting"),
     )
+
+
+def _debuggers(stage: Stage) -> Iterator[str]:
+    """Name what debuggers a stage installs or starts."""
+    for run in runs_of(stage):
+        yield from (package.name for call in package_calls(run.script) for package in call.packages)
+    for at in (stage.entrypoint, stage.command):
+        if at is not None:
+            text = at.value.value
+            yield from (
+                name
+                for name in ("debugpy", "node")
+                if name in text and ("--inspect" in text or name != "node")
+            )
 
 
 def _is_debug(name: str, value: str) -> bool:

@@ -4,12 +4,13 @@ What it holds
 -------------
 Source, in a shipped stage and those it is built FROM: no RUN changes owner or mode of what an earlier COPY or ADD
 brought, or an earlier RUN downloaded, by its own path or by a folder around it with -R (`rewritten`), moves it
-(`moved`), or deletes it or a part of it (`deleted`); none removes packages that an earlier RUN installed (`deleted`).
-It passes the same inside one RUN, what lies in a mount, and what a builder stage does, since no byte of that ships; it
-cannot see what a RUN made otherwise. Image: no own layer holds a file that a lower own layer holds already
-(`stored-twice`), or deletes one of it (`hidden`), where that wastes more than `least_bytes` (10000) together;
-the message gives the number of files, the bytes, the largest, and the instruction that made the layer. The bytes of
-the base are not counted: they are there anyway.
+(`moved`), or deletes it or a part of it (`deleted`); none removes packages that an earlier RUN installed (`deleted`);
+none installs packages from files that a COPY brought for nothing else, a folder of wheels or a `.deb`, and that then
+stay (`only-installed`). It passes the same inside one RUN, what lies in a mount, and what a builder stage does, since
+no byte of that ships; it cannot see what a RUN made otherwise. Image: no own layer holds a file that a lower own layer
+holds already (`stored-twice`), or deletes one of it (`hidden`), where that wastes more than `least_bytes` (10000)
+together; the message gives the number of files, the bytes, the largest, and the instruction that made the layer. The
+bytes of the base are not counted: they are there anyway.
 
 Why it matters
 --------------
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
 _REMOVES = frozenset({"remove", "purge", "autoremove", "uninstall", "del", "erase"})
+_PACKAGE_FILES = (".whl", ".deb", ".rpm", ".apk")
 _USER = "USER 10001:10001"
 _CODE_COPY = "COPY --link --from=code /rootfs/ /"
 
@@ -85,6 +87,7 @@ class NoWastedBytes(Policy):
         Clause("rewritten", "no chown or chmod of what an earlier layer holds"),
         Clause("moved", "nothing is moved that an earlier layer holds"),
         Clause("deleted", "nothing is deleted or removed that an earlier own layer holds"),
+        Clause("only-installed", "package files are mounted, not copied, where they are installed"),
         Clause("stored-twice", "no file is in two own layers"),
         Clause("hidden", "no own layer hides files of another"),
     )
@@ -139,6 +142,14 @@ class NoWastedBytes(Policy):
             f"{_CODE_COPY}\nCOPY requirements/runtime.txt /wheels/\nRUN rm -rf /wheels",
             clause="deleted",
             at="rm -rf",
+        ),
+        SourceMutant(
+            "only-installed",
+            _CODE_COPY,
+            f"{_CODE_COPY}\nCOPY requirements /wheels\n"
+            "RUN pip install --no-cache-dir --no-index --no-compile /wheels/*",
+            clause="only-installed",
+            at="RUN pip",
         ),
         ImageMutant(
             "twice",
@@ -218,6 +229,22 @@ def _wastes(step: Step, stored: _Layers) -> Iterator[tuple[str, Command, str]]:
             still = "which stays in the layer of line"
             yield clause, command, f"`{command.name}` takes {path} away, {still} {hit.line}"
     yield from _removed_packages(step, stored.packages)
+    if not done:
+        yield from _installed_files(step, stored.files)
+
+
+def _installed_files(step: Step, files: Tree[Stored]) -> Iterator[tuple[str, Command, str]]:
+    """Find installations from package files that an earlier COPY brought alone, or as the folder that holds them."""
+    for call in package_calls(step.run().script):
+        for word in call.files if call.action == "install" else ():
+            path = step.path(expanded(step.run(), word) or word.text)
+            hit = files.at.get(posixpath.dirname(path)) or files.at.get(path)
+            if hit and path.endswith((*_PACKAGE_FILES, "/*")) and not keeps_out(step.instruction, path):
+                message = (
+                    f"{hit.name}, which line {hit.line} stored, is needed to install and stays: mount it"
+                )
+                yield "only-installed", call.command, message
+                break
 
 
 def _removed_packages(step: Step, packages: Mapping[str, int]) -> Iterator[tuple[str, Command, str]]:

@@ -135,7 +135,6 @@ class NonRoot(Policy):
             "USER 10001:10001",
             "ARG RUN_AS\nUSER $RUN_AS",
             clause="unknown-user",
-            also=frozenset({"numeric-user"}),
             at="USER $",
         ),
         SourceMutant("worker-root", "USER 10001:10001", "USER 0", "Dockerfile.worker", clause="root-user"),

@@ -3,7 +3,8 @@
 What it holds
 -------------
 The USER in force at the end of the shipped stage is a number, `10001` or `10001:10001`, not a name. Source: the value
-after expansion; one that cannot be known cannot be shown to be a number. Image: the config's user.
+after expansion; one that cannot be known cannot be shown to be a number, but where it is the value of an ARG without
+a default, which `non-root` names. Image: the config's user.
 
 Why it matters
 --------------
@@ -58,6 +59,8 @@ class NumericUser(Policy):
                 continue
             message = f"USER {user.value.text} is a name"
             if user.value.text is None:
+                if set(user.value.missing) <= stage.arguments.keys():
+                    continue
                 message = (
                     f"cannot be shown: USER hangs on {', '.join(user.value.missing)}, which has no value here"
                 )
