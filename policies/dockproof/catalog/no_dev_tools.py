@@ -242,6 +242,13 @@ class NoDevTools(Policy):
         SourceMutant(
             "debug", "PYTHONUNBUFFERED=1", "PYTHONUNBUFFERED=1 DEBUG=true", clause="setting", at="ENV PATH"
         ),
+        SourceMutant(
+            "debug-port",
+            _USER,
+            f'EXPOSE 9229\nENTRYPOINT ["node", "--inspect"]\n{_USER}',
+            clause="port",
+            at="EXPOSE 9229",
+        ),
         ImageMutant("editor", "COPY --chmod=755 <<tool /usr/bin/vim\ntool", clause="tools"),
         ImageMutant("debug", "ENV DEBUG=1", clause="setting"),
         ImageMutant("debugger", 'CMD ["python", "-m", "pdb", "-m", "app"]', clause="command"),
