@@ -314,7 +314,7 @@ def test_image_for_another_platform_is_4(
     engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What the engine has is named."""
-    (tmp_path / "Dockerfile").write_text("FROM scratch\nLABEL a=b\nCOPY <<a /a\na\na\n")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nLABEL a=b\nCOPY <<a /a\nx\na\n")
     identity = _built(engine, tmp_path / "Dockerfile")
     code, out, _ = run(capsys, identity, "--platform", "linux/s390x")
     assert code == Exit.NOT_LOOKED

@@ -53,6 +53,8 @@ OWN_STEPS = (
     ('CMD ["x"]', True),
 )
 LINES = (2, 3, 4, 5, 8, 8, 10, 11, 12, 15, 16)
+ONBUILD = 4
+"""Number of the step that BuildKit leaves out."""
 
 
 def image(*steps: tuple[str, bool]) -> ImageFacts:
@@ -84,11 +86,14 @@ def test_reads_steps_of_both_builders(created_by: str, expected: Recorded) -> No
     assert recorded(created_by) == expected
 
 
-def test_joins_every_step_to_its_line() -> None:
+@pytest.mark.parametrize("left_out", [(), (ONBUILD,)], ids=["older-builder", "buildkit"])
+def test_joins_every_step_to_its_line(left_out: tuple[int, ...]) -> None:
     """Lineage, triggers, empty layers, exec form and here-documents: one step, one instruction, one line."""
-    facts = image(*BASE_STEPS, *OWN_STEPS)
+    steps = [step for at, step in enumerate(OWN_STEPS) if at not in left_out]
+    facts = image(*BASE_STEPS, *steps)
     blame = facts.blame(None, parse(DOCKERFILE, "Dockerfile").stages[-1])
-    assert [blame.line(2 + at)[0] for at in range(len(OWN_STEPS))] == list(LINES)
+    expected = [line for at, line in enumerate(LINES) if at not in left_out]
+    assert [blame.line(2 + at)[0] for at in range(len(steps))] == expected
     assert [blame.line(at)[0] for at in (0, 1)] == [1, 1]
     assert (blame.inherited.layers, blame.inherited.steps, blame.inherited.told_by) == (1, 2, "Dockerfile")
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dockproof.facts.image import HistoryEntry
 
 TIMEOUT = 300.0
-FORMAT = 4
+FORMAT = 5
 """Grows whenever the content of a cache file changes its meaning."""
 
 MAGIC = b"dockproof image facts\n"

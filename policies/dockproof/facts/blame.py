@@ -1,8 +1,8 @@
 """Who brought what into an image: the base or the own Dockerfile, with which step of its history and which line.
 
-BuildKit and the older builder record one step for every instruction but FROM. The instructions of the shipped stage
-(its lineage and ONBUILD triggers included) therefore stand in the history as one unbroken run, in order; where that run
-is not found, the Dockerfile is not this image's, and no line is told.
+BuildKit and the older builder record one step for every instruction but FROM (BuildKit none for ONBUILD either). The
+instructions of the shipped stage, its lineage and triggers included, therefore stand in the history as one unbroken
+run, in order; where that run is not found, the Dockerfile is not this image's, and no line is told.
 """
 
 from __future__ import annotations
@@ -134,6 +134,11 @@ class Blame:
         if self.stage is None:
             return {}
         wanted = [one for stage in reversed(self.stage.lineage) for one in stage.sequence]
+        kept = [one for one in wanted if one.keyword != "ONBUILD"]
+        return self._run_of(kept) or self._run_of(wanted)
+
+    def _run_of(self, wanted: Sequence[Instruction]) -> Mapping[int, Instruction]:
+        """Return the last place in the history where the instructions stand one after the other; empty for none."""
         for start in range(len(self._steps) - len(wanted), -1, -1):
             part = self._steps[start : start + len(wanted)]
             if wanted and all(_made(one, step) for one, step in zip(wanted, part, strict=True)):
