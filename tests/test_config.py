@@ -127,6 +127,8 @@ def test_refuses_what_it_does_not_know(tmp_path: Path, text: str, expected: str)
         ('[policy.image-labels.labels]\n"a.b" = ["semver"]', "the form ['semver'] of a.b is not known"),
         ('[policy.supported-base]\non = "soon"', "policy.\"supported-base\".on: 'soon' is no day"),
         ("[policy.no-wasted-bytes]\nleast_bytes = -1", "-1 is no number of bytes"),
+        ("[policy.healthcheck]\nwall_seconds = nan", "nan seconds are no time"),
+        ('[policy.trusted-registry]\nregistries = ["https://a.b"]', "'https://a.b' begins no image's name"),
         ('[policy.no-setuid]\nallow = ["bin/su"]', "'bin/su' names no file of an image"),
     ],
 )

@@ -88,6 +88,10 @@ class Healthcheck(Policy):
     options: ClassVar[Mapping[str, Any]] = {"cpu_seconds": 0.25, "wall_seconds": 2.0}
     experiments = frozenset({"cost", "freeze", "dependency", "death"})
 
+    def problem_of_option(self, name: str, value: Any) -> str:
+        """Refuse a time that nothing can keep."""
+        return "" if value > 0 else f"{value} seconds are no time to answer in"
+
     def source(self, target: SourceTarget) -> Iterator[Finding]:
         """Judge the health check in force in each shipped stage."""
         for stage in target.shipped:

@@ -46,6 +46,11 @@ class TrustedRegistry(Policy):
     references = ("cis:4.2",)
     options: ClassVar[Mapping[str, Any]] = {"registries": ()}
 
+    def problem_of_option(self, name: str, value: Any) -> str:
+        """Refuse what no image's name can begin with."""
+        odd = [one for one in value if "://" in one or " " in one or one.startswith("/")]
+        return f"{odd[0]!r} begins no image's name: write as docker.io/library" if odd else ""
+
     def source(self, target: SourceTarget) -> Iterator[Finding | NotApplicable]:
         """Compare every reference with the allowed registries."""
         allowed = target.options["registries"]
