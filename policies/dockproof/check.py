@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import gc
 import os
-from contextlib import ExitStack, contextmanager
+import sys
+from contextlib import ExitStack, contextmanager, suppress
 
 from dockproof import gate, waiver
 from dockproof.collect import discover
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from dockproof.facts.dockerfile import Dockerfile
     from dockproof.finding import Finding
     from dockproof.policy import Policy, Profile
+    from dockproof.results import Results
 
 
 class Standard(NamedTuple):
@@ -50,6 +52,7 @@ class Settings(NamedTuple):
         fingerprints: whether findings get fingerprints: baselines and some reports need them.
         defaults: built-in defaults alone, hadolint's too.
         fixes: whether findings are marked that `dockproof fix` can mend: JSON tells it.
+        cache: whether answers of earlier runs count, and those of this one are kept.
     """
 
     targets: tuple[str, ...] = ()
@@ -57,6 +60,7 @@ class Settings(NamedTuple):
     fingerprints: bool = False
     defaults: bool = False
     fixes: bool = False
+    cache: bool = True
 
 
 def run(
@@ -102,6 +106,27 @@ def _calm() -> Iterator[None]:
         gc.unfreeze()
 
 
+FEW = 8
+"""Files up to which no answer is kept: probing them takes less time than knowing whether one has to."""
+
+BATCH = 32
+"""Files that are worth a process of their own."""
+
+
+class _Asked(NamedTuple):
+    """What an answer hangs on, beside what all answers of a run hang on.
+
+    Attributes:
+        content: the file's bytes.
+        settings: its name, profile, targets and rules.
+        context: its build context, None without one.
+    """
+
+    content: bytes
+    settings: tuple[object, ...]
+    context: BuildContext | None
+
+
 class _Looked(NamedTuple):
     """One file after our probes, small enough to be kept for all files until hadolint has ended.
 
@@ -130,11 +155,13 @@ class _Checker:
     def __init__(self, policies: Mapping[str, Policy], config: Config, settings: Settings) -> None:
         self.policies, self.config, self.settings = policies, config, settings
         self._chosen: dict[Profile, tuple[Policy, ...]] = {}
+        self._results: Results | None = None
 
     def look(self, found: Sequence[Found]) -> tuple[list[_Looked], hadolint.Found | None]:
         """Run our probes, and hadolint at the same time; None where hadolint is not wanted."""
+        self._remember(found)
         if not wants_hadolint(self.config):
-            return [self.probe(one) for one in found], None
+            return self._probe_all(found), None
         from dockproof.collect import process  # noqa: PLC0415 - threads and processes cost the start 15 ms
 
         looked: list[_Looked] = []
@@ -146,13 +173,38 @@ class _Checker:
         process.parallel(lambda job: job(), jobs, workers=len(jobs))
         return looked, said[0]
 
+    def _remember(self, found: Sequence[Found]) -> None:
+        """Open the answers of earlier runs, where there are files enough for it to pay."""
+        if len(found) <= FEW or not self.settings.cache:
+            return
+        from dockproof.results import Results  # noqa: PLC0415 - as above
+
+        with suppress(OSError, ValueError):  # what cannot be told apart is not kept
+            self._results = Results(self.policies, self.config)
+
+    def _probe_all(self, found: Sequence[Found]) -> list[_Looked]:
+        """Ask our probes of every file, on all processors where there are files enough for it to pay."""
+        workers = min(_processors(), len(found) // BATCH)
+        if workers < 2 or self.settings.standard.content:  # noqa: PLR2004 - one is this process
+            return [self.probe(one) for one in found]
+        from concurrent.futures import BrokenExecutor, ProcessPoolExecutor  # noqa: PLC0415 - 30 ms
+        from multiprocessing import get_context  # noqa: PLC0415 - as above
+
+        try:
+            with ProcessPoolExecutor(workers, get_context("fork"), _as_worker) as pool:
+                return list(pool.map(self.probe, found, chunksize=BATCH // 2))
+        except BrokenExecutor:  # a worker was killed: what it was at is looked at here
+            return [self.probe(one) for one in found]
+
     def _hadolint(self, found: Sequence[Found]) -> hadolint.Found:
         from dockproof.collect import hadolint  # noqa: PLC0415 - see `look`
 
         with ExitStack() as stack:
             paths = {one.path: self._on_disk(one, stack) for one in found if _is_readable(one)}
             try:
-                said = hadolint.run(list(paths.values()), defaults=self.settings.defaults)
+                said = hadolint.run(
+                    list(paths.values()), defaults=self.settings.defaults, keep=self.settings.cache
+                )
             except Exception as error:  # noqa: BLE001 - whatever happens to it, our own findings must not be lost
                 said = hadolint.Found(
                     {}, {}, (NotLooked("hadolint", f"it crashed: {error!r}", gate.where(error)),)
@@ -186,15 +238,23 @@ class _Checker:
             content = self._content(found)
         except OSError as error:
             return looked._replace(error=error.strerror or str(error))
+        context = _context(looked)
+        asked = _Asked(content, (name, profile, rules, self.settings.targets, self.settings.fixes), context)
+        known = self._results.get(asked) if self._results else None
+        if known:
+            return looked._replace(probed=known[0], excerpt=known[1])
         dockerfile = parse(content, name)
         try:
-            probed = self._ask(dockerfile, looked)
+            probed = self._ask(dockerfile, looked, context)
         except Exception as error:  # noqa: BLE001 - whatever one file does to us, the others go on and the gate fails closed
             missed = NotLooked("dockproof", f"reading the file crashed: {error!r}", gate.where(error))
             return looked._replace(probed=Probed(Answers(not_looked=(missed,)), (), ()))
         if self.settings.fixes:
             probed = self._with_fixes(content, dockerfile, looked, probed)
-        return looked._replace(probed=probed, excerpt=_excerpt(dockerfile.lines, probed.answers.findings))
+        excerpt = _excerpt(dockerfile.lines, probed.answers.findings)
+        if self._results:
+            self._results.put(asked, probed, excerpt)
+        return looked._replace(probed=probed, excerpt=excerpt)
 
     def _with_fixes(self, content: bytes, dockerfile: Dockerfile, looked: _Looked, probed: Probed) -> Probed:
         """Mark the findings that `dockproof fix` can mend."""
@@ -219,7 +279,7 @@ class _Checker:
             raise OSError(0, found.error)
         return self.settings.standard.content if found.path == STDIN else discover.read(found.path)
 
-    def _ask(self, dockerfile: Dockerfile, looked: _Looked) -> Probed:
+    def _ask(self, dockerfile: Dockerfile, looked: _Looked, context: BuildContext | None) -> Probed:
         targets = self.settings.targets or next((rule.targets for rule in looked.rules if rule.targets), ())
         waivers = [waiver for rule in looked.rules for waiver in rule.waivers]
         missed: tuple[NotLooked, ...] = ()
@@ -228,7 +288,7 @@ class _Checker:
         except KeyError as error:
             missed = (NotLooked("target", error.args[0]),)
             targets = ()
-        target = gate.target_of(dockerfile, looked.profile, targets, _context(looked))
+        target = gate.target_of(dockerfile, looked.profile, targets, context)
         probed = gate.probe_source(target, self.policies, self.config, waivers, self._asked(looked.profile))
         answers = probed.answers
         return probed._replace(answers=answers._replace(not_looked=(*missed, *answers.not_looked)))
@@ -251,7 +311,7 @@ class _Checker:
             answers = answers._replace(not_looked=(*answers.not_looked, refusal))
         excerpt = self._completed(looked, answers.findings)
         asked = (
-            *(policy.id for policy in looked.probed.asked),
+            *looked.probed.asked,
             *(["hadolint"] if theirs is not None else []),
         )
         report = FileReport(name, looked.profile, None, answers, asked, excerpt)
@@ -304,7 +364,7 @@ def _is_within(folder: str, path: str) -> bool:
     return os.path.commonpath([inner, outer]) == outer
 
 
-def _asked(looked: _Looked) -> Sequence[Policy]:
+def _asked(looked: _Looked) -> Sequence[str]:
     return looked.probed.asked if looked.probed else ()
 
 
@@ -336,6 +396,17 @@ def _context(looked: _Looked) -> BuildContext | None:
     beside = os.path.dirname(looked.file) or os.curdir  # noqa: PTH120 - fast start
     folder = next((rule.context for rule in looked.rules if rule.context), beside)
     return BuildContext.open(folder, looked.file)
+
+
+def _processors() -> int:
+    """Return how many processes may probe at once: 1 where processes cannot be forked safely."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+
+
+def _as_worker() -> None:
+    import signal  # noqa: PLC0415 - only workers need it
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for them
 
 
 def wants_hadolint(config: Config) -> bool:

@@ -230,6 +230,7 @@ def _check_parser() -> argparse.ArgumentParser:
     parser.add_argument("--baseline", metavar="FILE", help="what is recorded there is shown as waived")
     parser.add_argument("--write-baseline", action="store_true", help="record what is found, in --baseline")
     parser.add_argument("--stdin-filename", metavar="NAME", help="what - is called in reports and by rules")
+    parser.add_argument("--no-cache", action="store_true", help="ask everything anew, and keep no answer")
     return parser
 
 
@@ -331,7 +332,12 @@ def _settings(options: argparse.Namespace, *, marked: bool) -> Settings:
         standard = Standard(sys.stdin.buffer.read(), options.stdin_filename or "-")
     fingerprints = marked or options.format in MARKED
     return Settings(
-        tuple(options.target), standard, fingerprints, options.no_config, fixes=options.format == "json"
+        tuple(options.target),
+        standard,
+        fingerprints,
+        options.no_config,
+        fixes=options.format == "json",
+        cache=not options.no_cache,
     )
 
 

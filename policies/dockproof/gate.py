@@ -180,13 +180,13 @@ class Probed(NamedTuple):
     Attributes:
         answers: what was said.
         exemptions: the waivers of the file.
-        asked: the policies that were asked.
+        asked: ids of the policies that were asked.
         starts: the first line of the instruction that a line with a finding belongs to, by that line.
     """
 
     answers: Answers
     exemptions: tuple[Exemption, ...]
-    asked: tuple[Policy, ...]
+    asked: tuple[str, ...]
     starts: Mapping[int, int] = {}
 
 
@@ -224,7 +224,8 @@ def probe_source(
     answers = ask(chosen, Probe.SOURCE, target, config)
     answers = answers._replace(not_looked=(*answers.not_looked, *_unseen(target)))
     exemptions = (*waivers, *waiver.of_comments(target.dockerfile), *_honoured(target, policies, config))
-    return Probed(answers, exemptions, tuple(chosen), _starts(target.dockerfile, answers.findings))
+    ids = tuple(policy.id for policy in chosen)
+    return Probed(answers, exemptions, ids, _starts(target.dockerfile, answers.findings))
 
 
 def _starts(dockerfile: Dockerfile, findings: Iterable[Finding]) -> dict[int, int]:
@@ -292,12 +293,10 @@ def _honoured(target: SourceTarget, policies: Mapping[str, Policy], config: Conf
     return pragmas.of_peers(target.dockerfile, config.honour, policies)
 
 
-def names_asked(
-    chosen: Iterable[Policy], exemptions: Iterable[Exemption], *, hadolint: bool
-) -> frozenset[str]:
+def names_asked(chosen: Iterable[str], exemptions: Iterable[Exemption], *, hadolint: bool) -> frozenset[str]:
     """Return the ids that were asked; where hadolint looked, each of its rules that a waiver names is one."""
     rules = {n for e in exemptions for n in e.policies if n.startswith("hadolint:")} if hadolint else set()
-    return frozenset(policy.id for policy in chosen) | rules
+    return frozenset(chosen) | rules
 
 
 def names_known(policies: Mapping[str, Policy]) -> frozenset[str]:

@@ -33,7 +33,6 @@ import posixpath
 import re
 
 from dockproof import secret_files, secrets
-from dockproof.facts.context import BuildContext
 from dockproof.finding import NotApplicable, Place, Probe, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import ClassVar
 
+    from dockproof.facts.context import BuildContext
     from dockproof.facts.dockerfile import Instruction
     from dockproof.facts.stages import Stage
     from dockproof.finding import Finding
@@ -192,7 +192,7 @@ def _is_ignored(source: str, context: BuildContext) -> bool:
     if context.ignore_file is None or not path or next(context.taken_by([source]), None) is not None:
         return False
     if _WILD.search(path):
-        return next(BuildContext(context.root).taken_by([source]), None) is not None
+        return next(context.without_ignore_file().taken_by([source]), None) is not None
     return context.ignores(path)
 
 

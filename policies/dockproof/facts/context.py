@@ -29,7 +29,8 @@ from dockproof.patterns import pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
 
 __all__ = ["MAX_ENTRIES", "BuildContext", "IgnoreFile", "IgnoreProblem", "Rule", "parse"]
 
@@ -48,6 +49,8 @@ class BuildContext:
         root: the folder.
         ignore_path: the ignore file in force, None without one.
         ignore_file: its rules, None without one.
+        ignore_data: its bytes, empty without one.
+        looks: what was looked at, as kind of look and path.
         errors: what could not be read, as "path: reason".
         truncated: there was too much to look at; what was found is not all.
     """
@@ -60,10 +63,12 @@ class BuildContext:
     ) -> None:
         self.root = os.fspath(root)
         self.ignore_path = ignore_path
+        self.ignore_data = b""
         self.ignore_file = ignore_file
         self.errors: list[str] = []
         self.truncated = False
         self._entries = 0
+        self._shown: dict[tuple[str, str], Any] = {}
         self._rules = ignore_file or _NO_RULES
 
     @classmethod
@@ -79,8 +84,27 @@ class BuildContext:
                 context = cls(root)
                 context.errors.append(f"{path}: {error.strerror}")
                 return context
-            return cls(root, path, parse(data))
+            found = cls(root, path, parse(data))
+            found.ignore_data = data
+            return found
         return cls(root)
+
+    def without_ignore_file(self) -> BuildContext:
+        """Return the same folder as if it had no ignore file; what is looked at there counts as looked at here."""
+        bare = BuildContext(self.root)
+        bare._shown, bare.errors = self._shown, self.errors  # one of our own
+        return bare
+
+    @property
+    def looks(self) -> Iterable[tuple[str, str]]:
+        """What was looked at."""
+        return self._shown
+
+    def look(self, what: str, path: str) -> Any:
+        """Look at one thing of the folder, once: `link`, `folder`, `exists` or `list`."""
+        if (what, path) not in self._shown:
+            self._shown[what, path] = _LOOKS[what](self, path)
+        return self._shown[what, path]
 
     def ignores(self, path: str) -> bool:
         """Tell whether the ignore file keeps a path, relative to the root, out of the context."""
@@ -110,7 +134,7 @@ class BuildContext:
     def matches(self, source: str) -> bool:
         """Tell whether a COPY's source is there, and is not ignored."""
         return next(self.taken_by([source]), None) is not None or any(
-            not self.ignores(path) for path in self._resolve(source) if self._is_folder(path)
+            not self.ignores(path) for path in self._resolve(source) if self.look("folder", path)
         )
 
     # ---- sources
@@ -140,7 +164,7 @@ class BuildContext:
             folder, at = waiting.pop()
             test, last = tests[at], at + 1 == len(tests)
             found: list[tuple[str, int]] = [(folder, at + 1)] if test is None and not last else []
-            for name, is_folder in self._list(folder):
+            for name, is_folder in self.look("list", folder):
                 path = f"{folder}/{name}" if folder else name
                 if test is None:
                     found += [(path, at)] if is_folder else []
@@ -168,7 +192,7 @@ class BuildContext:
                 del done[-1:]
                 continue
             here = "/".join([*done, name])
-            target = self._link(here)
+            target = self.look("link", here)
             if target is None:
                 done.append(name)
                 continue
@@ -199,8 +223,8 @@ class BuildContext:
     def _walk(self, start: str) -> Iterator[str]:
         """Give the files at and below a path that are not ignored, in order."""
         state = self._state(start)
-        if not self._is_folder(start):
-            if start and not state.ignored and self._exists(start):
+        if not self.look("folder", start):
+            if start and not state.ignored and self.look("exists", start):
                 yield start
             return
         if start and self._rules.hides(start, state):
@@ -216,7 +240,7 @@ class BuildContext:
     def _below(self, folder: str, above: State) -> list[tuple[str, bool, State]]:
         """List what is to be looked at in a folder."""
         found = []
-        for name, is_folder in self._list(folder):
+        for name, is_folder in self.look("list", folder):
             path = f"{folder}/{name}" if folder else name
             state = self._rules.enter(path, above)
             if not (self._rules.hides(path, state) if is_folder else state.ignored):
@@ -254,6 +278,14 @@ class BuildContext:
         except OSError as error:
             self.errors.append(f"{folder or '.'}: {error.strerror}")
         return sorted(names)
+
+
+_LOOKS: dict[str, Callable[[BuildContext, str], object]] = {
+    "link": BuildContext._link,  # noqa: SLF001  # the class's own
+    "folder": BuildContext._is_folder,  # noqa: SLF001
+    "exists": BuildContext._exists,  # noqa: SLF001
+    "list": BuildContext._list,  # noqa: SLF001
+}
 
 
 def _read(path: str) -> bytes:
