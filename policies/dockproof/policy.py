@@ -145,8 +145,8 @@ class SourceMutant(NamedTuple):
         name: kebab case, unique in its policy.
         old: text that stands exactly once in the file; what is replaced.
         new: what replaces it.
-        file: name of the shipped Dockerfile (`Dockerfile`, `Dockerfile.worker`, `Dockerfile.dev`), or of a
-            generated good one (`good/debian`).
+        file: name of the good file: a shipped one (`Dockerfile`, `Dockerfile.worker`, `Dockerfile.dev`), or a
+            generated one (`good/debian`).
         clause: the clause that must turn red.
         also: other policies that rightly turn red too.
         at: text that stands on the line where the finding must sit; "" = a line of `new`.
@@ -161,6 +161,35 @@ class SourceMutant(NamedTuple):
     also: frozenset[str] = frozenset()
     at: str = ""
     ignore: str | None = None
+
+
+class EditMutant(NamedTuple):
+    """An edit that takes the property away from any Dockerfile that has it: a generated one, or a user's.
+
+    One of three: lines are inserted (`insert`), the first instruction of `keyword` in which `old` is found gets `new`
+    for it, or without `old` every `keyword` of the shipped stage is dropped.
+
+    Attributes:
+        name: kebab case, unique in its policy.
+        insert: the lines; `{user}` in them is the user of the shipped stage.
+        where: of an insertion: `end` of the shipped stage, `begin` behind its FROM, `before` it, or the file's `top`.
+        keyword: the instruction that is edited or dropped.
+        old: a regular expression, searched in the instruction as written.
+        new: what replaces it (`re.Match.expand`); `{shell}` in it is the exec form as a shell command.
+        clause: the clause that must turn red.
+        also: other policies that may rightly turn red too, depending on the file.
+        requires: what must hold of the file, names of `dockproof.proof.edits.REQUIREMENTS`.
+    """
+
+    name: str
+    insert: str = ""
+    where: str = "end"
+    keyword: str = ""
+    old: str = ""
+    new: str = ""
+    clause: str | None = None
+    also: frozenset[str] = frozenset()
+    requires: tuple[str, ...] = ()
 
 
 class ImageMutant(NamedTuple):
@@ -206,7 +235,7 @@ class RuntimeMutant(NamedTuple):
     experiments: frozenset[str] | None = None
 
 
-Mutant = SourceMutant | ImageMutant | RuntimeMutant
+Mutant = SourceMutant | EditMutant | ImageMutant | RuntimeMutant
 
 
 class Policy:

@@ -30,7 +30,7 @@ from __future__ import annotations
 from dockproof.catalog._runs import runs, unread
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,6 +115,10 @@ class AbsoluteWorkdir(Policy):
             )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("relative-folder", "WORKDIR relative", clause="absolute"),
+        EditMutant("changed-folder", "RUN cd /tmp && ls -l", "begin", clause="cd"),
+        # of the shipped files
         SourceMutant("relative", "WORKDIR /app", "WORKDIR app", clause="absolute"),
         SourceMutant(
             "relative-by-variable",

@@ -58,7 +58,7 @@ from dockproof.facts.mounts import mounts
 from dockproof.facts.shell import script
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -255,6 +255,26 @@ class CacheOrder(Policy):
             yield self.at(pair, message, stage=stage, clause="changing-value")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "code-then-packages",
+            "COPY src /src\nRUN apk add --no-cache tini=0.19.0-r3",
+            "begin",
+            clause="code-first",
+        ),
+        EditMutant(
+            "commit-then-packages",
+            "ARG GIT_COMMIT\nRUN apk add --no-cache tini=0.19.0-r3",
+            "begin",
+            clause="changing-value",
+        ),
+        EditMutant(
+            "code-then-lock",
+            "ONBUILD COPY . .\nONBUILD RUN npm ci",
+            clause="code-first",
+            also=frozenset({"clean-package-caches", "context-excludes"}),
+        ),
+        # of the shipped files
         SourceMutant(
             "code-before-lock",
             _REQUIREMENTS,

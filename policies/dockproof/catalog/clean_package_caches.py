@@ -35,7 +35,7 @@ from dockproof.catalog._package_caches import OTHER, left_by
 from dockproof.catalog._runs import runs_of, unread
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,6 +107,41 @@ class CleanPackageCaches(Policy):
                     yield self.in_image(message, Place(layer=layer.diff_id, path=folder), clause=clause)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "apt-lists-stay",
+            "RUN apt-get update && apt-get install --yes --no-install-recommends tini=0.19.0-3+b1",
+            "begin",
+            clause="apt-lists",
+            also=frozenset({"reproducible"}),
+        ),
+        EditMutant(
+            "pip-cache-stays",
+            "RUN pip install --require-hashes --requirement requirements.txt",
+            "begin",
+            clause="pip-cache",
+            also=frozenset({"multi-stage", "reproducible"}),
+        ),
+        EditMutant(
+            "no-clean-up",
+            keyword="RUN",
+            old=r"(?:&& |^)rm -rf /var/lib/apt/lists/\*.*?$",
+            new="true",
+            clause="apt-lists",
+            also=frozenset({"reproducible"}),
+        ),
+        EditMutant("apk-keeps", keyword="RUN", old=r" --no-cache\b(?!-)", clause="apk-cache"),
+        EditMutant(
+            "dnf-keeps",
+            keyword="RUN",
+            old="&& (?:micro)?dnf clean all",
+            clause="dnf-cache",
+            also=frozenset({"reproducible"}),
+        ),
+        EditMutant(
+            "no-cache-mount", keyword="RUN", old=r"--mount=type=cache,target=\S+\.npm ", clause="other-caches"
+        ),
+        # of the shipped files
         SourceMutant("apt", _USER, f"RUN apt-get update\n{_USER}", clause="apt-lists", also=_UPDATE),
         SourceMutant("apk", _USER, f"RUN apk add jq=8.14.1-r2\n{_USER}", clause="apk-cache"),
         SourceMutant("yum", _USER, f"RUN yum install -y jq-8.14\n{_USER}", clause="yum-cache"),

@@ -35,7 +35,7 @@ import re
 from dockproof import secret_files, secrets
 from dockproof.finding import NotApplicable, Place, Probe, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,6 +140,21 @@ class ContextExcludes(Policy):
                     yield self.in_image(message, Place(layer=layer.diff_id, path=path), clause="kept-out")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "copied-is-ignored",
+            "COPY .git/HEAD /git-head",
+            clause="copied-is-ignored",
+            requires=("ignores-git",),
+        ),
+        EditMutant(
+            "whole-context",
+            "COPY . /context/",
+            clause="kept-out",
+            also=frozenset({"no-secret-files"}),
+            requires=("no-ignore-file",),
+        ),
+        # of the shipped files
         SourceMutant(
             "whole-context",
             "COPY app /rootfs/app/app",

@@ -36,7 +36,7 @@ from fnmatch import fnmatchcase
 from dockproof.facts.shell import script
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,6 +160,9 @@ class CopyNotAdd(Policy):
             yield self.at(instruction, message, stage=stage, clause="many-to-one", help=mended)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("add-of-a-file", "ADD settings.yaml /etc/settings.yaml", clause="plain-file"),
+        # of the shipped files
         SourceMutant("add", _COPY, "ADD app /rootfs/app/app", clause="plain-file"),
         SourceMutant("add-zip", _COPY, "ADD app.zip /rootfs/app/", clause="plain-file", also=_NOT_THERE),
         SourceMutant(

@@ -32,7 +32,7 @@ import re
 from dockproof.facts.words import KEYWORDS
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,6 +142,11 @@ class CurrentSyntax(Policy):
                 yield self.at(instruction, message, stage=stage, clause="stage-name")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("maintainer", "MAINTAINER nobody", clause="maintainer"),
+        EditMutant("legacy", "ENV MODE fast", clause="key-value"),
+        EditMutant("lower-case", keyword="FROM", old=r"^FROM\b", new="From", clause="casing"),
+        # of the shipped files
         SourceMutant(
             "maintainer", _STOP, f"{_STOP}\nMAINTAINER nobody", clause="maintainer", at="MAINTAINER"
         ),

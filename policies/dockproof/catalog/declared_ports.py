@@ -27,7 +27,7 @@ References
 from __future__ import annotations
 
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,6 +112,9 @@ class DeclaredPorts(Policy):
             yield self.in_container(message, Place(field="sockets"), clause="silent")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("no-such-port", "EXPOSE 80000", clause="valid"),
+        # of the shipped files
         SourceMutant("too-large", "EXPOSE 8000", "EXPOSE 80000", clause="valid"),
         SourceMutant("mapping", "EXPOSE 8000", "EXPOSE 80:8000", clause="no-mapping"),
         SourceMutant("upper-case", "EXPOSE 8000", "EXPOSE 8000/TCP", clause="lower-case"),

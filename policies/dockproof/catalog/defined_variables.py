@@ -35,7 +35,7 @@ from dockproof.catalog._base_variables import sets
 from dockproof.facts.suggest import near
 from dockproof.facts.values import PLATFORM_ARGUMENTS, PROXY_ARGUMENTS, expand
 from dockproof.finding import Severity
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -126,6 +126,9 @@ class DefinedVariables(Policy):
                     yield self.at(use, message, stage=stage, clause="undefined")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("nobody-defines-it", "ENV GREETING=$NOBODY_DEFINES_THIS", clause="undefined"),
+        # of the shipped files
         SourceMutant("never-set", "HOME=/tmp", "HOME=$NOWHERE/tmp", "Dockerfile.dev", clause="undefined"),
         SourceMutant(
             "global-argument",

@@ -31,7 +31,7 @@ from dockproof.facts.dockerfile import parse
 from dockproof.facts.shell import script
 from dockproof.facts.stages import DEFAULT_SHELL
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,6 +110,35 @@ class ExecForm(Policy):
                 yield self.in_container(message, Place(pid=process.pid), clause="shell-form")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "command-of-a-shell",
+            keyword="CMD",
+            old=r"\[.*\]",
+            new="{shell}",
+            clause="shell-form",
+            also=frozenset({"graceful-stop"}),
+        ),
+        EditMutant(
+            "entrypoint-of-a-shell",
+            keyword="ENTRYPOINT",
+            old=r"\[.*\]",
+            new="{shell}",
+            clause="shell-form",
+            also=frozenset({"graceful-stop"}),
+        ),
+        EditMutant(
+            "check-of-a-shell", keyword="HEALTHCHECK", old=r"\[.*\]", new="{shell}", clause="shell-form"
+        ),
+        EditMutant(
+            "single-quotes",
+            keyword="CMD",
+            old=r"\[.*\]",
+            new="['app']",
+            clause="invalid-json",
+            also=frozenset({"graceful-stop"}),
+        ),
+        # of the shipped files
         SourceMutant("shell-form", _CMD, "CMD python -m app", clause="shell-form"),
         SourceMutant("single-quotes", _CMD, "CMD ['python', '-m', 'app']", clause="invalid-json"),
         SourceMutant("entrypoint", _CMD, "ENTRYPOINT python -m app", clause="shell-form"),

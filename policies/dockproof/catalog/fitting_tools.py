@@ -35,7 +35,7 @@ from dockproof.facts.mounts import mounts
 from dockproof.facts.options import read_arguments, table
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,6 +143,9 @@ class FittingTools(Policy):
         return self.at(where, message, stage=run.stage, clause=clause, line=line, column=column, help=fix)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("service", "RUN service cron start", "begin", clause="out-of-place"),
+        # of the shipped files
         SourceMutant(
             "service", _AFTER, f"{_AFTER}RUN service ntp start\n", clause="out-of-place", at="service"
         ),

@@ -45,7 +45,7 @@ import signal
 
 from dockproof.catalog.exec_form import hands_over
 from dockproof.finding import Place, Probe, Severity
-from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,6 +153,9 @@ class GracefulStop(Policy):
                 yield self.in_container(message, Place(field="stop"), clause="work")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("kill", "STOPSIGNAL SIGKILL", clause="signal"),
+        # of the shipped files
         SourceMutant(
             "shell", _RUN, 'CMD ["sh", "-c", "python -m app"]', clause="shell", also=frozenset({"exec-form"})
         ),

@@ -32,7 +32,7 @@ References
 from __future__ import annotations
 
 from dockproof.finding import NotApplicable, Place, Probe, Severity
-from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,6 +172,10 @@ class Healthcheck(Policy):
             yield self.in_container(message, place, clause="recovers")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("dropped", keyword="HEALTHCHECK", clause="present"),
+        EditMutant("switched-off", "HEALTHCHECK NONE", clause="present", also=frozenset({"single-command"})),
+        # of the shipped files
         SourceMutant("none", _CHECK, "HEALTHCHECK NONE\n", clause="present"),
         SourceMutant("deleted", _CHECK, "", clause="present", at="AS runtime"),
         SourceMutant("slow-probe", "--timeout=3s", "--timeout=30s", clause="bounded"),

@@ -33,7 +33,7 @@ import re
 from dockproof.facts.suggest import near
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,6 +144,9 @@ class ImageLabels(Policy):
         return ""
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("no-date", 'LABEL org.opencontainers.image.created="yesterday"', clause="form"),
+        # of the shipped files
         SourceMutant("key", f"{_OCI}title=", "Title=", clause="key"),
         SourceMutant(
             "date", "CREATED=1970-01-01T00:00:00Z", "CREATED=yesterday", clause="form", at=".created="

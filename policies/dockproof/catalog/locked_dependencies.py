@@ -36,7 +36,7 @@ from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,6 +93,27 @@ class LockedDependencies(Policy):
                     yield self.at(run.instruction, message, stage=run.stage, clause=clause, line=line)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "no-version",
+            "RUN pip install --no-cache-dir flask",
+            "begin",
+            clause="pip-versions",
+            also=frozenset({"multi-stage", "reproducible"}),
+        ),
+        EditMutant("npm-install", keyword="RUN", old=r"npm ci\b", new="npm install", clause="lock-file"),
+        EditMutant("no-hashes", keyword="RUN", old=r" --require-hashes\b", clause="pip-hashes"),
+        EditMutant(
+            "any-crate", keyword="RUN", old=r"(cargo install .*)@[\d.]+", new=r"\1", clause="cargo-versions"
+        ),
+        EditMutant(
+            "any-module",
+            keyword="RUN",
+            old=r"(go install .*)@v[\d.]+",
+            new=r"\1@latest",
+            clause="go-versions",
+        ),
+        # of the shipped files
         SourceMutant("hashes", "--require-hashes ", "", clause="pip-hashes", at="--no-cache-dir"),
         SourceMutant(
             "worker-hashes", "--require-hashes ", "", "Dockerfile.worker", "pip-hashes", at="--no-cache-dir"

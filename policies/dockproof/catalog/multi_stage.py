@@ -28,7 +28,7 @@ from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,6 +143,10 @@ class MultiStage(Policy):
             yield self.in_image(f"{paths[0]} is a header{others}", place, clause="build-tools")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("compiler", "RUN apk add --no-cache gcc=15.2.0-r2", "begin", clause="build-tools"),
+        EditMutant("compiles", "RUN make -C /src", "begin", clause="built-in-place"),
+        # of the shipped files
         SourceMutant(
             "headers",
             _USER,

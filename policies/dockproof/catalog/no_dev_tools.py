@@ -32,7 +32,7 @@ from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -222,6 +222,9 @@ class NoDevTools(Policy):
                     yield self.in_container(message, place, clause="setting")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("debugger", "RUN apk add --no-cache gdb=16.3-r0", "begin", clause="tools"),
+        # of the shipped files
         SourceMutant(
             "editor",
             _USER,

@@ -36,7 +36,7 @@ import posixpath
 from dockproof.catalog._rights import covers, steps
 from dockproof.facts.mounts import mounts
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,6 +122,10 @@ class NoHostAccess(Policy):
                 yield self.in_container(message, Place(path=mount.destination, field="Mounts"), clause=clause)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("host-network", "RUN --network=host true", "begin"),
+        EditMutant("socket", "VOLUME /var/run/docker.sock"),
+        # of the shipped files
         SourceMutant("insecure", _USER, f"RUN --security=insecure id\n{_USER}", clause="privileged"),
         SourceMutant("network", _USER, f"RUN --network=host id\n{_USER}", clause="host-namespaces"),
         SourceMutant("socket", _USER, f"VOLUME /var/run/docker.sock\n{_USER}", clause="host-socket"),

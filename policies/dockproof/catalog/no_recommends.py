@@ -34,7 +34,7 @@ from dockproof.catalog._written import written
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Family, Policy, SourceMutant
+from dockproof.policy import EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,6 +85,15 @@ class NoRecommends(Policy):
                     yield self.at(run.instruction, message, stage=run.stage, line=line, help=fix)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("recommends", keyword="RUN", old=" --no-install-recommends"),
+        EditMutant(
+            "new-package",
+            "RUN apt-get update && apt-get install --yes tini=0.19.0-3+b1 && rm -rf /var/lib/apt/lists/*",
+            "begin",
+            also=frozenset({"reproducible"}),
+        ),
+        # of the shipped files
         SourceMutant("option", _YES, "apt-get install --yes"),
         SourceMutant("worker-option", _YES, "apt-get install --yes", "Dockerfile.worker"),
         SourceMutant("asked-for", _YES, "apt-get install --yes -o APT::Install-Recommends=true"),

@@ -34,7 +34,7 @@ import re
 from dockproof import secret_files, secrets
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,6 +144,14 @@ class NoSecretFiles(Policy):
                 yield self.in_image(message, Place(layer=layer.diff_id, path=path), clause=kind)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "environment-file",
+            "COPY .env /app/.env",
+            clause="environment",
+            also=frozenset({"context-excludes"}),
+        ),
+        # of the shipped files
         SourceMutant(
             "env-file-of-stage",
             "COPY --link --from=code /rootfs/ /",

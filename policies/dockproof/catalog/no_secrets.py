@@ -45,7 +45,7 @@ from dockproof.facts.mounts import keeps_out, mounts
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -252,6 +252,10 @@ class NoSecrets(Policy):
             raise NotLookedError(f"the environment of pid {', '.join(map(str, unread))} could not be read")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("password-in-environment", "ENV DATABASE_PASSWORD=Tr0ub4dor-and-3"),
+        EditMutant("token-in-argument", "ARG API_TOKEN=9f8e7d6c5b4a39281706f5e4d3c2b1a0"),
+        # of the shipped files
         SourceMutant(
             "env", "EXPOSE 8000", f"ENV DB_PASSWORD={_PASSWORD}\nEXPOSE 8000", clause="named-secret"
         ),

@@ -24,7 +24,7 @@ from __future__ import annotations
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,6 +100,10 @@ class NoSsh(Policy):
             yield self.in_container("the SSH port is open", Place(field="sockets"), clause="port")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("port", "EXPOSE 22", also=frozenset({"unprivileged-ports"})),
+        EditMutant("server", "RUN apk add --no-cache openssh-server=10.0_p1-r9", "begin"),
+        # of the shipped files
         SourceMutant(
             "exposed", "EXPOSE 8000", "EXPOSE 8000 22", clause="port", also=frozenset({"unprivileged-ports"})
         ),

@@ -29,7 +29,7 @@ from __future__ import annotations
 from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,6 +105,9 @@ class NoSudo(Policy):
                 yield self.in_image(f"{path} is in the image", place, clause="installed")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("sudo", "RUN sudo true", "begin"),
+        # of the shipped files
         SourceMutant("sudo", _ADD, f"{_ADD}RUN sudo chmod 0555 /rootfs/app\n", clause="sudo"),
         SourceMutant("sudo-in-shell", _ADD, f"{_ADD}RUN sh -c 'exec sudo id'\n", clause="sudo"),
         SourceMutant("su", _ADD, f"{_ADD}RUN su nobody -s /bin/sh -c id\n", clause="su"),

@@ -39,7 +39,7 @@ from dockproof.facts.downloads import downloads
 from dockproof.facts.mounts import keeps_out
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -128,6 +128,9 @@ class NoWastedBytes(Policy):
                     yield self.in_image(message, Place(layer=layer.diff_id, path=largest.path), clause=clause)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("removed-again", "COPY large.bin /large.bin\nRUN rm /large.bin", "begin"),
+        # of the shipped files
         SourceMutant("chmod", _USER, f"RUN chmod -R go-w /app\n{_USER}", clause="rewritten"),
         SourceMutant(
             "move",

@@ -34,7 +34,7 @@ from dockproof.catalog._rights import changes, copied, covers, grant, steps
 from dockproof.catalog._runs import unread
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,6 +108,9 @@ class NoWorldWritable(Policy):
                 yield self.in_image(message, Place(layer=layer.diff_id, path=first.path), clause="image")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("all-may-write", "RUN chmod 777 /srv", "begin", also=frozenset({"no-wasted-bytes"})),
+        # of the shipped files
         SourceMutant("seven", _USER, f"RUN mkdir /uploads && chmod 0777 /uploads\n{_USER}", clause="chmod"),
         SourceMutant(
             "letters", _USER, f"RUN mkdir /uploads && chmod ugo+rwX /uploads\n{_USER}", clause="chmod"

@@ -32,7 +32,7 @@ from __future__ import annotations
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,6 +119,18 @@ class NonRoot(Policy):
                 yield self.in_container(message, place, clause="root-group")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("dropped", keyword="USER", clause="root-user"),
+        EditMutant("root", "USER root", clause="root-user", also=frozenset({"numeric-user"})),
+        EditMutant("zero", "USER 00:0", clause="root-user"),
+        EditMutant("group-zero", "USER 10001:0", clause="root-group"),
+        EditMutant(
+            "unknown",
+            "ARG WHO\nUSER $WHO",
+            clause="unknown-user",
+            also=frozenset({"defined-variables", "numeric-user"}),
+        ),
+        # of the shipped files
         SourceMutant(
             "user-root", "USER 10001:10001", "USER root", clause="root-user", also=frozenset({"numeric-user"})
         ),

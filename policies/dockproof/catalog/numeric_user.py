@@ -23,7 +23,7 @@ References
 from __future__ import annotations
 
 from dockproof.finding import Place, Severity
-from dockproof.policy import Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import EditMutant, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +73,9 @@ class NumericUser(Policy):
             yield self.in_image(f"the image's user is the name {user}", Place(field="Config.User"))
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("by-name", "USER nobody", also=frozenset({"non-root"})),
+        # of the shipped files
         SourceMutant("name", _USER, "USER app:app"),
         SourceMutant("name-in-arg", _USER, "ARG RUN_AS=app\nUSER ${RUN_AS}", at="USER ${RUN_AS}"),
         ImageMutant("name", "USER nobody"),

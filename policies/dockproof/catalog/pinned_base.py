@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from dockproof.catalog._references import outside
 from dockproof.finding import NotApplicable, Place, Probe, Severity
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,6 +85,10 @@ class PinnedBase(Policy):
             yield self.in_image(message, Place(field="RootFS.Layers"), clause="other-base")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("no-digest", keyword="FROM", old="@sha256:[0-9a-f]{64}"),
+        EditMutant("image-without-digest", "COPY --from=busybox:1.37 /bin/busybox /bin/busybox"),
+        # of the shipped files
         SourceMutant("no-digest", _DIGEST, " AS", clause="digest"),
         SourceMutant("worker-no-digest", _DIGEST, " AS", "Dockerfile.worker", clause="digest"),
         SourceMutant(

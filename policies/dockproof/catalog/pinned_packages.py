@@ -30,7 +30,7 @@ from dockproof.catalog._runs import runs, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +88,9 @@ class PinnedPackages(Policy):
                     yield self.at(run.instruction, message, stage=run.stage, clause=clause, line=line)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("any-version", "RUN apk add --no-cache tini", "begin", clause="apk"),
+        # of the shipped files
         SourceMutant(
             "apt",
             _ADD,

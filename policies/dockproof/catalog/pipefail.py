@@ -31,7 +31,7 @@ from itertools import pairwise
 
 from dockproof.catalog._runs import runs, unread
 from dockproof.finding import Severity
-from dockproof.policy import Family, Policy, SourceMutant
+from dockproof.policy import EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ class Pipefail(Policy):
                 yield self.at(run.instruction, message, stage=run.stage, line=line, column=column, help=_HELP)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("pipe", 'SHELL ["/bin/sh", "-c"]\nRUN sort /etc/passwd | head -n 1 > /users', "begin"),
+        # of the shipped files
         SourceMutant(
             "pipe", _AFTER, f"{_AFTER}RUN find /rootfs -type f | sort > /rootfs/app/files\n", at="| sort"
         ),

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,6 +77,15 @@ class PortablePlatform(Policy):
                 yield self.at(stage.instruction, message, stage=stage, clause="constant")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "one-platform",
+            keyword="FROM",
+            old=r"^FROM (?=\S*[:@])",
+            new="FROM --platform=linux/amd64 ",
+            clause="constant",
+        ),
+        # of the shipped files
         SourceMutant(
             "constant", _FROM, "FROM --platform=linux/amd64 python:3.13-slim-trixie@", clause="constant"
         ),

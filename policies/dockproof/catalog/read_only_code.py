@@ -42,7 +42,7 @@ from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Probe, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -166,6 +166,15 @@ class ReadOnlyCode(Policy):
 
     experiments = frozenset({"write"})
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "code-is-the-users",
+            "COPY --chown={user} service /app/code",
+            "begin",
+            clause="copied",
+            also=frozenset({"context-excludes"}),
+        ),
+        # of the shipped files
         SourceMutant(
             "chown",
             _USER,

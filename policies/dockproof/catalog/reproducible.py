@@ -43,7 +43,7 @@ from dockproof.facts.mounts import keeps_out
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Probe, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,6 +126,9 @@ class Reproducible(Policy):
             yield self.in_image(message, Place(field="Id"), clause="rebuilt")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("date", "RUN date > /built", "begin", clause="time"),
+        # of the shipped files
         SourceMutant("date", _USER, f"RUN date > /app/built\n{_USER}", clause="time"),
         SourceMutant("random", _USER, f"RUN head -c 16 /dev/urandom > /app/seed\n{_USER}", clause="random"),
         SourceMutant("compiled", " --no-compile \\", " \\", clause="bytecode", at="&& pip --python"),

@@ -33,7 +33,7 @@ import posixpath
 
 from dockproof.facts.suggest import near
 from dockproof.finding import Severity
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,6 +129,14 @@ class ResolvedStages(Policy):
                 yield self.at(instruction, message, stage=stage, clause="whole-root")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "no-such-stage",
+            "COPY --from=nowhere /service /service",
+            clause="reference",
+            also=frozenset({"pinned-base", "tagged-base", "trusted-registry"}),
+        ),
+        # of the shipped files
         SourceMutant(
             "same-name",
             "FROM upstream AS base\n",

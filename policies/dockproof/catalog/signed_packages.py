@@ -32,7 +32,7 @@ from dockproof.catalog._written import written
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,21 +110,34 @@ class SignedPackages(Policy):
                     )
                     yield self.at(one.instruction, message, stage=stage, clause="other", line=one.line)
 
-    mutants: ClassVar[tuple[Mutant, ...]] = tuple(
-        SourceMutant(name, _ADD, f"{_ADD}RUN {run}\n", clause=clause, at=run)
-        for name, clause, run in (
-            ("apk", "apk", "apk add --no-cache --allow-untrusted ./app.apk"),
-            ("apt", "apt", "apt-get install --yes --no-install-recommends --allow-unauthenticated ./app.deb"),
-            ("dnf", "dnf", "dnf install -y --nogpgcheck ./app.rpm"),
-            ("rpm", "rpm", "rpm --install --nosignature ./app.rpm"),
-            ("force-yes", "force-yes", "apt-get install --yes --no-install-recommends --force-yes ./app.deb"),
-            ("zypper", "other", "zypper --non-interactive --no-gpg-checks install ./app.rpm"),
-            (
-                "trusted",
-                "other",
-                "echo 'deb [trusted=yes] https://example.com trixie main' > /etc/apt/sources.list.d/a.list",
-            ),
-        )
+    mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("untrusted", "RUN apk add --no-cache --allow-untrusted ./app.apk", "begin", clause="apk"),
+        # of the shipped files
+        *(
+            SourceMutant(name, _ADD, f"{_ADD}RUN {run}\n", clause=clause, at=run)
+            for name, clause, run in (
+                ("apk", "apk", "apk add --no-cache --allow-untrusted ./app.apk"),
+                (
+                    "apt",
+                    "apt",
+                    "apt-get install --yes --no-install-recommends --allow-unauthenticated ./app.deb",
+                ),
+                ("dnf", "dnf", "dnf install -y --nogpgcheck ./app.rpm"),
+                ("rpm", "rpm", "rpm --install --nosignature ./app.rpm"),
+                (
+                    "force-yes",
+                    "force-yes",
+                    "apt-get install --yes --no-install-recommends --force-yes ./app.deb",
+                ),
+                ("zypper", "other", "zypper --non-interactive --no-gpg-checks install ./app.rpm"),
+                (
+                    "trusted",
+                    "other",
+                    "echo 'deb [trusted=yes] https://example.com trixie main' > /etc/apt/sources.list.d/a.list",
+                ),
+            )
+        ),
     )
 
 

@@ -21,7 +21,7 @@ References
 from __future__ import annotations
 
 from dockproof.finding import Severity
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +71,11 @@ class SingleCommand(Policy):
             yield self.at(instruction, message, stage=stage, clause=clause)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "two-commands", 'CMD ["true"]\nCMD ["true"]', clause="cmd", also=frozenset({"streamed-logs"})
+        ),
+        # of the shipped files
         SourceMutant("two-commands", _CMD, f'CMD ["true"]\n{_CMD}', clause="cmd"),
         SourceMutant(
             "two-entrypoints", _CMD, f'ENTRYPOINT ["a"]\nENTRYPOINT ["env"]\n{_CMD}', clause="entrypoint"

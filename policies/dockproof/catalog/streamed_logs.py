@@ -30,7 +30,7 @@ from itertools import pairwise
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,6 +130,14 @@ class StreamedLogs(Policy):
                 yield self.in_container(message, place, clause="log-file", help=_FILE_HELP)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "log-file",
+            'CMD ["service", "--log-file", "/var/log/service.log"]',
+            clause="log-file",
+            also=frozenset({"single-command"}),
+        ),
+        # of the shipped files
         SourceMutant(
             "buffered",
             "PYTHONUNBUFFERED=1",

@@ -31,7 +31,7 @@ from __future__ import annotations
 from dockproof import waiver
 from dockproof.catalog import _end_of_life as end_of_life
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,6 +80,16 @@ class SupportedBase(Policy):
         return "" if not value or waiver.is_date(value) else f"{value!r} is no day: write YYYY-MM-DD"
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "old-release",
+            keyword="FROM",
+            old=r"^FROM (?:--\S+ )*\S*[:@]\S+",
+            new="FROM debian:9-slim",
+            clause="distribution",
+            also=frozenset({"pinned-base", "trusted-registry"}),
+        ),
+        # of the shipped files
         SourceMutant("distribution", _FROM, "FROM python:3.13-slim-buster", clause="distribution"),
         SourceMutant("release", _FROM, "FROM python:3.8-slim-trixie", "Dockerfile.worker", clause="release"),
         ImageMutant(

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from dockproof.catalog._references import outside
 from dockproof.finding import Severity
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,6 +76,29 @@ class TaggedBase(Policy):
             yield self.at(external, message, stage=stage, clause=f"{prefix}latest")
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "latest",
+            keyword="FROM",
+            old=r":[\w.-]+@sha256:[0-9a-f]{64}",
+            new=":latest",
+            clause="latest",
+            also=frozenset({"pinned-base"}),
+        ),
+        EditMutant(
+            "no-tag",
+            keyword="FROM",
+            old=r":[\w.-]+@sha256:[0-9a-f]{64}",
+            clause="untagged",
+            also=frozenset({"pinned-base"}),
+        ),
+        EditMutant(
+            "untagged-image",
+            "COPY --from=busybox /bin/busybox /bin/busybox",
+            clause="untagged",
+            also=frozenset({"pinned-base"}),
+        ),
+        # of the shipped files
         SourceMutant("untagged", _PINNED, "python AS", clause="untagged", also=frozenset({"pinned-base"})),
         SourceMutant("latest", _PINNED, "python:latest AS", clause="latest", also=frozenset({"pinned-base"})),
         SourceMutant(

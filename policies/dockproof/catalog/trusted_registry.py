@@ -22,7 +22,7 @@ References
 from __future__ import annotations
 
 from dockproof.finding import NotApplicable, Probe, Severity
-from dockproof.policy import Family, Policy, SourceMutant
+from dockproof.policy import EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +64,16 @@ class TrustedRegistry(Policy):
                 yield self.at(external, message)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "another-registry",
+            keyword="FROM",
+            old=r"^FROM (?:--\S+ )*\S*[:@]\S+",
+            new="FROM registry.example.net/service:1.0.0",
+            also=frozenset({"pinned-base"}),
+            requires=("registries",),
+        ),
+        # of the shipped files
         SourceMutant(
             "other-registry",
             "FROM python:3.13-slim-trixie@",

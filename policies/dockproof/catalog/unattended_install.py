@@ -33,7 +33,7 @@ from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,6 +138,19 @@ class UnattendedInstall(Policy):
         return self.at(where, message, stage=run.stage, clause=clause, line=line, column=column, help=fix)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "asks",
+            "RUN apt-get update && apt-get install --no-install-recommends tini=0.19.0-3+b1 && rm -rf /var/lib/apt/lists/*",
+            "begin",
+            clause="apt-get",
+            also=frozenset({"reproducible"}),
+        ),
+        EditMutant("asks-apt", keyword="RUN", old="(apt-get install) --yes", new=r"\1", clause="apt-get"),
+        EditMutant(
+            "asks-dnf", keyword="RUN", old="(dnf install) (?:--assumeyes|-y)", new=r"\1", clause="dnf"
+        ),
+        # of the shipped files
         SourceMutant("apt-get", _YES, "apt-get install ", clause="apt-get"),
         SourceMutant("apt", _YES, "apt install --yes ", clause="apt", at="apt install"),
         SourceMutant("yum", _YES, "yum install ", clause="yum"),

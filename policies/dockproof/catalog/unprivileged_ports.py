@@ -22,7 +22,7 @@ References
 from __future__ import annotations
 
 from dockproof.finding import Place, Severity
-from dockproof.policy import Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +70,9 @@ class UnprivilegedPorts(Policy):
                 yield self.in_container(f"port {socket.port}/{socket.protocol} is open", place)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("port-80", "EXPOSE 80"),
+        # of the shipped files
         SourceMutant("port-80", "EXPOSE 8000", "EXPOSE 80"),
         SourceMutant("range", "EXPOSE 8000", "EXPOSE 1000-1040"),
         ImageMutant("port-443", "EXPOSE 443"),

@@ -31,7 +31,7 @@ from __future__ import annotations
 from dockproof.catalog._runs import runs, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,6 +104,22 @@ class UpdateWithInstall(Policy):
         return self.at(run.instruction, message, stage=run.stage, clause=clause, line=line)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "alone",
+            "RUN apt-get update && rm -rf /var/lib/apt/lists/*",
+            "begin",
+            clause="update-alone",
+            also=frozenset({"reproducible"}),
+        ),
+        EditMutant(
+            "upgrade",
+            "RUN apt-get update && apt-get dist-upgrade --yes && rm -rf /var/lib/apt/lists/*",
+            "begin",
+            clause="dist-upgrade",
+            also=frozenset({"reproducible"}),
+        ),
+        # of the shipped files
         SourceMutant("alone", _ADD, f"RUN apt-get update\n{_ADD}", clause="update-alone"),
         SourceMutant(
             "too-late", _ADD, f"RUN apk add --no-cache curl=8 && apk update\n{_ADD}", clause="update-alone"

@@ -22,7 +22,7 @@ References
 from __future__ import annotations
 
 from dockproof.finding import Severity
-from dockproof.policy import Family, Policy, SourceMutant
+from dockproof.policy import EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ class UsedStages(Policy):
                 yield self.at(stage.instruction, f"no shipped stage needs stage {name}", stage=stage)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("forgotten", "FROM scratch AS forgotten", "before"),
+        # of the shipped files
         SourceMutant(
             "unused",
             "FROM base AS runtime",

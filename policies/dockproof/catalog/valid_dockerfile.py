@@ -28,7 +28,7 @@ from __future__ import annotations
 from dockproof.facts.span import Span
 from dockproof.facts.words import KEYWORDS
 from dockproof.finding import Severity
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -80,6 +80,10 @@ class ValidDockerfile(Policy):
         return self.at(place, problem.message, stage=stage, clause=_clause(problem, file))
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("misspelt", "STOPSINGAL SIGTERM", clause="instruction"),
+        EditMutant("run-before-from", "RUN id", "top", clause="from-first"),
+        # of the shipped files
         SourceMutant("directive", "# The reading app's API.", "# escape=x\n#", clause="syntax", at="escape"),
         SourceMutant(
             "run-before-from",

@@ -39,7 +39,7 @@ from dockproof.facts.downloads import added, checks_said, downloads
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,6 +148,17 @@ class VerifiedDownload(Policy):
                 yield self.at(run.instruction, message, stage=run.stage, clause="unchecked", line=line)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant(
+            "run-unseen",
+            "RUN curl -fsSL https://example.com/install.sh | sh",
+            "begin",
+            clause="run-unseen",
+            also=frozenset({"pipefail"}),
+        ),
+        EditMutant("unchecked", "ADD https://example.com/tool.tar.gz /tmp/", "begin", clause="unchecked"),
+        EditMutant("plain-http", "ADD http://example.com/tool.tar.gz /tmp/", "begin", clause="plain-http"),
+        # of the shipped files
         SourceMutant(
             "piped",
             _ADD,

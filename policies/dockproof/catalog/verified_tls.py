@@ -40,7 +40,7 @@ from dockproof.facts.download_tools import insecure_options
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,6 +165,10 @@ class VerifiedTls(Policy):
                     yield self.in_container(message, Place(pid=process.pid, field="environ"), clause=clause)
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        # edits of any file
+        EditMutant("insecure", "RUN curl -fsSk https://example.com/", "begin", clause="curl"),
+        EditMutant("switched-off", "ENV NODE_TLS_REJECT_UNAUTHORIZED=0", clause="node"),
+        # of the shipped files
         *(
             SourceMutant(name, _ADD, f"{_ADD}RUN {run}\n", clause=clause, at=run)
             for name, clause, run in (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockproof.finding import Probe
-from dockproof.policy import ImageMutant, RuntimeMutant, SourceMutant
+from dockproof.policy import EditMutant, ImageMutant, RuntimeMutant, SourceMutant
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KINDS: Mapping[type[Mutant], Probe] = {
     SourceMutant: Probe.SOURCE,
+    EditMutant: Probe.SOURCE,
     ImageMutant: Probe.IMAGE,
     RuntimeMutant: Probe.RUNTIME,
 }
@@ -42,6 +43,7 @@ class Row(NamedTuple):
         probe: the level it was made at.
         red: ids of all policies that turned red.
         faults: why it does not count as killed; empty = killed.
+        file: the Dockerfile that was edited; "" for what is built or run.
     """
 
     policy: str
@@ -49,11 +51,30 @@ class Row(NamedTuple):
     probe: Probe
     red: tuple[str, ...]
     faults: tuple[str, ...]
+    file: str = ""
 
     @property
     def killed(self) -> bool:
         """Whether the owner noticed, and nobody did who should not."""
         return not self.faults
+
+
+class NotMade(NamedTuple):
+    """A policy, or one of its mutants, that nothing can be shown of on a file.
+
+    Attributes:
+        policy: its id.
+        mutant: the mutant's name, None for the whole policy.
+        file: the Dockerfile.
+        kind: `red already`, `not applicable`, `waived` or `off`.
+        reason: one sentence.
+    """
+
+    policy: str
+    mutant: str | None
+    file: str
+    kind: str
+    reason: str
 
 
 def edited(text: str, mutant: SourceMutant) -> tuple[str, frozenset[int]]:
@@ -82,7 +103,15 @@ def _lines_of(text: str, part: str) -> frozenset[int]:
     return lines
 
 
-def judge(policy: Policy, mutant: Mutant, answers: Answers, lines: frozenset[int] | None = None) -> Row:
+def judge(
+    policy: Policy,
+    mutant: Mutant,
+    answers: Answers,
+    lines: frozenset[int] | None = None,
+    file: str = "",
+    *,
+    alone: bool = False,
+) -> Row:
     """Compare what the probes said of a mutant with what its owner declared.
 
     Args:
@@ -90,18 +119,23 @@ def judge(policy: Policy, mutant: Mutant, answers: Answers, lines: frozenset[int
         mutant: the mutant.
         answers: what all policies said of the mutant at its level.
         lines: lines on which the owner's finding must sit, None where lines are not judged.
+        file: the Dockerfile that was edited.
+        alone: whether only the owner is judged: nobody can declare what else an edit of a user's file brings.
     """
-    probe = KINDS[type(mutant)]
     red = tuple(sorted({f.policy for f in answers.findings if not f.waived}))
     faults = [f"{missed.what} could not look: {missed.reason}" for missed in answers.not_looked]
     faults += _owner_faults(policy, mutant, answers.findings, lines)
-    undeclared = set(red) - {policy.id} - mutant.also
+    faults += [] if alone else _others_faults(policy, mutant, frozenset(red))
+    return Row(policy.id, mutant.name, KINDS[type(mutant)], red, tuple(faults), file)
+
+
+def _others_faults(policy: Policy, mutant: Mutant, red: frozenset[str]) -> Iterator[str]:
+    undeclared = red - {policy.id} - mutant.also
     if undeclared:
-        faults.append(f"also turned red, undeclared: {', '.join(sorted(undeclared))}")
-    silent = mutant.also - set(red)
-    if silent:
-        faults.append(f"declared to turn red too, but did not: {', '.join(sorted(silent))}")
-    return Row(policy.id, mutant.name, probe, red, tuple(faults))
+        yield f"also turned red, undeclared: {', '.join(sorted(undeclared))}"
+    silent = mutant.also - red
+    if silent and not isinstance(mutant, EditMutant):  # what an edit brings along depends on the file
+        yield f"declared to turn red too, but did not: {', '.join(sorted(silent))}"
 
 
 def _owner_faults(
@@ -117,9 +151,9 @@ def _owner_faults(
         yield f"misplaced: found on line {where}, edited {sorted(lines)}"
 
 
-def failed(policy: Policy, mutant: Mutant, fault: str) -> Row:
+def failed(policy: Policy, mutant: Mutant, fault: str, file: str = "") -> Row:
     """Return the row of a mutant that could not even be made."""
-    return Row(policy.id, mutant.name, KINDS[type(mutant)], (), (fault,))
+    return Row(policy.id, mutant.name, KINDS[type(mutant)], (), (fault,), file)
 
 
 def unproven(policies: Iterable[Policy]) -> Iterator[str]:
@@ -127,7 +161,19 @@ def unproven(policies: Iterable[Policy]) -> Iterator[str]:
     for policy in policies:
         kinds = {KINDS[type(mutant)] for mutant in policy.mutants}
         yield from (f"{policy.id}: the {p} probe has no mutant" for p in policy.probes if p not in kinds)
-        proven = {mutant.clause for mutant in policy.mutants}
+        yield from _unproven_clauses(policy)
+        names = [(type(mutant), mutant.name) for mutant in policy.mutants]
         yield from (
-            f"{policy.id}: clause {c.name} has no mutant" for c in policy.clauses if c.name not in proven
+            f"{policy.id}: two mutants are called {n}" for t, n in set(names) if names.count((t, n)) > 1
         )
+
+
+def _unproven_clauses(policy: Policy) -> Iterator[str]:
+    declared = {clause.name for clause in policy.clauses}
+    proven = {mutant.clause for mutant in policy.mutants}
+    yield from (f"{policy.id}: clause {name} has no mutant" for name in sorted(declared - proven))
+    for mutant in policy.mutants:
+        if mutant.clause is None and declared:
+            yield f"{policy.id}: mutant {mutant.name} names no clause"
+        elif mutant.clause is not None and mutant.clause not in declared:
+            yield f"{policy.id}: mutant {mutant.name} names clause {mutant.clause}, which the policy has not"

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from dockproof import gate, waiver
 from dockproof.facts.dockerfile import parse
-from dockproof.policy import Profile, SourceMutant
-from dockproof.proof.matrix import edited, failed, judge
+from dockproof.finding import Probe
+from dockproof.policy import EditMutant, Profile, SourceMutant
+from dockproof.proof import edits
+from dockproof.proof.matrix import NotMade, Row, edited, failed, judge
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from dockproof.config import Config
     from dockproof.facts.context import BuildContext
     from dockproof.gate import Answers
-    from dockproof.policy import Policy
-    from dockproof.proof.matrix import Row
+    from dockproof.policy import Policy, SourceTarget
+    from dockproof.waiver import Exemption
 
 
 class Good(NamedTuple):
@@ -29,18 +31,30 @@ class Good(NamedTuple):
         text: its text.
         profile: the profile it is held to.
         context: its build context, None where it needs none.
+        targets: its shipped stages; empty = the last one.
+        waivers: those of the configuration.
     """
 
     name: str
     text: str
     profile: Profile = Profile.PRODUCTION
     context: BuildContext | None = None
+    targets: tuple[str, ...] = ()
+    waivers: tuple[Exemption, ...] = ()
+
+
+def target_of(good: Good, text: str) -> SourceTarget:
+    """Read a text in the place of a good file.
+
+    Raises:
+        KeyError: a stage that is shipped is none of the file.
+    """
+    return gate.target_of(parse(text, good.name), good.profile, good.targets, good.context)
 
 
 def answers(good: Good, text: str, policies: Mapping[str, Policy], config: Config) -> Answers:
     """Ask every source probe about a text in the place of a good file."""
-    target = gate.target_of(parse(text, good.name), good.profile, (), good.context)
-    return gate.check_source(target, policies, config)
+    return gate.check_source(target_of(good, text), policies, config, good.waivers)
 
 
 def baseline(
@@ -103,13 +117,13 @@ def _row(
 ) -> Row:
     good = goods.get(mutant.file)
     if good is None:
-        return failed(policy, mutant, f"stale: there is no good Dockerfile {mutant.file}")
+        return failed(policy, mutant, f"stale: there is no good Dockerfile {mutant.file}", mutant.file)
     try:
         text, lines = edited(good.text, mutant)
     except ValueError as error:
-        return failed(policy, mutant, str(error))
+        return failed(policy, mutant, str(error), good.name)
     said = ask(_with_ignore(good, mutant.ignore), text, mutant.also | {policy.id})
-    return judge(policy, mutant, said, lines)
+    return judge(policy, mutant, said, lines, good.name)
 
 
 def _with_ignore(good: Good, text: str | None) -> Good:
@@ -120,3 +134,93 @@ def _with_ignore(good: Good, text: str | None) -> Good:
 
     ignored = context.BuildContext(good.context.root, good.context.ignore_path, context.parse(text))
     return good._replace(context=ignored)
+
+
+# -------------------------------------------------------------------------------- edits that any file can be given
+
+
+def edit_rows(
+    good: Good,
+    policies: Mapping[str, Policy],
+    config: Config,
+    owners: Mapping[str, Policy],
+    *,
+    alone: bool = False,
+) -> Iterator[Row | NotMade]:
+    """Make every edit of some policies on one file and judge it; give what cannot be made with its reason.
+
+    Args:
+        good: the file; it is read, and never written.
+        policies: all policies by id.
+        config: the configuration.
+        owners: whose edits are made.
+        alone: whether only the owner is asked and judged, as on a user's file.
+    """
+    before = {
+        f.policy: f for f in reversed(answers(good, good.text, policies, config).findings) if not f.waived
+    }
+    target = target_of(good, good.text)
+    for policy in owners.values():
+        found = before.get(policy.id)
+        if found is not None:
+            why = f"line {found.place.line}: {found.message}"
+            yield NotMade(policy.id, None, good.name, "red already", why)
+        elif reason := _unasked(policy, good):
+            yield NotMade(policy.id, None, good.name, *reason)
+        else:
+            own = config._replace(select=frozenset({policy.id})) if alone else config
+            options = {**policy.options, **config.options.get(policy.id, {})}
+            for mutant in policy.mutants:
+                if isinstance(mutant, EditMutant):
+                    ask = partial(
+                        _asked_of_edit, good=good, policies=policies, config=own, before=frozenset(before)
+                    )
+                    yield _edit_row(
+                        policy, mutant, target._replace(options=options), ask, good.name, alone=alone
+                    )
+
+
+def _unasked(policy: Policy, good: Good) -> tuple[str, str] | None:
+    """Say why a policy cannot be shown to notice anything on a file."""
+    if Probe.SOURCE not in policy.probes:
+        return (
+            "not applicable",
+            f"it is asked of the {' and the '.join(policy.probes)}, not of the Dockerfile",
+        )
+    if policy.severity(good.profile) is None:
+        return "off", f"it is off under the profile {good.profile}"
+    if not any(isinstance(mutant, EditMutant) for mutant in policy.mutants):
+        return "not applicable", "it declares no edit for any file (EditMutant)"
+    return None
+
+
+def _asked_of_edit(
+    text: str, good: Good, policies: Mapping[str, Policy], config: Config, before: frozenset[str]
+) -> Answers:
+    """Ask about an edited text; what was red before is not the edit's doing."""
+    said = answers(good, text, policies, config)
+    return said._replace(findings=tuple(f for f in said.findings if f.policy not in before))
+
+
+def _edit_row(
+    policy: Policy,
+    mutant: EditMutant,
+    target: SourceTarget,
+    ask: Callable[[str], Answers],
+    file: str,
+    *,
+    alone: bool,
+) -> Row | NotMade:
+    try:
+        text, lines = edits.edit(target, mutant)
+    except edits.CannotEditError as error:
+        return NotMade(policy.id, mutant.name, file, "not applicable", str(error))
+    said = ask(text)
+    own = [f for f in said.findings if f.policy == policy.id]
+    skipped = next((one.reason for one in said.not_applicable if one.policy == policy.id), "")
+    if not own and skipped:
+        return NotMade(policy.id, mutant.name, file, "not applicable", skipped)
+    waived = next((f.waived for f in own if f.waived), None)
+    if waived and all(f.waived for f in own):
+        return NotMade(policy.id, mutant.name, file, "waived", waived.reason)
+    return judge(policy, mutant, said, lines, file, alone=alone)
