@@ -116,7 +116,7 @@ class AbsoluteWorkdir(Policy):
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
-        EditMutant("relative-folder", "WORKDIR relative", clause="absolute"),
+        EditMutant("relative-folder", keyword="WORKDIR", old=r"(?<=\s)/(?=\w)", clause="absolute"),
         EditMutant("changed-folder", "RUN cd /tmp && ls -l", "begin", clause="cd"),
         # of the shipped files
         SourceMutant("relative", "WORKDIR /app", "WORKDIR app", clause="absolute"),

@@ -268,12 +268,6 @@ class CacheOrder(Policy):
             "begin",
             clause="changing-value",
         ),
-        EditMutant(
-            "code-then-lock",
-            "ONBUILD COPY . .\nONBUILD RUN npm ci",
-            clause="code-first",
-            also=frozenset({"clean-package-caches", "context-excludes"}),
-        ),
         # of the shipped files
         SourceMutant(
             "code-before-lock",

@@ -125,21 +125,25 @@ class CleanPackageCaches(Policy):
         EditMutant(
             "no-clean-up",
             keyword="RUN",
-            old=r"(?:&& |^)rm -rf /var/lib/apt/lists/\*.*?$",
+            old=r"rm -rf /var/lib/apt/lists/\*",
             new="true",
             clause="apt-lists",
             also=frozenset({"reproducible"}),
         ),
-        EditMutant("apk-keeps", keyword="RUN", old=r" --no-cache\b(?!-)", clause="apk-cache"),
+        EditMutant("apk-keeps", keyword="RUN", old=r"(apk add) --no-cache\b", new=r"\1", clause="apk-cache"),
         EditMutant(
             "dnf-keeps",
             keyword="RUN",
-            old="&& (?:micro)?dnf clean all",
-            clause="dnf-cache",
+            old="(?:micro)?dnf clean all",
+            new="true",
             also=frozenset({"reproducible"}),
         ),
         EditMutant(
-            "no-cache-mount", keyword="RUN", old=r"--mount=type=cache,target=\S+\.npm ", clause="other-caches"
+            "npm-cache-stays",
+            "RUN npm install --global serve@14.2.4",
+            "begin",
+            clause="other-caches",
+            also=frozenset({"multi-stage", "reproducible"}),
         ),
         # of the shipped files
         SourceMutant("apt", _USER, f"RUN apt-get update\n{_USER}", clause="apt-lists", also=_UPDATE),

@@ -127,7 +127,14 @@ class DefinedVariables(Policy):
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
-        EditMutant("nobody-defines-it", "ENV GREETING=$NOBODY_DEFINES_THIS", clause="undefined"),
+        EditMutant(
+            "nobody-defines-it",
+            "FROM scratch AS greeting\nENV GREETING=$NOBODY_DEFINES_THIS",
+            "before",
+            clause="undefined",
+            also=frozenset({"used-stages"}),
+        ),
+        EditMutant("same-line", "ENV FIRST_OF_TWO=1 SECOND_OF_TWO=$FIRST_OF_TWO"),
         # of the shipped files
         SourceMutant("never-set", "HOME=/tmp", "HOME=$NOWHERE/tmp", "Dockerfile.dev", clause="undefined"),
         SourceMutant(

@@ -115,7 +115,7 @@ class ExecForm(Policy):
             "command-of-a-shell",
             keyword="CMD",
             old=r"\[.*\]",
-            new="{shell}",
+            new="exec {shell}",
             clause="shell-form",
             also=frozenset({"graceful-stop"}),
         ),
@@ -128,7 +128,7 @@ class ExecForm(Policy):
             also=frozenset({"graceful-stop"}),
         ),
         EditMutant(
-            "check-of-a-shell", keyword="HEALTHCHECK", old=r"\[.*\]", new="{shell}", clause="shell-form"
+            "check-of-a-shell", keyword="HEALTHCHECK", old=r"\[.*\]", new="{shell}", clause="health-form"
         ),
         EditMutant(
             "single-quotes",

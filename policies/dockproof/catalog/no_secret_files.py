@@ -146,10 +146,7 @@ class NoSecretFiles(Policy):
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
         EditMutant(
-            "environment-file",
-            "COPY .env /app/.env",
-            clause="environment",
-            also=frozenset({"context-excludes"}),
+            "environment-file", "COPY .env /app/.env", clause="env-file", also=frozenset({"context-excludes"})
         ),
         # of the shipped files
         SourceMutant(

@@ -95,8 +95,8 @@ class TaggedBase(Policy):
         EditMutant(
             "untagged-image",
             "COPY --from=busybox /bin/busybox /bin/busybox",
-            clause="untagged",
-            also=frozenset({"pinned-base"}),
+            clause="taken-untagged",
+            also=frozenset({"pinned-base", "resolved-stages"}),
         ),
         # of the shipped files
         SourceMutant("untagged", _PINNED, "python AS", clause="untagged", also=frozenset({"pinned-base"})),

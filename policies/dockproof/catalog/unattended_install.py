@@ -141,10 +141,10 @@ class UnattendedInstall(Policy):
         # edits of any file
         EditMutant(
             "asks",
-            "RUN apt-get update && apt-get install --no-install-recommends tini=0.19.0-3+b1 && rm -rf /var/lib/apt/lists/*",
+            "RUN apt-get update && apt-get install --no-install-recommends tini=0.19.0-3+b1",
             "begin",
             clause="apt-get",
-            also=frozenset({"reproducible"}),
+            also=frozenset({"clean-package-caches", "reproducible"}),
         ),
         EditMutant("asks-apt", keyword="RUN", old="(apt-get install) --yes", new=r"\1", clause="apt-get"),
         EditMutant(

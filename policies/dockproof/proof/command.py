@@ -1,159 +1,169 @@
-"""`dockproof prove`: make every mutant and print who noticed."""
+"""`dockproof prove`: make every mutant and print who noticed.
+
+Without a path it proves the policies themselves: text mutants of the shipped Dockerfiles, edits of generated good ones,
+and with an engine images and containers. With paths it proves the gate on a user's own files: what can be taken away
+from them is taken away, in memory, and the policy must notice.
+"""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dockproof.errors import Exit, NothingToCheckError
-from dockproof.proof import matrix, source
-from dockproof.proof.source import Good
+from dockproof import catalog
+from dockproof.errors import Exit, NothingToCheckError, UsageError
+from dockproof.proof import goods as generated
+from dockproof.proof import matrix, source, users
+from dockproof.proof.matrix import NotMade, Proof
+from dockproof.proof.table import to_json, to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import argparse
+    from collections.abc import Mapping
 
     from dockproof.config import Config
     from dockproof.policy import Policy
-    from dockproof.proof.matrix import Row
+    from dockproof.proof.matrix import Owner
+    from dockproof.proof.source import Good
     from dockproof.session import Session
 
-SCHEMA = 1
+FOLDER = Path("dockerfiles/backend")
 SHIPPED = ("Dockerfile", "Dockerfile.worker", "Dockerfile.dev")
 
 
-def goods(folder: Path, config: Config) -> dict[str, Good]:
+def shipped(folder: Path, config: Config) -> dict[str, Good]:
     """Read the shipped Dockerfiles that source mutants edit, each with its profile and build context.
 
     Args:
         folder: the folder that holds them, `dockerfiles/backend`.
         config: gives each its profile.
 
-    Raises:
-        NothingToCheckError: there is none of them.
+    Returns:
+        The files by name; empty where there is none, as in a user's repository.
     """
-    from dockproof.facts.context import BuildContext  # noqa: PLC0415 - only a proof reads it here
-
-    found = {}
-    for name in SHIPPED:
-        path = folder / name
-        if path.is_file():
-            rules = config.rules_for(path)
-            profile = next((rule.profile for rule in rules if rule.profile), config.profile)
-            root = next((rule.context for rule in rules if rule.context), folder)
-            found[name] = Good(name, path.read_text(encoding="utf-8"), profile, BuildContext.open(root, path))
-    if not found:
-        raise NothingToCheckError(
-            f"{folder}: no Dockerfile to mutate; name the folder that holds {SHIPPED[0]}"
-        )
-    return found
+    paths = {name: folder / name for name in SHIPPED if (folder / name).is_file()}
+    return {name: users.good(str(path), config)._replace(name=name) for name, path in paths.items()}
 
 
 def prove(
     folder: Path, policies: Mapping[str, Policy], config: Config, session: Session | None = None
-) -> tuple[list[str], list[Row]]:
-    """Make every mutant that can be made here.
+) -> Proof:
+    """Prove the policies: make every mutant of those that are selected.
 
     Args:
-        folder: the folder of the shipped Dockerfiles.
+        folder: the folder of the shipped Dockerfiles; without them only generated files are edited.
         policies: all policies by id.
         config: the configuration.
         session: the gate on the manifest, for image and runtime mutants; None = source mutants alone.
 
-    Returns:
-        What is wrong before any mutant, and a row a mutant.
+    Raises:
+        NothingToCheckError: no mutant is selected, or none can be made.
     """
-    files, owners = goods(folder, config), matrix.owners(policies, config)
-    config = config._replace(select=frozenset())  # whose mutants are made is one thing, who is asked another
-    wrong = [*matrix.unproven(owners.values()), *source.baseline(files, policies, config, owners)]
-    rows = list(source.rows(files, policies, config, owners))
+    owners = matrix.owners(policies, config)
+    # Whose mutants are made is one thing, who is asked another.
+    everyone = config._replace(select=frozenset(), ignore=frozenset())
+    built_in = catalog.load()
+    ours = {name: owner for name, owner in owners.items() if name in built_in}
+    proof = Proof()
+    proof.wrong.extend(matrix.unproven(owner.policy for owner in owners.values()))
+    files = shipped(folder, config)
+    if files:
+        proof.wrong.extend(source.baseline(files, policies, everyone, owners))
+        proof.rows.extend(source.rows(files, policies, everyone, ours))
+    _prove_generated(proof, ours)
+    if len(owners) > len(ours):
+        _prove_own(proof, policies, config, owners)
     if session is not None:
-        from dockproof.proof import engine  # noqa: PLC0415 - source mutants need no engine
-
-        wrong += engine.baseline(session)
-        rows += engine.image_rows(session, owners)
-        rows += engine.runtime_rows(session, owners)
-    return wrong, rows
-
-
-def result(wrong: Sequence[str], rows: Sequence[Row]) -> Exit:
-    """Return the exit code: everything killed, or not."""
-    return Exit.CLEAN if rows and not wrong and all(row.killed for row in rows) else Exit.FINDINGS
-
-
-def document(wrong: Sequence[str], rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the matrix as JSON."""
-    return {
-        "schema": SCHEMA,
-        "wrong": list(wrong),
-        "mutants": [row._asdict() | {"killed": row.killed} for row in rows],
-        "summary": {"mutants": len(rows), "killed": sum(row.killed for row in rows)},
-    }
-
-
-def to_json(wrong: Sequence[str], rows: Sequence[Row]) -> str:
-    """Return the matrix as JSON text."""
-    return json.dumps(document(wrong, rows), indent=2) + "\n"
-
-
-def text(wrong: Sequence[str], rows: Sequence[Row], *, engine: bool) -> str:
-    """Return the matrix for people: a line a policy, then what survived."""
-    lines = [*_matrix(rows), *_survivors(rows), *(f"wrong: {sentence}" for sentence in wrong)]
-    killed = sum(row.killed for row in rows)
-    scope = "" if engine else "; image and runtime mutants were not made: no engine was asked for (--engine)"
-    return "\n".join([*lines, "", f"{killed} of {len(rows)} mutants killed{scope}", ""])
-
-
-def _matrix(rows: Sequence[Row]) -> Iterator[str]:
-    width = max((len(row.policy) for row in rows), default=0)
-    for policy in dict.fromkeys(row.policy for row in rows):
-        own = [row for row in rows if row.policy == policy]
-        marks = "  ".join(
-            f"{'killed' if row.killed else 'SURVIVED'} {row.mutant}[{row.probe}]" for row in own
+        _prove_built(proof, session, owners)
+    if not proof.rows and not proof.wrong:
+        names = ", ".join(owners)
+        raise NothingToCheckError(
+            f"nothing to prove of {names} without an engine; say --engine, or name files"
         )
-        yield f"{policy:<{width}}  {sum(row.killed for row in own)}/{len(own)}  {marks}"
+    return proof
 
 
-def _survivors(rows: Sequence[Row]) -> Iterator[str]:
-    for row in rows:
-        for fault in row.faults:
-            yield f"{row.policy}: {row.mutant}[{row.probe}]: {fault}"
+def _prove_generated(proof: Proof, owners: Mapping[str, Owner]) -> None:
+    policies, config, files = catalog.load(), generated.settings(), generated.generate()
+    proof.wrong.extend(source.baseline(files, policies, config, owners))
+    proof.rows.extend(source.rows(files, policies, config, owners, generated=True))
+    for file in files.values():
+        proof.add(source.edit_rows(file, policies, config, owners))
+
+
+def _prove_own(
+    proof: Proof, policies: Mapping[str, Policy], config: Config, owners: Mapping[str, Owner]
+) -> None:
+    """Prove the project's own policies on the Dockerfiles below the working folder."""
+    own = {name: owner for name, owner in owners.items() if name not in catalog.load()}
+    proof.merge(users.prove(["."], policies, config, own))
+
+
+def _prove_built(proof: Proof, session: Session, owners: Mapping[str, Owner]) -> None:
+    from dockproof.proof import engine  # noqa: PLC0415 - source mutants need no engine
+
+    proof.wrong.extend(engine.baseline(session))
+    proof.rows.extend(engine.image_rows(session, owners))
+    proof.rows.extend(engine.runtime_rows(session, owners))
 
 
 def main(arguments: list[str]) -> int:
     """Run `dockproof prove` with the arguments behind its name."""
-    from dockproof import catalog, cli  # noqa: PLC0415 - see `dockproof.cli`
+    from dockproof import cli  # noqa: PLC0415 - see `dockproof.cli`
+
+    options = _parser().parse_args(arguments)
+    if options.paths and options.engine:
+        raise UsageError(
+            "prove: --engine proves the policies themselves, on compose.yaml; leave the paths out"
+        )
+    policies = catalog.load()
+    config = cli.configuration(options, policies, Path.cwd())
+    policies = cli.with_own(policies, config)
+    proof = _proof(options, policies, config)
+    report = to_json(proof) if options.format == "json" else to_text(proof, engine=options.engine)
+    print(report, end="")  # noqa: T201 - the report
+    return exit_code(proof, config)
+
+
+def _parser() -> argparse.ArgumentParser:
+    from dockproof import cli  # noqa: PLC0415 - as above
 
     parser = cli.parser_for("prove")
     parser.add_argument(
-        "folder",
-        nargs="?",
-        default="dockerfiles/backend",
-        help="the Dockerfiles to mutate (default: %(default)s)",
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="your Dockerfile, folder or -: edited in memory, never written; none = prove the policies themselves",
     )
     cli.add_common(parser)
     parser.add_argument(
         "--engine", action="store_true", help="make image and runtime mutants too, with compose.yaml"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    options = parser.parse_args(arguments)
-    policies = catalog.load()
-    config = cli.configuration(options, policies, Path.cwd())
-    policies = cli.with_own(policies, config)
-    wrong, rows = _prove(Path(options.folder), policies, config, engine=options.engine)
-    report = to_json(wrong, rows) if options.format == "json" else text(wrong, rows, engine=options.engine)
-    print(report, end="")  # noqa: T201 - the report
-    return result(wrong, rows)
+    return parser
 
 
-def _prove(
-    folder: Path, policies: Mapping[str, Policy], config: Config, *, engine: bool
-) -> tuple[list[str], list[Row]]:
-    if not engine:
-        return prove(folder, policies, config)
+def _proof(options: argparse.Namespace, policies: Mapping[str, Policy], config: Config) -> Proof:
+    if options.paths:
+        return users.prove(options.paths, policies, config, matrix.owners(policies, config))
+    if not options.engine:
+        return prove(FOLDER, policies, config)
     from dockproof.collect import compose, process  # noqa: PLC0415 - only image and runtime mutants need them
     from dockproof.session import Session  # noqa: PLC0415 - as above
 
     everything = config._replace(select=frozenset())
     with process.interruptible(), Session.open(compose.find(Path()), policies, everything) as session:
-        return prove(folder, policies, config, session)
+        return prove(FOLDER, policies, config, session)
+
+
+def exit_code(proof: Proof, config: Config) -> Exit:
+    """Return the exit code: 4 where something was not looked at, 1 where a mutant survived or a file is red already."""
+    if proof.not_looked:
+        return Exit.NOT_LOOKED
+    survived = proof.wrong or not all(row.killed for row in proof.rows)
+    red = any(_fails(one, config) for one in proof.not_made)
+    return Exit.FINDINGS if survived or red else Exit.CLEAN
+
+
+def _fails(one: NotMade, config: Config) -> bool:
+    return one.severity is not None and one.severity.rank >= config.fail_level.rank

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dockproof.facts.reproduction import Reproduction
     from dockproof.gate import Answers
     from dockproof.policy import Policy
-    from dockproof.proof.matrix import Row
+    from dockproof.proof.matrix import Owner, Row
     from dockproof.session import Session
 
 WORKERS = 4
@@ -39,9 +39,9 @@ def baseline(session: Session) -> Iterator[str]:
                 yield f"{service}: {missed.what} could not look: {missed.reason}"
 
 
-def image_rows(session: Session, owners: Mapping[str, Policy]) -> list[Row]:
+def image_rows(session: Session, owners: Mapping[str, Owner]) -> list[Row]:
     """Build every image mutant of some policies and judge it."""
-    pairs = [(p, m) for p in owners.values() for m in p.mutants if isinstance(m, ImageMutant)]
+    pairs = [(o.policy, m) for o in owners.values() for m in o.mutants if isinstance(m, ImageMutant)]
     built = process.parallel(lambda pair: _built(session, *pair), pairs, WORKERS)
     image.prefetch(
         session.engine, [one for one in built if isinstance(one, str)]
@@ -87,9 +87,9 @@ def _ask(session: Session, service: str, probe: Probe, target: ImageTarget | Run
     return gate.ask(session.asks(service, probe), probe, target, session.config)
 
 
-def runtime_rows(session: Session, owners: Mapping[str, Policy]) -> list[Row]:
+def runtime_rows(session: Session, owners: Mapping[str, Owner]) -> list[Row]:
     """Run every runtime mutant of some policies and judge it."""
-    pairs = [(p, m) for p in owners.values() for m in p.mutants if isinstance(m, RuntimeMutant)]
+    pairs = [(o.policy, m) for o in owners.values() for m in o.mutants if isinstance(m, RuntimeMutant)]
     return process.parallel(lambda pair: _runtime_row(session, *pair), pairs, WORKERS)
 
 

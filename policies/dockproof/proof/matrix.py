@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dockproof.errors import NothingToCheckError
 from dockproof.finding import Probe
 from dockproof.policy import EditMutant, ImageMutant, RuntimeMutant, SourceMutant
 from dockproof.records import NamedTuple
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dockproof.config import Config
-    from dockproof.finding import Finding
+    from dockproof.finding import Finding, Severity
     from dockproof.gate import Answers
     from dockproof.policy import Mutant, Policy
 
@@ -28,10 +29,40 @@ KINDS: Mapping[type[Mutant], Probe] = {
 }
 
 
-def owners(policies: Mapping[str, Policy], config: Config) -> dict[str, Policy]:
-    """Return the policies whose mutants are made: those that are selected and not ignored."""
-    chosen = {name.partition("/")[0] for name in config.select} or policies.keys()
-    return {name: policy for name, policy in policies.items() if name in chosen and name not in config.ignore}
+class Owner(NamedTuple):
+    """A policy, and those of its mutants that are made."""
+
+    policy: Policy
+    mutants: tuple[Mutant, ...]
+
+
+def owners(policies: Mapping[str, Policy], config: Config) -> dict[str, Owner]:
+    """Return the policies whose mutants are made: those that are selected and not ignored, clause by clause.
+
+    Raises:
+        NothingToCheckError: there is none.
+    """
+    found = {}
+    for name, policy in policies.items():
+        mutants = tuple(mutant for mutant in policy.mutants if _is_chosen(name, mutant.clause, config))
+        if mutants or (not config.select and name not in config.ignore):
+            found[name] = Owner(policy, mutants)
+    if not found:
+        chosen = f"--select {','.join(sorted(config.select))}" if config.select else "the configuration"
+        ignored = f" and --ignore {','.join(sorted(config.ignore))}" if config.ignore else ""
+        raise NothingToCheckError(
+            f"nothing to prove: {chosen}{ignored} leave no mutant; `dockproof policies` lists the policies"
+        )
+    return found
+
+
+def _is_chosen(policy: str, clause: str | None, config: Config) -> bool:
+    """Whether a mutant is made; one that names no clause is made when any of its policy is selected."""
+    if {policy, f"{policy}/{clause}"} & config.ignore:
+        return False
+    if not config.select or {policy, f"{policy}/{clause}"} & config.select:
+        return True
+    return clause is None and any(name.startswith(f"{policy}/") for name in config.select)
 
 
 class Row(NamedTuple):
@@ -68,6 +99,7 @@ class NotMade(NamedTuple):
         file: the Dockerfile.
         kind: `red already`, `not applicable`, `waived` or `off`.
         reason: one sentence.
+        severity: of what is red already, None elsewhere.
     """
 
     policy: str
@@ -75,6 +107,42 @@ class NotMade(NamedTuple):
     file: str
     kind: str
     reason: str
+    severity: Severity | None = None
+
+
+class Proof:
+    """What a proof showed.
+
+    Attributes:
+        wrong: sentences about what is wrong before any mutant.
+        rows: a row a mutant that was made.
+        not_made: what could not be made, with the reason.
+        not_looked: sentences about what could not be read or asked.
+        of_users: whether it is one of users' files.
+    """
+
+    def __init__(self, *, of_users: bool = False) -> None:
+        """Start a proof of nothing yet."""
+        self.wrong: list[str] = []
+        self.rows: list[Row] = []
+        self.not_made: list[NotMade] = []
+        self.not_looked: list[str] = []
+        self.of_users = of_users
+
+    def add(self, found: Iterable[Row | NotMade]) -> None:
+        """Sort rows and what could not be made."""
+        for one in found:
+            if isinstance(one, Row):
+                self.rows.append(one)
+            else:
+                self.not_made.append(one)
+
+    def merge(self, other: Proof) -> None:
+        """Add all of another proof."""
+        self.wrong += other.wrong
+        self.rows += other.rows
+        self.not_made += other.not_made
+        self.not_looked += other.not_looked
 
 
 def edited(text: str, mutant: SourceMutant) -> tuple[str, frozenset[int]]:
@@ -173,7 +241,7 @@ def _unproven_clauses(policy: Policy) -> Iterator[str]:
     proven = {mutant.clause for mutant in policy.mutants}
     yield from (f"{policy.id}: clause {name} has no mutant" for name in sorted(declared - proven))
     for mutant in policy.mutants:
-        if mutant.clause is None and declared:
+        if mutant.clause is None and declared and not isinstance(mutant, EditMutant):
             yield f"{policy.id}: mutant {mutant.name} names no clause"
         elif mutant.clause is not None and mutant.clause not in declared:
             yield f"{policy.id}: mutant {mutant.name} names clause {mutant.clause}, which the policy has not"

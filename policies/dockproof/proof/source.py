@@ -14,13 +14,17 @@ from dockproof.proof.matrix import NotMade, Row, edited, failed, judge
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dockproof.config import Config
     from dockproof.facts.context import BuildContext
     from dockproof.gate import Answers
-    from dockproof.policy import Policy, SourceTarget
+    from dockproof.policy import Mutant, Policy, SourceTarget
+    from dockproof.proof.matrix import Owner
     from dockproof.waiver import Exemption
+
+GENERATED = "good/"
+"""What the names of generated files begin with."""
 
 
 class Good(NamedTuple):
@@ -58,7 +62,7 @@ def answers(good: Good, text: str, policies: Mapping[str, Policy], config: Confi
 
 
 def baseline(
-    goods: Mapping[str, Good], policies: Mapping[str, Policy], config: Config, owners: Mapping[str, Policy]
+    goods: Mapping[str, Good], policies: Mapping[str, Policy], config: Config, owners: Mapping[str, Owner]
 ) -> Iterator[str]:
     """Yield a sentence for everything that the owners of mutants say of an unedited file: there must be nothing."""
     for good in goods.values():
@@ -71,7 +75,12 @@ def baseline(
 
 
 def rows(
-    goods: Mapping[str, Good], policies: Mapping[str, Policy], config: Config, owners: Mapping[str, Policy]
+    goods: Mapping[str, Good],
+    policies: Mapping[str, Policy],
+    config: Config,
+    owners: Mapping[str, Owner],
+    *,
+    generated: bool = False,
 ) -> Iterator[Row]:
     """Make every source mutant of some policies and judge it.
 
@@ -80,11 +89,12 @@ def rows(
         policies: who is asked of each mutant.
         config: the configuration.
         owners: whose mutants are made.
+        generated: whether those of generated files are made, or those of all others.
     """
     before = {name: _red(answers(good, good.text, policies, config)) for name, good in goods.items()}
-    for policy in owners.values():
-        for mutant in policy.mutants:
-            if isinstance(mutant, SourceMutant):
+    for policy, mutants in owners.values():
+        for mutant in mutants:
+            if isinstance(mutant, SourceMutant) and mutant.file.startswith(GENERATED) is generated:
                 ask = partial(
                     _judged, policies=policies, config=config, before=before.get(mutant.file, frozenset())
                 )
@@ -143,7 +153,7 @@ def edit_rows(
     good: Good,
     policies: Mapping[str, Policy],
     config: Config,
-    owners: Mapping[str, Policy],
+    owners: Mapping[str, Owner],
     *,
     alone: bool = False,
 ) -> Iterator[Row | NotMade]:
@@ -160,17 +170,17 @@ def edit_rows(
         f.policy: f for f in reversed(answers(good, good.text, policies, config).findings) if not f.waived
     }
     target = target_of(good, good.text)
-    for policy in owners.values():
+    for policy, mutants in owners.values():
         found = before.get(policy.id)
         if found is not None:
             why = f"line {found.place.line}: {found.message}"
-            yield NotMade(policy.id, None, good.name, "red already", why)
-        elif reason := _unasked(policy, good):
+            yield NotMade(policy.id, None, good.name, "red already", why, found.severity)
+        elif reason := _unasked(policy, mutants, good):
             yield NotMade(policy.id, None, good.name, *reason)
         else:
             own = config._replace(select=frozenset({policy.id})) if alone else config
             options = {**policy.options, **config.options.get(policy.id, {})}
-            for mutant in policy.mutants:
+            for mutant in mutants:
                 if isinstance(mutant, EditMutant):
                     ask = partial(
                         _asked_of_edit, good=good, policies=policies, config=own, before=frozenset(before)
@@ -180,7 +190,7 @@ def edit_rows(
                     )
 
 
-def _unasked(policy: Policy, good: Good) -> tuple[str, str] | None:
+def _unasked(policy: Policy, mutants: Sequence[Mutant], good: Good) -> tuple[str, str] | None:
     """Say why a policy cannot be shown to notice anything on a file."""
     if Probe.SOURCE not in policy.probes:
         return (
@@ -189,7 +199,7 @@ def _unasked(policy: Policy, good: Good) -> tuple[str, str] | None:
         )
     if policy.severity(good.profile) is None:
         return "off", f"it is off under the profile {good.profile}"
-    if not any(isinstance(mutant, EditMutant) for mutant in policy.mutants):
+    if not any(isinstance(mutant, EditMutant) for mutant in mutants):
         return "not applicable", "it declares no edit for any file (EditMutant)"
     return None
 
