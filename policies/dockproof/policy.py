@@ -138,6 +138,22 @@ class RuntimeTarget(NamedTuple):
     profile: Profile = Profile.PRODUCTION
 
 
+class Example(NamedTuple):
+    """Two small Dockerfiles for a policy's page, which the tests run; indented as the code around them.
+
+    Attributes:
+        failing: the policy has exactly one thing to say of it; the page marks the line.
+        passing: the same, mended; the policy is silent.
+        ignore: the ignore file beside the second one, "" = none, and no build context is looked at.
+        options: the policy's options for both.
+    """
+
+    failing: str
+    passing: str
+    ignore: str = ""
+    options: Mapping[str, Any] = {}
+
+
 class SourceMutant(NamedTuple):
     """An edit of a good Dockerfile that takes the property away.
 
@@ -258,6 +274,7 @@ class Policy:
         since: the version that brought it.
         options: its configuration keys with their defaults; unknown keys are errors.
         experiments: runtime experiments it needs, names of `dockproof.facts.container.Experiment`.
+        example: for its page; None where it is not asked of Dockerfiles.
         mutants: the proof.
     """
 
@@ -274,6 +291,7 @@ class Policy:
     since: ClassVar[str] = "0.1.0"
     options: ClassVar[Mapping[str, Any]] = {}
     experiments: ClassVar[frozenset[str]] = frozenset()
+    example: ClassVar[Example | None] = None
     mutants: ClassVar[tuple[Mutant, ...]] = ()
 
     def source(self, target: SourceTarget) -> Iterable[Finding | NotApplicable]:

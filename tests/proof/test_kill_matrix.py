@@ -45,7 +45,7 @@ def test_kills_every_source_mutant(settings: config.Config) -> None:
 
 
 def test_proves_every_policy_in_every_ecosystem() -> None:
-    """On each generated file every policy that is asked of Dockerfiles loses its property at least once, and sees it."""
+    """On each generated file every policy of Dockerfiles loses its property at least once, and notices."""
     proof = command.prove(ROOT / "nowhere", catalog.load(), config.Config())
     killed: dict[str, set[str]] = {name: set() for name in goods.generate()}
     for row in (row for row in proof.rows if row.killed):

@@ -30,7 +30,7 @@ from __future__ import annotations
 from dockproof.catalog._runs import runs, unread
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,6 +113,19 @@ class AbsoluteWorkdir(Policy):
             yield self.in_image(
                 f"the working folder {workdir} {what}", Place(field="Config.WorkingDir"), clause="missing"
             )
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        WORKDIR app
+        COPY . .
+        """,
+        """
+        FROM debian:13-slim
+        WORKDIR /app
+        COPY . .
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

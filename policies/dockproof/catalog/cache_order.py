@@ -58,7 +58,7 @@ from dockproof.facts.mounts import mounts
 from dockproof.facts.shell import script
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -253,6 +253,22 @@ class CacheOrder(Policy):
                 " which then runs again"
             )
             yield self.at(pair, message, stage=stage, clause="changing-value")
+
+    example = Example(
+        """
+        FROM node:24
+        WORKDIR /app
+        COPY . .
+        RUN npm ci
+        """,
+        """
+        FROM node:24
+        WORKDIR /app
+        COPY package.json package-lock.json ./
+        RUN npm ci
+        COPY . .
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -35,7 +35,7 @@ from dockproof.catalog._package_caches import OTHER, left_by
 from dockproof.catalog._runs import runs_of, unread
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,6 +105,20 @@ class CleanPackageCaches(Policy):
                 if size >= _SMALL:
                     message = f"{size:,} bytes of a package manager's cache are in {folder}"
                     yield self.in_image(message, Place(layer=layer.diff_id, path=folder), clause=clause)
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        RUN apt-get update \\
+         && apt-get install --yes --no-install-recommends tini
+        """,
+        """
+        FROM debian:13-slim
+        RUN apt-get update \\
+         && apt-get install --yes --no-install-recommends tini \\
+         && rm -rf /var/lib/apt/lists/*
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

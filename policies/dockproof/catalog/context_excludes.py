@@ -35,7 +35,7 @@ import re
 from dockproof import secret_files, secrets
 from dockproof.finding import NotApplicable, Place, Probe, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,6 +138,20 @@ class ContextExcludes(Policy):
                     seen.add(path)
                     message = f"the layer holds {_what(match['part'])} of the machine that built it"
                     yield self.in_image(message, Place(layer=layer.diff_id, path=path), clause="kept-out")
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        WORKDIR /app
+        COPY . .
+        """,
+        """
+        FROM debian:13-slim
+        WORKDIR /app
+        COPY . .
+        """,
+        ignore=".git\n.env*\n**/node_modules\n**/__pycache__",
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -36,7 +36,7 @@ from fnmatch import fnmatchcase
 from dockproof.facts.shell import script
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -158,6 +158,17 @@ class CopyNotAdd(Policy):
             message = f"{len(sources)} sources go to {destination}: if that is no folder yet, only the last one stays"
             mended = f"write {destination}/"
             yield self.at(instruction, message, stage=stage, clause="many-to-one", help=mended)
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        ADD settings.yaml /etc/service/
+        """,
+        """
+        FROM debian:13-slim
+        COPY settings.yaml /etc/service/
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

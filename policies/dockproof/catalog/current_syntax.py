@@ -32,7 +32,7 @@ import re
 from dockproof.facts.words import KEYWORDS
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,6 +140,17 @@ class CurrentSyntax(Policy):
             if name != name.lower():
                 message = f"the stage {name} is not lower case, in which Docker compares its name"
                 yield self.at(instruction, message, stage=stage, clause="stage-name")
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        MAINTAINER Ada <ada@example.com>
+        """,
+        """
+        FROM debian:13-slim
+        LABEL org.opencontainers.image.authors="Ada <ada@example.com>"
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -27,7 +27,16 @@ References
 from __future__ import annotations
 
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import (
+    Clause,
+    EditMutant,
+    Example,
+    Family,
+    ImageMutant,
+    Policy,
+    RuntimeMutant,
+    SourceMutant,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,6 +119,17 @@ class DeclaredPorts(Policy):
         for port in sorted(exposed - listening.keys()):
             message = f"port {port} is exposed but nothing listens on it"
             yield self.in_container(message, Place(field="sockets"), clause="silent")
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        EXPOSE 80:8080
+        """,
+        """
+        FROM debian:13-slim
+        EXPOSE 8080
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -35,7 +35,7 @@ from dockproof.catalog._base_variables import sets
 from dockproof.facts.suggest import near
 from dockproof.facts.values import PLATFORM_ARGUMENTS, PROXY_ARGUMENTS, expand
 from dockproof.finding import Severity
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -124,6 +124,20 @@ class DefinedVariables(Policy):
                     yield self.at(use, message, stage=stage, clause=clause, help=_TWO)
                 elif name not in use.own and (message := _why_undefined(name, instruction, stage, file)):
                     yield self.at(use, message, stage=stage, clause="undefined")
+
+    example = Example(
+        """
+        ARG VERSION=1.0
+        FROM debian:13-slim
+        ENV SERVICE_VERSION=$VERSION
+        """,
+        """
+        ARG VERSION=1.0
+        FROM debian:13-slim
+        ARG VERSION
+        ENV SERVICE_VERSION=$VERSION
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

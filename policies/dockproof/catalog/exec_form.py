@@ -31,7 +31,16 @@ from dockproof.facts.dockerfile import parse
 from dockproof.facts.shell import script
 from dockproof.facts.stages import DEFAULT_SHELL
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import (
+    Clause,
+    EditMutant,
+    Example,
+    Family,
+    ImageMutant,
+    Policy,
+    RuntimeMutant,
+    SourceMutant,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,6 +117,17 @@ class ExecForm(Policy):
             if process is target.container.main and _runs_a_shell(process):
                 message = f"PID {process.pid} is a shell: `{' '.join(process.argv)}`"
                 yield self.in_container(message, Place(pid=process.pid), clause="shell-form")
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        CMD service --listen 8080
+        """,
+        """
+        FROM debian:13-slim
+        CMD ["service", "--listen", "8080"]
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

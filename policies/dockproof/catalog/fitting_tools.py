@@ -35,7 +35,7 @@ from dockproof.facts.mounts import mounts
 from dockproof.facts.options import read_arguments, table
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,6 +141,17 @@ class FittingTools(Policy):
         line, column, *_ = command.span
         where = run.instruction
         return self.at(where, message, stage=run.stage, clause=clause, line=line, column=column, help=fix)
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        RUN service cron start
+        """,
+        """
+        FROM debian:13-slim
+        CMD ["cron", "-f"]
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

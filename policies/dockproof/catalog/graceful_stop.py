@@ -45,7 +45,16 @@ import signal
 
 from dockproof.catalog.exec_form import hands_over
 from dockproof.finding import Place, Probe, Severity
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import (
+    Clause,
+    EditMutant,
+    Example,
+    Family,
+    ImageMutant,
+    Policy,
+    RuntimeMutant,
+    SourceMutant,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -151,6 +160,17 @@ class GracefulStop(Policy):
             if not work.done:
                 message = f"{work.name}, in hand at {stop.signal}: {work.output or 'not done'}"
                 yield self.in_container(message, Place(field="stop"), clause="work")
+
+    example = Example(
+        """
+        FROM node:24
+        CMD ["npm", "start"]
+        """,
+        """
+        FROM node:24
+        CMD ["node", "server.js"]
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -32,7 +32,16 @@ References
 from __future__ import annotations
 
 from dockproof.finding import NotApplicable, Place, Probe, Severity
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import (
+    Clause,
+    EditMutant,
+    Example,
+    Family,
+    ImageMutant,
+    Policy,
+    RuntimeMutant,
+    SourceMutant,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -170,6 +179,18 @@ class Healthcheck(Policy):
         elif outcome.status == "unhealthy" and clause != "dead" and not outcome.recovered:
             message = f"the check stayed red after {_CAUSES[outcome.experiment]} no more ({outcome.detail})"
             yield self.in_container(message, place, clause="recovers")
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        CMD ["service"]
+        """,
+        """
+        FROM debian:13-slim
+        HEALTHCHECK --interval=10s --timeout=3s CMD ["service", "health"]
+        CMD ["service"]
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

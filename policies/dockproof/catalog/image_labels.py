@@ -33,7 +33,7 @@ import re
 from dockproof.facts.suggest import near
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,6 +142,17 @@ class ImageLabels(Policy):
                 hint = near(str(form), _NAMES)
                 return f"the form {form!r} of {label} is not known{hint}; allowed: {', '.join(_NAMES)}"
         return ""
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        LABEL org.opencontainers.image.created="yesterday"
+        """,
+        """
+        FROM debian:13-slim
+        LABEL org.opencontainers.image.created="2026-06-01T12:00:00Z"
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -36,7 +36,7 @@ from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,6 +91,19 @@ class LockedDependencies(Policy):
                 for clause, message in _complaints(run, call):
                     line = call.command.span.line
                     yield self.at(run.instruction, message, stage=run.stage, clause=clause, line=line)
+
+    example = Example(
+        """
+        FROM node:24
+        COPY package.json package-lock.json ./
+        RUN npm install
+        """,
+        """
+        FROM node:24
+        COPY package.json package-lock.json ./
+        RUN npm ci
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

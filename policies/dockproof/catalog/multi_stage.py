@@ -28,7 +28,7 @@ from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,6 +141,21 @@ class MultiStage(Policy):
             others = f", and so are {len(paths) - 1} others of its layer" if len(paths) > 1 else ""
             place = Place(layer=target.image.layers[index].diff_id, path=paths[0])
             yield self.in_image(f"{paths[0]} is a header{others}", place, clause="build-tools")
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        COPY . /src
+        RUN make -C /src install
+        """,
+        """
+        FROM debian:13 AS build
+        COPY . /src
+        RUN make -C /src install DESTDIR=/out
+        FROM debian:13-slim
+        COPY --from=build /out/ /
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -32,7 +32,16 @@ from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import (
+    Clause,
+    EditMutant,
+    Example,
+    Family,
+    ImageMutant,
+    Policy,
+    RuntimeMutant,
+    SourceMutant,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -220,6 +229,17 @@ class NoDevTools(Policy):
                 if _is_debug(variable, value):
                     message = f"`{name}` runs with {variable}={value}, which switches debugging on"
                     yield self.in_container(message, place, clause="setting")
+
+    example = Example(
+        """
+        FROM python:3.13-slim
+        CMD ["uvicorn", "app:app", "--reload"]
+        """,
+        """
+        FROM python:3.13-slim
+        CMD ["uvicorn", "app:app"]
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

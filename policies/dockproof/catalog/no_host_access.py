@@ -36,7 +36,16 @@ import posixpath
 from dockproof.catalog._rights import covers, steps
 from dockproof.facts.mounts import mounts
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import (
+    Clause,
+    EditMutant,
+    Example,
+    Family,
+    ImageMutant,
+    Policy,
+    RuntimeMutant,
+    SourceMutant,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,6 +129,17 @@ class NoHostAccess(Policy):
             if clause:
                 message = f"{mount.source} of the host is mounted on {mount.destination}"
                 yield self.in_container(message, Place(path=mount.destination, field="Mounts"), clause=clause)
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        RUN --network=host curl --fail http://localhost:8080/data > /data
+        """,
+        """
+        FROM debian:13-slim
+        COPY data /data
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

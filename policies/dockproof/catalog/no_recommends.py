@@ -34,7 +34,7 @@ from dockproof.catalog._written import written
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,6 +83,17 @@ class NoRecommends(Policy):
                         else "add --no-install-recommends"
                     )
                     yield self.at(run.instruction, message, stage=run.stage, line=line, help=fix)
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        RUN apt-get update && apt-get install --yes git
+        """,
+        """
+        FROM debian:13-slim
+        RUN apt-get update && apt-get install --yes --no-install-recommends git
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -34,7 +34,7 @@ import re
 from dockproof import secret_files, secrets
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,6 +142,18 @@ class NoSecretFiles(Policy):
                 whose = "" if layer.index in own else " of the base image"
                 message = f"the layer{whose} holds {_WORDS[kind]}{gone}"
                 yield self.in_image(message, Place(layer=layer.diff_id, path=path), clause=kind)
+
+    example = Example(
+        """
+        FROM node:24
+        COPY .env server.js /app/
+        """,
+        """
+        FROM node:24
+        COPY server.js /app/
+        RUN --mount=type=secret,id=env,target=/run/secrets/env node /app/server.js --check
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

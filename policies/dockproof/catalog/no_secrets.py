@@ -45,7 +45,16 @@ from dockproof.facts.mounts import keeps_out, mounts
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import (
+    Clause,
+    EditMutant,
+    Example,
+    Family,
+    ImageMutant,
+    Policy,
+    RuntimeMutant,
+    SourceMutant,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -250,6 +259,18 @@ class NoSecrets(Policy):
                 unread.append(process.pid)
         if unread:
             raise NotLookedError(f"the environment of pid {', '.join(map(str, unread))} could not be read")
+
+    example = Example(
+        """
+        FROM node:24
+        ARG NPM_TOKEN
+        RUN npm ci
+        """,
+        """
+        FROM node:24
+        RUN --mount=type=secret,id=npm_token,env=NPM_TOKEN npm ci
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

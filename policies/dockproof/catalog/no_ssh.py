@@ -24,7 +24,16 @@ from __future__ import annotations
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import (
+    Clause,
+    EditMutant,
+    Example,
+    Family,
+    ImageMutant,
+    Policy,
+    RuntimeMutant,
+    SourceMutant,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,6 +107,17 @@ class NoSsh(Policy):
                 yield self.in_container(message, Place(pid=process.pid), clause="server")
         if any(socket.port == SSH for socket in target.container.listening):
             yield self.in_container("the SSH port is open", Place(field="sockets"), clause="port")
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        EXPOSE 22 8080
+        """,
+        """
+        FROM debian:13-slim
+        EXPOSE 8080
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

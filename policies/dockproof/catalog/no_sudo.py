@@ -29,7 +29,7 @@ from __future__ import annotations
 from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,6 +103,19 @@ class NoSudo(Policy):
             if program and entry.layer in own and entry.mode & 0o111:
                 place = Place(layer=target.image.layers[entry.layer].diff_id, path=path)
                 yield self.in_image(f"{path} is in the image", place, clause="installed")
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        USER 10001:10001
+        RUN sudo mkdir /data
+        """,
+        """
+        FROM debian:13-slim
+        RUN mkdir /data
+        USER 10001:10001
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

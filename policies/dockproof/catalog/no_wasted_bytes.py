@@ -39,7 +39,7 @@ from dockproof.facts.downloads import downloads
 from dockproof.facts.mounts import keeps_out
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -126,6 +126,18 @@ class NoWastedBytes(Policy):
                     largest = max(entries, key=lambda entry: entry.size)
                     message = _sentence(target.image, layer, clause, entries, largest)
                     yield self.in_image(message, Place(layer=layer.diff_id, path=largest.path), clause=clause)
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        COPY app /app
+        RUN chown -R 10001:10001 /app
+        """,
+        """
+        FROM debian:13-slim
+        COPY --chown=10001:10001 app /app
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -34,7 +34,7 @@ from dockproof.catalog._rights import changes, copied, covers, grant, steps
 from dockproof.catalog._runs import unread
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,6 +106,17 @@ class NoWorldWritable(Policy):
                 more = f", and {len(entries) - 1} more with it" if len(entries) > 1 else ""
                 message = f"{first.path} ({first.mode:04o}) is writable for everybody{more}"
                 yield self.in_image(message, Place(layer=layer.diff_id, path=first.path), clause="image")
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        RUN mkdir /data && chmod 777 /data
+        """,
+        """
+        FROM debian:13-slim
+        RUN mkdir /data && chown 10001:10001 /data && chmod 750 /data
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -32,7 +32,16 @@ from __future__ import annotations
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import (
+    Clause,
+    EditMutant,
+    Example,
+    Family,
+    ImageMutant,
+    Policy,
+    RuntimeMutant,
+    SourceMutant,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,6 +126,19 @@ class NonRoot(Policy):
                 groups = ",".join(map(str, process.groups)) or "none"
                 message = f"`{name}` runs with gid 0 (gid {process.gid}, other groups {groups})"
                 yield self.in_container(message, place, clause="root-group")
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        USER 0
+        CMD ["service"]
+        """,
+        """
+        FROM debian:13-slim
+        USER 10001:10001
+        CMD ["service"]
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -23,7 +23,7 @@ References
 from __future__ import annotations
 
 from dockproof.finding import Place, Severity
-from dockproof.policy import EditMutant, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +71,19 @@ class NumericUser(Policy):
         user = target.image.config.user
         if user and not _is_numeric(user):
             yield self.in_image(f"the image's user is the name {user}", Place(field="Config.User"))
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        RUN useradd --uid 10001 app
+        USER app
+        """,
+        """
+        FROM debian:13-slim
+        RUN useradd --uid 10001 app
+        USER 10001:10001
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

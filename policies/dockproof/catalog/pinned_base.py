@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from dockproof.catalog._references import outside
 from dockproof.finding import NotApplicable, Place, Probe, Severity
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,6 +83,15 @@ class PinnedBase(Policy):
         elif not target.image.is_based_on(target.base):
             message = f"the image's first layers are not those of its base {target.base.reference}"
             yield self.in_image(message, Place(field="RootFS.Layers"), clause="other-base")
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        """,
+        """
+        FROM debian:13-slim@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -30,7 +30,7 @@ from dockproof.catalog._runs import runs, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,6 +86,17 @@ class PinnedPackages(Policy):
                     message = f"{call.manager} installs {', '.join(names)} at whatever version there is"
                     line = call.command.span.line
                     yield self.at(run.instruction, message, stage=run.stage, clause=clause, line=line)
+
+    example = Example(
+        """
+        FROM alpine:3.23
+        RUN apk add --no-cache tini
+        """,
+        """
+        FROM alpine:3.23
+        RUN apk add --no-cache tini=0.19.0-r3
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

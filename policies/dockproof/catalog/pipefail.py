@@ -31,7 +31,7 @@ from itertools import pairwise
 
 from dockproof.catalog._runs import runs, unread
 from dockproof.finding import Severity
-from dockproof.policy import EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +69,18 @@ class Pipefail(Policy):
                 message = f"a failure of `{hidden.name}` is lost in the pipe"
                 line, column, *_ = hidden.span
                 yield self.at(run.instruction, message, stage=run.stage, line=line, column=column, help=_HELP)
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        RUN sort /etc/passwd | uniq > /users
+        """,
+        """
+        FROM debian:13-slim
+        SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+        RUN sort /etc/passwd | uniq > /users
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

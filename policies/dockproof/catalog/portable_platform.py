@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,6 +75,15 @@ class PortablePlatform(Policy):
             elif "$" not in platform and not _says_so(stage.name, platform):
                 message = f"--platform={platform} ties the stage to one platform"
                 yield self.at(stage.instruction, message, stage=stage, clause="constant")
+
+    example = Example(
+        """
+        FROM --platform=linux/amd64 debian:13-slim
+        """,
+        """
+        FROM debian:13-slim
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

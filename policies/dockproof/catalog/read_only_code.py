@@ -42,7 +42,16 @@ from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Probe, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import (
+    Clause,
+    EditMutant,
+    Example,
+    Family,
+    ImageMutant,
+    Policy,
+    RuntimeMutant,
+    SourceMutant,
+)
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -165,6 +174,21 @@ class ReadOnlyCode(Policy):
                 yield self.in_container(message, Place(path=found[0].path, pid=main.pid), clause="running")
 
     experiments = frozenset({"write"})
+    example = Example(
+        """
+        FROM python:3.13-slim
+        COPY --chown=10001:10001 app /app
+        USER 10001:10001
+        CMD ["python", "/app/main.py"]
+        """,
+        """
+        FROM python:3.13-slim
+        COPY app /app
+        USER 10001:10001
+        CMD ["python", "/app/main.py"]
+        """,
+    )
+
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
         EditMutant(

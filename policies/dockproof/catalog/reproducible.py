@@ -43,7 +43,7 @@ from dockproof.facts.mounts import keeps_out
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Probe, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,6 +124,18 @@ class Reproducible(Policy):
         if not found.differences and not found.config:
             message = f"a second, clean build gives {found.second[:19]}, not {found.first[:19]}"
             yield self.in_image(message, Place(field="Id"), clause="rebuilt")
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        RUN date > /built
+        """,
+        """
+        FROM debian:13-slim
+        ARG SOURCE_DATE_EPOCH=0
+        RUN date --date=@$SOURCE_DATE_EPOCH > /built
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -33,7 +33,7 @@ import posixpath
 
 from dockproof.facts.suggest import near
 from dockproof.finding import Severity
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,6 +127,21 @@ class ResolvedStages(Policy):
                     f"the whole root folder of {instruction.flag('from')} is copied over this stage's own"
                 )
                 yield self.at(instruction, message, stage=stage, clause="whole-root")
+
+    example = Example(
+        """
+        FROM golang:1.26 AS build
+        RUN go build -o /service .
+        FROM debian:13-slim
+        COPY --from=builder /service /service
+        """,
+        """
+        FROM golang:1.26 AS build
+        RUN go build -o /service .
+        FROM debian:13-slim
+        COPY --from=build /service /service
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -32,7 +32,7 @@ from dockproof.catalog._written import written
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,6 +109,18 @@ class SignedPackages(Policy):
                         f"`{found['setting'].strip()}` in {one.path} takes packages that nobody has signed"
                     )
                     yield self.at(one.instruction, message, stage=stage, clause="other", line=one.line)
+
+    example = Example(
+        """
+        FROM alpine:3.23
+        RUN apk add --no-cache --allow-untrusted ./service.apk
+        """,
+        """
+        FROM alpine:3.23
+        COPY key.rsa.pub /etc/apk/keys/
+        RUN apk add --no-cache ./service.apk
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

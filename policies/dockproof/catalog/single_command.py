@@ -21,7 +21,7 @@ References
 from __future__ import annotations
 
 from dockproof.finding import Severity
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +69,18 @@ class SingleCommand(Policy):
         for instruction in found[:-1]:
             message = f"this {keyword} never counts: the one on line {found[-1].span.line} replaces it"
             yield self.at(instruction, message, stage=stage, clause=clause)
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        CMD ["migrate"]
+        CMD ["service"]
+        """,
+        """
+        FROM debian:13-slim
+        CMD ["service"]
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

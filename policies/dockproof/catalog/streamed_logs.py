@@ -30,7 +30,16 @@ from itertools import pairwise
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import (
+    Clause,
+    EditMutant,
+    Example,
+    Family,
+    ImageMutant,
+    Policy,
+    RuntimeMutant,
+    SourceMutant,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,6 +137,18 @@ class StreamedLogs(Policy):
             for path in _log_files(process.argv):
                 message = f"`{name}` logs to the file {path}"
                 yield self.in_container(message, place, clause="log-file", help=_FILE_HELP)
+
+    example = Example(
+        """
+        FROM python:3.13-slim
+        CMD ["python", "-m", "service"]
+        """,
+        """
+        FROM python:3.13-slim
+        ENV PYTHONUNBUFFERED=1
+        CMD ["python", "-m", "service"]
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -31,7 +31,7 @@ from __future__ import annotations
 from dockproof import waiver
 from dockproof.catalog import _end_of_life as end_of_life
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,6 +78,15 @@ class SupportedBase(Policy):
     def problem_of_option(self, name: str, value: Any) -> str:
         """Refuse a day that is none."""
         return "" if not value or waiver.is_date(value) else f"{value!r} is no day: write YYYY-MM-DD"
+
+    example = Example(
+        """
+        FROM debian:9-slim
+        """,
+        """
+        FROM debian:13-slim
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from dockproof.catalog._references import outside
 from dockproof.finding import Severity
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +74,15 @@ class TaggedBase(Policy):
         elif ref.tag == "latest":
             message = f"{external.value.text} is whatever was pushed last"
             yield self.at(external, message, stage=stage, clause=f"{prefix}latest")
+
+    example = Example(
+        """
+        FROM debian:latest
+        """,
+        """
+        FROM debian:13-slim
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -22,7 +22,7 @@ References
 from __future__ import annotations
 
 from dockproof.finding import NotApplicable, Probe, Severity
-from dockproof.policy import EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +62,16 @@ class TrustedRegistry(Policy):
             if ref is not None and external.stage is None and not _is_allowed(ref, allowed):
                 message = f"{external.value.text} comes from {ref.registry}, which is not allowed"
                 yield self.at(external, message)
+
+    example = Example(
+        """
+        FROM registry.example.com/debian:13-slim
+        """,
+        """
+        FROM debian:13-slim
+        """,
+        options={"registries": ("docker.io/library",)},
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -33,7 +33,7 @@ from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,6 +136,17 @@ class UnattendedInstall(Policy):
         line, column, *_ = command.span
         where = run.instruction
         return self.at(where, message, stage=run.stage, clause=clause, line=line, column=column, help=fix)
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        RUN apt-get update && apt-get install tini
+        """,
+        """
+        FROM debian:13-slim
+        RUN apt-get update && apt-get install --yes tini
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

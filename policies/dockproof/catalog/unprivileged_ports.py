@@ -22,7 +22,7 @@ References
 from __future__ import annotations
 
 from dockproof.finding import Place, Severity
-from dockproof.policy import EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import EditMutant, Example, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +68,17 @@ class UnprivilegedPorts(Policy):
             if socket.port < FIRST_UNPRIVILEGED:
                 place = Place(field="sockets", pid=socket.pids[0] if socket.pids else 0)
                 yield self.in_container(f"port {socket.port}/{socket.protocol} is open", place)
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        EXPOSE 80
+        """,
+        """
+        FROM debian:13-slim
+        EXPOSE 8080
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -31,7 +31,7 @@ from __future__ import annotations
 from dockproof.catalog._runs import runs, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,6 +102,18 @@ class UpdateWithInstall(Policy):
     def _at(self, run: Run, call: PackageCall, message: str, clause: str) -> Finding:
         line = call.command.span.line
         return self.at(run.instruction, message, stage=run.stage, clause=clause, line=line)
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        RUN apt-get update
+        RUN apt-get install --yes tini
+        """,
+        """
+        FROM debian:13-slim
+        RUN apt-get update && apt-get install --yes tini
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -22,7 +22,7 @@ References
 from __future__ import annotations
 
 from dockproof.finding import Severity
-from dockproof.policy import EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +54,22 @@ class UsedStages(Policy):
             if stage.index not in needed:
                 name = stage.name or f"number {stage.index}"
                 yield self.at(stage.instruction, f"no shipped stage needs stage {name}", stage=stage)
+
+    example = Example(
+        """
+        FROM node:24 AS lint
+        RUN npm run lint
+        FROM node:24 AS build
+        RUN npm run build
+        """,
+        """
+        FROM node:24 AS lint
+        RUN npm run lint && touch /passed
+        FROM node:24 AS build
+        COPY --from=lint /passed /passed
+        RUN npm run build
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

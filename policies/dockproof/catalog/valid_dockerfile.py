@@ -28,7 +28,7 @@ from __future__ import annotations
 from dockproof.facts.span import Span
 from dockproof.facts.words import KEYWORDS
 from dockproof.finding import Severity
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -78,6 +78,17 @@ class ValidDockerfile(Policy):
         place = _Place(Span(problem.line, problem.column, problem.end_line, 0))
         stage = stages[-1] if stages else None
         return self.at(place, problem.message, stage=stage, clause=_clause(problem, file))
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        ENTRYPIONT ["service"]
+        """,
+        """
+        FROM debian:13-slim
+        ENTRYPOINT ["service"]
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

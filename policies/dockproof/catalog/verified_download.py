@@ -39,7 +39,7 @@ from dockproof.facts.downloads import added, checks_said, downloads
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, Policy, SourceMutant
+from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,6 +146,18 @@ class VerifiedDownload(Policy):
                 message = f"{call.manager} installs {_short(url)}, and nothing checks it"
                 line = call.command.span.line
                 yield self.at(run.instruction, message, stage=run.stage, clause="unchecked", line=line)
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        RUN curl -fsSL https://example.com/install.sh | sh
+        """,
+        """
+        FROM debian:13-slim
+        ADD --checksum=sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285 \\
+            https://example.com/tool.tar.gz /opt/
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

@@ -40,7 +40,16 @@ from dockproof.facts.download_tools import insecure_options
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Family, ImageMutant, Policy, RuntimeMutant, SourceMutant
+from dockproof.policy import (
+    Clause,
+    EditMutant,
+    Example,
+    Family,
+    ImageMutant,
+    Policy,
+    RuntimeMutant,
+    SourceMutant,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,6 +172,18 @@ class VerifiedTls(Policy):
                     seen.add((name, value))
                     message = f"{name}={value} switches the check of certificates off"
                     yield self.in_container(message, Place(pid=process.pid, field="environ"), clause=clause)
+
+    example = Example(
+        """
+        FROM debian:13-slim
+        RUN curl -fsSk https://example.com/tool > /tool
+        """,
+        """
+        FROM debian:13-slim
+        COPY company-ca.crt /usr/local/share/ca-certificates/
+        RUN update-ca-certificates && curl -fsS https://example.com/tool > /tool
+        """,
+    )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file

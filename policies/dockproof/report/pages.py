@@ -1,24 +1,33 @@
 """The pages that are written from the policies: docs/policies/<id>.md, docs/compliance.md, the README's table.
 
-`python -m dockproof.report.pages` writes them, `--check` only tells what is out of date. Their examples are the
-policy's own mutants, which the proof runs: what stands there as failing fails, on the marked line.
+`python -m dockproof.report.pages` writes them, `--check` only tells what is out of date. A page's two examples are run
+when it is written, and what the policy says of the failing one stands below it; the edits further down are its mutants,
+which the proof runs. So what stands there as failing fails, on the marked line.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockproof import catalog, compliance
+from dockproof import catalog, compliance, gate
 from dockproof.config import Config
-from dockproof.policy import ImageMutant, Profile, RuntimeMutant, SourceMutant
+from dockproof.facts.context import BuildContext
+from dockproof.facts.context import parse as parse_ignore
+from dockproof.facts.dockerfile import parse
+from dockproof.finding import Probe
+from dockproof.policy import EditMutant, ImageMutant, Profile, RuntimeMutant, SourceMutant
 from dockproof.report import compliance as standards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from dockproof.policy import Mutant, Policy
+    from dockproof.finding import Finding
+    from dockproof.policy import Example, Mutant, Policy
 
 FOLDER = Path("docs/policies")
 COMPLIANCE = Path("docs/compliance.md")
@@ -28,15 +37,70 @@ SHOWN = ("What it holds", "Why it matters", "How to fix it", "References")
 
 
 def page(policy: Policy) -> str:
-    """Return a policy's page as Markdown."""
+    """Return a policy's page as Markdown.
+
+    Raises:
+        ValueError: its example does not fail once, or is not mended.
+    """
     texts = catalog.page(policy)
-    parts = [f"# {policy.id}", texts[""], "\n".join(_facts(policy))]
+    parts = [f"# {policy.id}", texts[""]]
+    parts += [*_shown(policy, policy.example)] if policy.example else []
     for title in SHOWN[:3]:
         parts += [f"## {title}", texts[title]]
+    parts += ["## Facts", "\n".join(_facts(policy))]
     parts += ["## Clauses", "\n".join(_clauses(policy))] if policy.clauses else []
-    parts += ["## What turns it red", *_examples(policy)]
     parts += ["## Waive it", _waiver(policy), f"## {SHOWN[3]}", texts[SHOWN[3]]]
+    parts += ["## What turns it red", *_examples(policy)]
     return "\n\n".join(parts) + "\n"
+
+
+def _shown(policy: Policy, example: Example) -> Iterator[str]:
+    """Yield the two Dockerfiles of the example, and what the policy says of the first."""
+    (finding,) = said_of(policy, example, dedent(example.failing), "") or (None,)
+    if finding is None or said_of(policy, example, dedent(example.passing), example.ignore):
+        raise ValueError(f"{policy.id}: its example must fail once, and must not fail when it is mended")
+    yield "## Example"
+    if example.options:
+        named = ", ".join(f"`{name} = {json.dumps(value)}`" for name, value in example.options.items())
+        yield f"With {named}, this fails:"
+    else:
+        yield "Fails:"
+    yield _numbered(dedent(example.failing), finding.place.line)
+    yield f"> line {finding.place.line}: {finding.message}"
+    yield "Passes:"
+    yield f"```dockerfile\n{dedent(example.passing)}\n```"
+    if example.ignore:
+        yield f"with this `.dockerignore` beside it:\n\n```\n{example.ignore}\n```"
+
+
+def dedent(text: str) -> str:
+    """Return an example's Dockerfile without the indentation of the code around it."""
+    return textwrap.dedent(text).strip("\n")
+
+
+def _numbered(text: str, marked: int) -> str:
+    """Return a Dockerfile with numbered lines, the one of the finding marked."""
+    lines = (
+        f"{'>' if number == marked else ' '} {number} {line}"
+        for number, line in enumerate(text.split("\n"), 1)
+    )
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
+def said_of(policy: Policy, example: Example, text: str, ignore: str) -> tuple[Finding, ...]:
+    """Ask a policy about one of its example's Dockerfiles, in a build context without any file.
+
+    Raises:
+        ValueError: the probe crashed.
+    """
+    rules = parse_ignore(ignore) if ignore else None
+    context = BuildContext(os.devnull, ".dockerignore" if ignore else None, rules) if example.ignore else None
+    target = gate.target_of(parse(text), Profile.PRODUCTION, (), context)
+    config = Config(options={policy.id: example.options}, installed=False)
+    answers = gate.ask([policy], Probe.SOURCE, target, config)
+    if answers.not_looked:
+        raise ValueError(f"{policy.id}: {answers.not_looked[0].reason}")
+    return answers.findings
 
 
 def _facts(policy: Policy) -> Iterator[str]:
@@ -69,20 +133,42 @@ def _clauses(policy: Policy) -> Iterator[str]:
 def _examples(policy: Policy) -> Iterator[str]:
     """Yield the mutants: the good text and the edit that the policy must notice."""
     yield "Each of these edits of a good Dockerfile, image or run is made by `dockproof prove`, and must be noticed."
+    yield f"<details><summary>{len(policy.mutants)} mutants</summary>"
     for mutant in policy.mutants:
         yield f"**{mutant.name}**" + (f" ({mutant.clause})" if mutant.clause else "")
         yield _example(mutant)
+    yield "</details>"
 
 
 def _example(mutant: Mutant) -> str:
     if isinstance(mutant, SourceMutant):
         lines = [f"--- {mutant.file}", *_marked("-", mutant.old), *_marked("+", mutant.new)]
         return "```diff\n" + "\n".join(lines) + "\n```"
+    if isinstance(mutant, EditMutant):
+        return _edit(mutant)
     if isinstance(mutant, ImageMutant):
         text = mutant.instructions.replace("{image}", f"<the {mutant.service} image>").strip()
         return f"On top of the {mutant.service} image:\n\n```dockerfile\n{text}\n```"
     assert isinstance(mutant, RuntimeMutant)  # noqa: S101 - there is no fourth kind
     return f"The {mutant.service} service, run with `{dict(mutant.override)}`."
+
+
+_WHERE = {
+    "end": "At the end of the shipped stage",
+    "begin": "Behind the FROM of the shipped stage",
+    "before": "Before the FROM of the shipped stage",
+    "top": "Before the first FROM",
+}
+
+
+def _edit(mutant: EditMutant) -> str:
+    """Say in words what an edit of any Dockerfile does."""
+    if mutant.insert:
+        return f"{_WHERE[mutant.where]} of any Dockerfile:\n\n```dockerfile\n{mutant.insert}\n```"
+    if not mutant.old:
+        return f"Every {mutant.keyword} of any Dockerfile is dropped."
+    new = f"becomes `{mutant.new}`" if mutant.new else "is dropped"
+    return f"In a {mutant.keyword} of any Dockerfile, what matches `{mutant.old}` {new}."
 
 
 def _marked(mark: str, text: str) -> list[str]:
@@ -91,8 +177,11 @@ def _marked(mark: str, text: str) -> list[str]:
 
 def _waiver(policy: Policy) -> str:
     return (
-        "Above the instruction:\n\n"
-        f'```dockerfile\n# dockproof: ignore={policy.id} reason="why it must be so" until=2027-01-31\n```'
+        "Above the instruction, with a reason and, where it will not last, a date:\n\n"
+        f'```dockerfile\n# dockproof: ignore={policy.id} reason="why it must be so" until=2027-01-31\n```\n\n'
+        "or for a whole file in the configuration:\n\n"
+        '```toml\n[tool.dockproof.files."api/Dockerfile"]\n'
+        f'waivers = [{{ policy = "{policy.id}", reason = "why it must be so", until = 2027-01-31 }}]\n```'
     )
 
 
