@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from junitparser import JUnitXml
 
 from dockproof import catalog, cli, image_command
 from dockproof.config import Config
@@ -330,3 +332,32 @@ def test_start_imports_no_engine_for_an_archive(tmp_path: Path) -> None:
         "sys.exit('dockproof.session' in sys.modules or 'pytest' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
+
+
+def test_sarif_and_junit_are_what_their_readers_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Findings without a line are results all the same, with the place in words."""
+    sarif: Any = importlib.import_module("sarif_pydantic")  # ships no type information
+    path = saved(tmp_path / "image.tar", User="root")
+    _, out, _ = run(capsys, str(path), "--format", "sarif", "--select", "no-secret-files,non-root")
+    (checked,) = sarif.Sarif.model_validate_json(out).runs
+    words = {one.locations[0].logical_locations[0].fully_qualified_name for one in checked.results}
+    assert "Config.User" in words
+    assert f"own layer 1 {archives.digest(OWN)[7:19]}, /root/.netrc" in words
+    _, out, _ = run(capsys, str(path), "--format", "junit", "--select", "no-secret-files,non-root")
+    (suite,) = JUnitXml.fromstring(out)
+    assert (suite.tests, suite.failures, suite.errors) == (2, 2, 0)
+
+
+def test_fingerprints_are_stable_and_tell_findings_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A service that remembers findings sees the same ones again, each once."""
+    marks = []
+    for name in ("image.tar", "image.tar"):
+        saved(tmp_path / name, User="root")
+        _, out, _ = run(capsys, name, "--format", "gitlab")
+        marks.append([one["fingerprint"] for one in json.loads(out)])
+    assert marks[0] == marks[1]
+    assert len(set(marks[0])) == len(marks[0]) > 2

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from dockproof import gate
 from dockproof.collect import build, image, process, reproduce
 from dockproof.errors import DockproofError
+from dockproof.facts.blame import BASE
+from dockproof.facts.dockerfile import parse
 from dockproof.finding import Probe
 from dockproof.policy import ImageMutant, ImageTarget, RuntimeMutant, RuntimeTarget
 from dockproof.proof.matrix import failed, judge
@@ -70,7 +72,19 @@ def _image_row(session: Session, policy: Policy, mutant: ImageMutant, built: str
         return failed(policy, mutant, f"could not be built a second time: {error}")
     profile = session.profile(mutant.service)
     target = ImageTarget(facts, session.base_facts(mutant.service), profile=profile, again=again)
-    return judge(policy, mutant, _ask(session, mutant.service, Probe.IMAGE, target))
+    answers = _ask(session, mutant.service, Probe.IMAGE, target)
+    row = judge(policy, mutant, answers)
+    return row._replace(faults=(*row.faults, *_unblamed(policy, mutant, target, answers)))
+
+
+def _unblamed(policy: Policy, mutant: ImageMutant, target: ImageTarget, answers: Answers) -> Iterator[str]:
+    """Yield a fault where no finding of the owner tells the line of the mutant's own Dockerfile."""
+    whole = "{image}" in mutant.instructions
+    text = mutant.instructions if whole else f"FROM good\n{mutant.instructions}"
+    blame = target.image.blame(target.base, parse(text.replace("{image}", "good")).stages[-1])
+    found = [blame.located(f.place) for f in answers.findings if f.policy == policy.id]
+    if found and not any(place.line and place.origin != BASE for place in found):
+        yield f"no finding tells the mutant's line: {found[0]}"
 
 
 def _again(session: Session, policy: Policy, mutant: ImageMutant, built: str) -> Reproduction:
