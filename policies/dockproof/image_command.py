@@ -222,6 +222,7 @@ def overview(target: ImageTarget) -> dict[str, Any]:
     for package in image.packages:
         packages[package.manager] = packages.get(package.manager, 0) + 1
     user = image.resolve_user()
+    hidden = [one.entry for one in image.hidden if one.entry.type == "file"]
     return {
         "id": image.id,
         "platform": image.config.platform,
@@ -230,7 +231,7 @@ def overview(target: ImageTarget) -> dict[str, Any]:
         "user": {"text": image.config.user, "uid": user.uid, "gid": user.gid},
         "base": {"layers": blame.inherited.layers, "told_by": blame.inherited.told_by or None},
         "packages": packages,
-        "hidden": {"files": len(image.hidden), "size": sum(one.entry.size for one in image.hidden)},
+        "hidden": {"files": len(hidden), "size": sum(entry.size for entry in hidden)},
         "layers": [
             {
                 "index": layer.index,
