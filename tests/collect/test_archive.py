@@ -89,6 +89,14 @@ def test_every_form_gives_the_same_facts(form: str, tmp_path: Path) -> None:
         assert facts.read("/etc/passwd") == b"root:x:0:0::/:/bin/sh\n"
 
 
+def test_layer_that_begins_like_json_is_a_layer(tmp_path: Path) -> None:
+    """A file may be named as web frameworks name theirs."""
+    content = archives.layer({"[id].js": b"x", "{a}": b"y"})
+    path = archives.docker_archive(tmp_path / "image.tar", [content])
+    for one in (path, zipped(path)):
+        assert set(image.from_archive(one).files) == {"/[id].js", "/{a}"}
+
+
 def test_changed_archive_is_read_again(tmp_path: Path) -> None:
     """The cache knows an archive by its size and times."""
     path = archives.docker_archive(tmp_path / "image.tar", [LAYER], User="1")

@@ -151,7 +151,9 @@ class _Stream:
 
     def _blob(self, name: str, size: int, body: tar.Body) -> None:
         stream = io.BufferedReader(body, layers.BUFFER)
-        if stream.peek(1)[:1] in {b"{", b"["}:
+        head = stream.peek(tar.BLOCK)
+        # A layer may begin with a file named `[id].js`.
+        if head[:1] in {b"{", b"["} and not tar.is_header(head):
             if size <= JSON_LIMIT and sum(map(len, self._texts.values())) <= DOCUMENTS_LIMIT:
                 self._texts[name] = stream.read()
         else:

@@ -160,6 +160,11 @@ def members(stream: IO[bytes]) -> Iterator[tuple[Member, Body]]:
     raise ArchiveError(f"the archive holds more than {MAX_ENTRIES} entries")
 
 
+def is_header(data: bytes) -> bool:
+    """Tell whether a text begins as the archives of our time do."""
+    return data[257:262] == b"ustar"
+
+
 def _member(header: bytes, kind: bytes, extended: dict[str, str]) -> Member:
     if not _checksum_holds(header):
         raise ArchiveError("the archive is damaged: a header's checksum is wrong")
