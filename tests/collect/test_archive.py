@@ -320,6 +320,19 @@ def test_data_behind_the_end_of_a_layer_is_refused(tmp_path: Path) -> None:
         image.from_archive(archives.docker_archive(tmp_path / "image.tar", [content]))
 
 
+@pytest.mark.parametrize("size", [1 << 21, 1 << 62, (1 << 88) - 1])
+def test_size_beyond_the_end_is_refused(size: int, tmp_path: Path) -> None:
+    """An entry that claims more than there is, up to more than any file system holds."""
+    info = tarfile.TarInfo("blob")
+    info.size = size
+    path = tmp_path / "image.tar"
+    path.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(4096))
+    with pytest.raises(NotLookedError, match="cut off"):
+        image.from_archive(path)
+    with pytest.raises(NotLookedError, match="cut off"):
+        image.from_archive(zipped(path))
+
+
 def test_entries_behind_an_empty_block_are_refused(tmp_path: Path) -> None:
     """One empty block is no end: engines refuse it, and so do we."""
     content = raw(("a", tarfile.REGTYPE, b"", ""))[:512] + bytes(512) + raw(("b", tarfile.REGTYPE, b"", ""))

@@ -120,7 +120,7 @@ class NoWastedBytes(Policy):
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Compare the own layers with each other."""
-        for layer, found in _repeated(target.image.own_layers(target.base)):
+        for layer, found in _repeated(target.own_layers):
             for clause, entries in found.items():
                 if entries and sum(entry.size for entry in entries) > target.options["least_bytes"]:
                     largest = max(entries, key=lambda entry: entry.size)

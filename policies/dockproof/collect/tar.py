@@ -109,7 +109,10 @@ class Body(io.RawIOBase):
         left, self._left = self._left + self._padding, 0
         self._padding = 0
         if left > SKIP and self._stream.seekable():
-            self._stream.seek(left - 1, io.SEEK_CUR)
+            try:
+                self._stream.seek(left - 1, io.SEEK_CUR)
+            except (OSError, OverflowError):
+                raise ArchiveError(f"the archive is cut off: {left} bytes are missing") from None
             left = 1  # reading the last byte shows that there is one
         while left > 0:
             left -= len(exactly(self._stream, min(left, SKIP)))
