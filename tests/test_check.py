@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockproof import catalog, check, gate
+from dockproof import baseline, catalog, check
 from dockproof.check import Settings, Standard
 from dockproof.collect import discover, hadolint, process
 from dockproof.config import Config, FileRule, load
@@ -538,3 +538,19 @@ def test_each_of_ours_stands_for_one_of_theirs(text: str, theirs: list[int], lef
     said = [Finding("hadolint:DL3015", "recommended", Place(line, line, 1), Probe.SOURCE) for line in theirs]
     answers = gate.check_source(target, policies, Config(), (), said)
     assert [f.place.line for f in answers.findings if f.policy == "hadolint:DL3015"] == left
+
+
+def test_baseline_holds_for_one_file_and_for_the_findings_of_verify(here: Path) -> None:
+    """The pytest plugin and `verify` waive what `check` waives."""
+    write(here, Dockerfile="FROM debian:12\nRUN foo\n")
+    config = OURS._replace(path=str(here / ".dockproof.toml"), baseline=str(here / "base.json"))
+    report = run("Dockerfile", config=config, settings=Settings(fingerprints=True))
+    assert baseline.write(report, here / "base.json") == 1
+    (found,) = check.check_file(here / "Dockerfile", POLICIES, config).answers.findings
+    assert found.waived == Waiver("baseline", origin=str(here / "base.json"))
+    lines = (here / "Dockerfile").read_text().splitlines()
+    live = [finding._replace(waived=None) for finding in report.files[0].answers.findings]
+    assert baseline.waive(live, str(here / "Dockerfile"), lines, config) == (found,)
+    (here / "Dockerfile").write_text("FROM debian:12\nRUN foo 2\n")
+    (found,) = check.check_file(here / "Dockerfile", POLICIES, config).answers.findings
+    assert found.waived is None

@@ -192,6 +192,19 @@ def test_baseline_lets_a_legacy_repository_adopt_the_gate(run: Callable[..., Ran
     assert "1 entries of the baseline occur no more" in run("check", "--baseline", "base.json").out
 
 
+def test_baseline_tells_what_is_gone_of_the_files_that_were_looked_at(
+    run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    """A hook that checks one file says nothing of the others; a file that is no more takes its findings along."""
+    for name in ("a.Dockerfile", "b.Dockerfile"):
+        (tmp_path / name).write_text(BAD)
+    assert run("check", "--write-baseline", "--baseline", "base.json").code == 0
+    assert run("check", "a.Dockerfile", "--baseline", "base.json").out == "passed: 1 waived in 1 file\n"
+    (tmp_path / "b.Dockerfile").unlink()
+    said = "passed: 1 waived in 1 file; 1 entries of the baseline occur no more\n"
+    assert run("check", "a.Dockerfile", "--baseline", "base.json").out == said
+
+
 def test_baseline_of_the_configuration_is_used(run: Callable[..., Ran], tmp_path: Path) -> None:
     """Named once, the baseline holds from every folder."""
     (tmp_path / "a").mkdir()

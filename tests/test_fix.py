@@ -231,6 +231,27 @@ def test_diff_writes_nothing_and_can_be_applied(here: Path, capsys: pytest.Captu
     assert capsys.readouterr().out == ""
 
 
+def test_baseline_follows_a_mend(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mended line keeps the record of its other findings; what is mended leaves the record; what is new is new."""
+    (here / "Dockerfile").write_text(BASE + "RUN apt-get update && apt-get install -y curl\nCMD npm start\n")
+    (here / "b.Dockerfile").write_text(BASE + "CMD npm start\n")
+    (here / ".dockproof.toml").write_text('baseline = "base.json"\n')
+    assert cli.main(["check", "--write-baseline"]) == 0
+    recorded = json.loads((here / "base.json").read_text())["findings"]
+    (here / "b.Dockerfile").write_text(BASE + "USER root\nCMD npm start\n")
+    assert cli.main(["fix"]) == 1
+    assert cli.main(["check", "Dockerfile"]) == 0
+    left = json.loads((here / "base.json").read_text())["findings"]
+    gone = {(one["policy"], one["path"]) for one in recorded} - {(one["policy"], one["path"]) for one in left}
+    assert gone == {("no-recommends", "Dockerfile")}
+    assert [one for one in left if one["path"] == "b.Dockerfile"] == [
+        one for one in recorded if one["path"] == "b.Dockerfile"
+    ]
+    capsys.readouterr()
+    assert cli.main(["check"]) == 1
+    assert "b.Dockerfile:2:1: error non-root/root-user" in capsys.readouterr().out
+
+
 def test_mends_standard_input(here: Path) -> None:
     """For editors: text in, text out, and nothing else on standard output."""
     done = subprocess.run(

@@ -67,6 +67,7 @@ def test_writes_what_is_missing_and_says_what_is_next(repository: Path) -> None:
     assert ran.code == 0
     assert "wrote .dockproof.toml\nwrote .pre-commit-config.yaml\n\nFAILED: " in ran.out
     assert "dockproof init --baseline" in ran.out
+    assert "dockproof init --ci NAME" in ran.out
     assert "dockproof verify" in ran.out
     settings = tomllib.loads((repository / ".dockproof.toml").read_text())
     assert settings == {

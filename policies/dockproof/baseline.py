@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dockproof.errors import UsageError
 from dockproof.finding import Waiver
@@ -19,9 +20,9 @@ from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from dockproof.config import Config
     from dockproof.finding import Finding
     from dockproof.gate import CheckReport, FileReport
 
@@ -72,27 +73,107 @@ def apply(report: CheckReport, path: Path) -> Applied:
     Raises:
         UsageError: the baseline is missing or damaged.
     """
-    known = _read(path)
+    entries = _read(path)
     waiver = Waiver(REASON, origin=str(path))
-    files = tuple(_waived(file, known, waiver) for file in report.files)
+    files = tuple(_waived(file, entries.keys(), waiver) for file in report.files)
+    return Applied(report._replace(files=files), sum(_gone(report, entries, path)))
+
+
+def _gone(report: CheckReport, entries: Mapping[str, Entry], path: Path) -> Iterator[bool]:
+    """Tell of each entry whether it occurs no more: its file was looked at, or is there no more."""
     here = {mark for file in report.files for mark in file.fingerprints}
-    return Applied(report._replace(files=files), len(known - here))
+    looked = {_below(file.path, path) for file in report.files if file.error is None}
+    for mark, entry in entries.items():
+        yield mark not in here and (entry.path in looked or not (path.parent / entry.path).exists())
 
 
-def _waived(file: FileReport, known: frozenset[str], waiver: Waiver) -> FileReport:
-    findings = tuple(
-        finding._replace(waived=waiver) if finding.waived is None and mark in known else finding
-        for finding, mark in zip(file.answers.findings, file.fingerprints, strict=True)
-    )
+def _below(file: str, path: Path) -> str:
+    """Return a file's path relative to the baseline's folder, with `/`."""
+    return os.path.relpath(file, path.parent).replace(os.sep, "/")
+
+
+def _waived(file: FileReport, known: Collection[str], waiver: Waiver) -> FileReport:
+    findings = _marked(file.answers.findings, file.fingerprints, known, waiver)
     return file._replace(answers=file.answers._replace(findings=findings))
 
 
-def _read(path: Path) -> frozenset[str]:
+def _marked(
+    findings: Sequence[Finding], marks: Sequence[str], known: Collection[str], waiver: Waiver
+) -> tuple[Finding, ...]:
+    return tuple(
+        finding._replace(waived=waiver) if finding.waived is None and mark in known else finding
+        for finding, mark in zip(findings, marks, strict=True)
+    )
+
+
+def waive(
+    findings: Sequence[Finding], file: str, lines: Sequence[str], config: Config
+) -> tuple[Finding, ...]:
+    """Return the findings of one Dockerfile, those waived that the configuration's baseline knows.
+
+    Args:
+        findings: all of them, hadolint's too, in the order of the lines.
+        file: the Dockerfile's path.
+        lines: its lines without line ends.
+        config: names the baseline; without one the findings are returned as they are.
+
+    Raises:
+        UsageError: the baseline is missing or damaged.
+    """
+    if config.baseline is None:
+        return tuple(findings)
+    path = Path(config.baseline)
+    relative = os.path.relpath(file, config.folder).replace(os.sep, "/")
+    marks = fingerprints(relative, findings, dict(enumerate(lines, 1)))
+    return _marked(findings, marks, _read(path).keys(), Waiver(REASON, origin=str(path)))
+
+
+def carry(before: CheckReport, after: CheckReport, path: Path) -> None:
+    """Let a baseline follow an edit that people did not make: what was recorded stays so on the lines that changed.
+
+    Where all findings of one meaning in a file were recorded, those that are left of them stay recorded; what was
+    mended leaves the baseline. Both reports need fingerprints, and hold the same files.
+
+    Raises:
+        UsageError: the baseline is missing or damaged, or cannot be written.
+    """
+    entries = _read(path)
+    for old, new in zip(before.files, after.files, strict=True):
+        known = {mark for mark in old.fingerprints if mark in entries}
+        recorded = {_meaning(f) for f, mark in _pairs(old) if mark in known}
+        recorded -= {_meaning(f) for f, mark in _pairs(old) if mark not in known and f.waived is None}
+        entries = {mark: entry for mark, entry in entries.items() if mark not in known}
+        for finding, mark in _pairs(new):
+            if mark in known or _meaning(finding) in recorded:
+                entries[mark] = _entry(new, finding, mark, path)
+    _write(entries, path)
+
+
+def _pairs(file: FileReport) -> Iterator[tuple[Finding, str]]:
+    return zip(file.answers.findings, file.fingerprints, strict=True)
+
+
+def _meaning(finding: Finding) -> tuple[str, str | None]:
+    return finding.policy, finding.clause
+
+
+class Entry(NamedTuple):
+    """One recorded finding, as the baseline's file has it; what a person reads there beside the fingerprint."""
+
+    fingerprint: str
+    path: str
+    policy: str
+    clause: str | None
+    message: str
+
+
+def _read(path: Path) -> dict[str, Entry]:
     try:
         data = json.loads(path.read_bytes())
         if data["schema"] != SCHEMA:
             raise UsageError(f"{path}: schema {data['schema']} of a baseline is not known; write it again")
-        return frozenset(str(one["fingerprint"]) for one in data["findings"])
+        found = (Entry(*(one[field] for field in Entry._fields)) for one in data["findings"])
+        return {str(entry.fingerprint): entry._replace(path=str(entry.path)) for entry in found}
     except OSError as error:
         raise UsageError(
             f"{path}: the baseline cannot be read: {error.strerror}; --write-baseline writes it"
@@ -107,25 +188,21 @@ def write(report: CheckReport, path: Path) -> int:
     Raises:
         UsageError: it cannot be written.
     """
-    entries = sorted(
-        _entries(report), key=lambda entry: (entry["path"], entry["policy"], entry["fingerprint"])
-    )
-    text = json.dumps({"schema": SCHEMA, "findings": entries}, indent=2, ensure_ascii=False) + "\n"
-    write_whole(path, text)
-    return len(entries)
+    found = [
+        _entry(file, f, mark, path) for file in report.files for f, mark in _pairs(file) if f.waived is None
+    ]
+    _write({entry.fingerprint: entry for entry in found}, path)
+    return len(found)
 
 
-def _entries(report: CheckReport) -> Iterator[dict[str, Any]]:
-    for file in report.files:
-        for finding, mark in zip(file.answers.findings, file.fingerprints, strict=True):
-            if finding.waived is None:
-                yield {
-                    "fingerprint": mark,
-                    "path": file.path,
-                    "policy": finding.policy,
-                    "clause": finding.clause,
-                    "message": finding.message,
-                }
+def _entry(file: FileReport, finding: Finding, mark: str, path: Path) -> Entry:
+    return Entry(mark, _below(file.path, path), finding.policy, finding.clause, finding.message)
+
+
+def _write(entries: Mapping[str, Entry], path: Path) -> None:
+    ordered = sorted(entries.values(), key=lambda entry: (entry.path, entry.policy, entry.fingerprint))
+    document = {"schema": SCHEMA, "findings": [entry._asdict() for entry in ordered]}
+    write_whole(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_whole(path: Path, text: str | bytes) -> None:

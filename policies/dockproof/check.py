@@ -86,8 +86,17 @@ def run(
 
 
 def check_file(path: str | os.PathLike[str], policies: Mapping[str, Policy], config: Config) -> FileReport:
-    """Check one file, hadolint included where the configuration wants it; a failure of hadolint is the file's."""
-    report = run([str(path)], policies, config)
+    """Check one file, hadolint and the baseline included where the configuration wants them.
+
+    A failure of hadolint is the file's.
+    """
+    report = run([str(path)], policies, config, Settings(fingerprints=config.baseline is not None))
+    if config.baseline is not None:
+        from pathlib import Path  # noqa: PLC0415 - few files are checked so
+
+        from dockproof import baseline  # noqa: PLC0415 - as above
+
+        report, _ = baseline.apply(report, Path(config.baseline))
     (file,) = report.files
     answers = file.answers
     return file._replace(answers=answers._replace(not_looked=(*answers.not_looked, *report.not_looked)))

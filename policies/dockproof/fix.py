@@ -18,8 +18,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockproof import gate
-from dockproof.baseline import write_whole
+from dockproof import baseline, check, gate
 from dockproof.errors import Exit, NotLookedError
 from dockproof.facts.dockerfile import parse
 from dockproof.facts.packages import package_calls
@@ -579,7 +578,7 @@ def main(arguments: list[str]) -> int:
     config = cli.configuration(options, catalog.load(), cli._start_of(paths, options.stdin_filename))  # noqa: SLF001
     policies = cli.with_own(catalog.load(), config)
     jobs, missed = _jobs(paths, options.stdin_filename, policies, config)
-    said = _diffs(jobs) if options.diff else _written(jobs)
+    said = list(_diffs(jobs) if options.diff else _with_baseline(jobs, policies, config))
     cli._print([*said, *(f"dockproof: not looked at: {one}\n" for one in missed)])  # noqa: SLF001 - the one way to print
     if missed or any(job.mended.answers.not_looked for job in jobs):
         return Exit.NOT_LOOKED
@@ -627,6 +626,18 @@ def _diffs(jobs: Iterable[Job]) -> Iterator[str]:
             yield whole.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def _with_baseline(jobs: Sequence[Job], policies: Mapping[str, Policy], config: Config) -> Iterator[str]:
+    """Write what changed, and let the configuration's baseline follow, so that what it knows of a mended line stays."""
+    changed = [job.path for job in jobs if job.mended.done and job.path != "-"]
+    if config.baseline is None or not changed:
+        yield from _written(jobs)
+        return
+    settings = check.Settings(fingerprints=True)
+    before = check.run(changed, policies, config, settings)
+    yield from _written(jobs)
+    baseline.carry(before, check.run(changed, policies, config, settings), Path(config.baseline))
+
+
 def _written(jobs: Sequence[Job]) -> Iterator[str]:
     """Write what changed and yield what was mended; the text of standard input goes to standard output alone."""
     for job in jobs:
@@ -634,7 +645,7 @@ def _written(jobs: Sequence[Job]) -> Iterator[str]:
             sys.stdout.buffer.write(job.mended.text.encode("utf-8", "surrogateescape"))
             return
         if job.mended.text != job.before:
-            write_whole(Path(job.path), job.mended.text.encode("utf-8", "surrogateescape"))
+            baseline.write_whole(Path(job.path), job.mended.text.encode("utf-8", "surrogateescape"))
         for finding in job.mended.done:
             name = f"{finding.policy}/{finding.clause}" if finding.clause else finding.policy
             yield f"{os.path.relpath(job.path)}:{finding.place.line}: mended {name}: {finding.message}\n"

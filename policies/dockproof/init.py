@@ -426,6 +426,8 @@ def _end(parts: Sequence[Part], seen: _Look) -> Iterator[str]:
         yield "  dockproof check              what CI will say\n"
     if any(part.path.name == HOOKS for part in parts):
         yield "  pre-commit install           check each commit\n"
+    if not any(".github" in part.path.parts or part.path.name == PIPELINE for part in parts):
+        yield "  dockproof init --ci NAME     the CI step, for github or gitlab\n"
     new = [os.path.relpath(part.path) for part in parts if part.done in _WORDS]
     if new:
         yield f"  git add {' '.join(map(shlex.quote, new))}\n"

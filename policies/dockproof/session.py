@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dockproof import gate, verdict, waiver
+from dockproof import baseline, gate, verdict, waiver
 from dockproof.errors import DockproofError, NothingToCheckError, NotLookedError, UsageError
 from dockproof.finding import Probe
 from dockproof.gate import Answers, NotLooked
@@ -261,7 +261,8 @@ class Session:
             found = hadolint.run([path]) if self.config.hadolint else hadolint.Found({}, {})
             config, waivers = self._config(service), self.rules[service].waivers
             answers = gate.check_source(target, self.policies, config, waivers, found.findings.get(str(path)))
-            return answers._replace(not_looked=(*answers.not_looked, *found.not_looked))
+            findings = baseline.waive(answers.findings, str(path), target.dockerfile.lines, config)
+            return answers._replace(findings=findings, not_looked=(*answers.not_looked, *found.not_looked))
 
     def _image(self, service: str) -> Answers:
         target = ImageTarget(

@@ -52,10 +52,10 @@ def help_of(finding: Finding, policies: Mapping[str, Policy]) -> str:
 
 
 def first_sentence(text: str) -> str:
-    """Return the first sentence of a paragraph on one line."""
+    """Return the first sentence of a paragraph on one line; one that leads to an example ends here."""
     flat = " ".join(text.partition("\n\n")[0].split())
     head, stop, _ = flat.partition(". ")
-    return head + stop.strip() if stop else flat
+    return head + stop.strip() if stop else flat.removesuffix(":") + ("." if flat.endswith(":") else "")
 
 
 def link_of(finding: Finding) -> str:
