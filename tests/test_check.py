@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockproof import baseline, catalog, check
+from dockproof import baseline, catalog, check, gate
 from dockproof.check import Settings, Standard
 from dockproof.collect import discover, hadolint, process
 from dockproof.config import Config, FileRule, load
