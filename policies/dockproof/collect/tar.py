@@ -111,7 +111,7 @@ class Body(io.RawIOBase):
         if left > SKIP and self._stream.seekable():
             try:
                 self._stream.seek(left - 1, io.SEEK_CUR)
-            except (OSError, OverflowError):
+            except (OSError, OverflowError, ValueError):
                 raise ArchiveError(f"the archive is cut off: {left} bytes are missing") from None
             left = 1  # reading the last byte shows that there is one
         while left > 0:
