@@ -98,3 +98,25 @@ def test_judges_a_version_by_semver(version: str, good: bool) -> None:  # noqa: 
     """Three numbers without leading zeros, then at most a pre-release and a build."""
     found = red(POLICY, f'FROM alpine\nLABEL {OCI}version="{version}"\n', labels={f"{OCI}version": "semver"})
     assert (found == []) is good
+
+
+@pytest.mark.parametrize(
+    ("time", "good"),
+    [
+        ("1970-01-01T00:00:00Z", True),
+        ("2024-02-29T23:59:59Z", True),
+        ("2023-02-29T00:00:00Z", False),
+        ("2023-13-01T00:00:00Z", False),
+        ("2023-01-00T00:00:00Z", False),
+        ("0000-01-01T00:00:00Z", False),
+        ("2023-01-01T24:00:00Z", False),
+        ("2023-01-01T00:60:00Z", False),
+        ("2023-01-01T00:00:00", False),
+        ("2023-01-01T00:00:00+02:00", True),
+        ("2023-1-01T00:00:00Z", False),
+    ],
+)
+def test_judges_a_time_by_rfc_3339(time: str, good: bool) -> None:  # noqa: FBT001 - the expected verdict
+    """There must be such a day and such a time, written in full."""
+    found = red(POLICY, f'FROM alpine\nLABEL {OCI}created="{time}"\n', labels={f"{OCI}created": "rfc3339"})
+    assert (found == []) is good

@@ -78,11 +78,33 @@ _CODE_FOLDERS = words(
     "api app application apps backend client cmd code components frontend internal lib libs pages pkg public server"
     " source sources spec src static templates test tests views web www"
 )
-_CODE_FILE = pattern(
-    r".*\.(?:py|js|jsx|ts|tsx|mjs|cjs|go|rs|rb|php|java|kt|scala|cs|fs|c|cc|cpp|h|hpp|swift|ex|erl|hs|html|css|vue|svelte)"
+_CODE_ENDINGS = frozenset(
+    (
+        *(
+            "py",
+            "js",
+            "jsx",
+            "ts",
+            "tsx",
+            "mjs",
+            "cjs",
+            "go",
+            "rs",
+            "rb",
+            "php",
+            "java",
+            "kt",
+            "scala",
+            "cs",
+            "fs",
+            "c",
+        ),
+        *("c", "cc", "cpp", "h", "hpp", "swift", "ex", "erl", "hs", "html", "css", "vue", "svelte"),
+    )
 )
 _SETUP_FILE = pattern(
-    r"(?:setup|conanfile|noxfile|build)\.\w+|__version__\.py|\.?pnp\..*|\.?pnpmfile\..*|.*\.config\.\w+|.*rc\.\w+"
+    r"(?:setup|conanfile|noxfile|build)\.\w+|__version__\.py|\.?pnp\..*|\.?pnpmfile\..*|.*\.config\.\w+|.*rc\.\w+",
+    needs=("setup.", "conanfile.", "noxfile.", "build.", "__version__", "pnp", ".config.", "rc."),
 )
 # What a stage gives that is not its code: lists of packages, and the packages themselves.
 _DEPENDENCIES = pattern(
@@ -91,18 +113,22 @@ _DEPENDENCIES = pattern(
 _CHANGING = pattern(
     r"(?:(?:APP|BUILD|CI|DOCKER|GIT|IMAGE|SOURCE|SRC|VCS)_)*(?:REVISION|COMMIT(?:_(?:SHA|HASH|ID|REF|DATE|TIME))?|SHORT_SHA"
     r"|GIT_(?:SHA1?|HASH|REF|BRANCH|TAG|DESCRIBE)|VCS_REF|CREATED|BUILD_?(?:DATE|TIME|TIMESTAMP|NUMBER|NUM|ID|SHA|REF)"
-    r"|PIPELINE_ID)"
+    r"|PIPELINE_ID)",
+    needs=("revision", "commit", "sha", "git_", "vcs_ref", "created", "build", "pipeline_id"),
 )
-_MANIFEST = pattern(r"(?:-r|--requirements?)[ =]?\S+")
+_MANIFEST = pattern(r"(?:-r|--requirements?)[ =]?\S+", needs=("-r",))
 _ALL_MANIFESTS = pattern(
-    r"[\w./-]*[*?][\w.-]*\.(?:txt|in)\b|requirements[\w./-]*\*|\$\{?\w+\}?[\w.-]*\.(?:txt|in)\b"
+    r"[\w./-]*[*?][\w.-]*\.(?:txt|in)\b|requirements[\w./-]*\*|\$\{?\w+\}?[\w.-]*\.(?:txt|in)\b",
+    needs=("*", "?", "$"),
 )
 _DEV_MANIFEST = pattern(
-    r"requirements?[-_.](?:dev\w*|tests?|testing|lint\w*|docs?|local)\.(?:txt|in)|(?:dev|tests?)[-_]requirements\.(?:txt|in)"
+    r"requirements?[-_.](?:dev\w*|tests?|testing|lint\w*|docs?|local)\.(?:txt|in)|(?:dev|tests?)[-_]requirements\.(?:txt|in)",
+    needs=("requirement",),
 )
 _PIN = pattern(r"[\"']?[0-9a-f]{7,64}[\"']?")
 _CHANGING_LABEL = pattern(
-    r"org\.opencontainers\.image\.(?:version|revision|created)|org\.label-schema\.(?:version|vcs-ref|build-date)"
+    r"org\.opencontainers\.image\.(?:version|revision|created)|org\.label-schema\.(?:version|vcs-ref|build-date)",
+    needs=("version", "revision", "created", "vcs-ref", "build-date"),
 )
 _NAME = pattern(r"\$\{?(\w+)")
 _UNKNOWN = "/{workdir}"
@@ -427,9 +453,12 @@ def _names_code(source: str) -> bool:
     name = posixpath.basename(path)
     if path in _WHOLE or name in {"*", "**"}:
         return True
-    return name.lower() in _CODE_FOLDERS or bool(
-        _CODE_FILE.fullmatch(name) and not _SETUP_FILE.fullmatch(name)
-    )
+    return name.lower() in _CODE_FOLDERS or bool(_is_code_file(name) and not _SETUP_FILE.fullmatch(name))
+
+
+def _is_code_file(name: str) -> bool:
+    _, dot, ending = name.rpartition(".")
+    return bool(dot) and ending in _CODE_ENDINGS
 
 
 def _gives_dependencies(instruction: Instruction) -> bool:

@@ -41,8 +41,6 @@ References
 
 from __future__ import annotations
 
-import signal
-
 from dockproof.catalog.exec_form import hands_over
 from dockproof.finding import Place, Probe, Severity
 from dockproof.policy import (
@@ -212,6 +210,8 @@ class GracefulStop(Policy):
 
 def _good_codes(name: str) -> set[int]:
     """0, what SIGTERM gives, and what its own stop signal gives."""
+    import signal  # noqa: PLC0415 - only what a container did is judged by numbers
+
     own = getattr(signal, name, signal.SIGTERM)
     return {0, 128 + signal.SIGTERM, 128 + own}
 

@@ -37,7 +37,7 @@ from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, P
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
     from typing import Any, ClassVar
 
     from dockproof.facts.dockerfile import Instruction
@@ -213,10 +213,10 @@ def _has_form(form: str, value: str) -> bool:
 
             parts = urlsplit(value)
             return bool(parts.scheme and parts.hostname) and " " not in value
-        plain = form == "semver" and _is_plain_version(value)
+        plain = form in _PLAIN and _PLAIN[form](value)
         if not plain and not _FORMS[form].fullmatch(value):
             return False
-        return form != "rfc3339" or _is_time(value)
+        return plain or form != "rfc3339" or _is_time(value)
     except ValueError:
         return False
 
@@ -227,6 +227,19 @@ def _is_plain_version(value: str) -> bool:
     return len(parts) == 3 and all(  # noqa: PLR2004 - as said
         part.isascii() and part.isdigit() and (part == "0" or part[0] != "0") for part in parts
     )
+
+
+def _is_plain_time(value: str) -> bool:
+    """Whether it is written `2027-01-28T12:00:00Z` with a day that every month has: it needs no calendar."""
+    numbers = value[:4], value[5:7], value[8:10], value[11:13], value[14:16], value[17:19]
+    if "{}-{}-{}T{}:{}:{}Z".format(*numbers) != value or not ("".join(numbers).isdigit() and value.isascii()):
+        return False
+    year, month, day, hour, minute, second = map(int, numbers)
+    return year > 0 < day <= 28 and 0 < month <= 12 and hour < 24 and minute < 60 > second  # noqa: PLR2004 - a clock
+
+
+_PLAIN: Mapping[str, Callable[[str], bool]] = {"semver": _is_plain_version, "rfc3339": _is_plain_time}
+"""Forms that most values are written in plainly, so that no pattern is needed."""
 
 
 def _is_time(value: str) -> bool:

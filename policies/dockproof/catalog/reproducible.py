@@ -60,7 +60,7 @@ EPOCH = "SOURCE_DATE_EPOCH"
 _WRITES = frozenset({">", ">>", ">|", "&>", "&>>"})
 _FIXED = ("-d", "--date", "-r", "--reference", "-f", "--file", "-s", "--set")
 _RANDOM = frozenset({"uuidgen", "mcookie", "pwgen"})
-_SOURCES = pattern(r"(?:.*=)?/dev/u?random\Z|(?:.*=)?/proc/sys/kernel/random/uuid\Z")
+_SOURCES = pattern(r"(?:.*=)?/dev/u?random\Z|(?:.*=)?/proc/sys/kernel/random/uuid\Z", needs=("random",))
 # They take a time that they are given into what they make.
 _BUILDERS = frozenset({"make", "go", "cmake"})
 _PYTHON = pattern(r"(?:python|pypy)[0-9.]*\Z")

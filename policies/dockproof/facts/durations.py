@@ -27,8 +27,11 @@ _LIMIT = float(1 << 63) * 1e-9
 @lru_cache(maxsize=256)
 def parse_duration(text: str) -> float | None:
     """The seconds, None where it is no duration or more than Go can hold (292 years)."""
-    if text.isascii() and text[:-1].isdigit() and len(text) <= _SHORT and text[-1] in "smh":
-        return float(text[:-1]) * _UNITS[text[-1]]  # as nearly all are written
+    number = text.rstrip("mhs")
+    if number.isdigit() and number.isascii() and len(text) <= _SHORT and text[len(number) :] in _UNITS:
+        return float(number) * _UNITS[text[len(number) :]]  # as nearly all are written
+    if not text:
+        return None
     if len(text) > _LONGEST or not _DURATION.fullmatch(text):
         return None
     seconds = sum(float(number) * _UNITS[unit] for number, unit in _PARTS.findall(text))
