@@ -194,8 +194,13 @@ class Healthcheck(Policy):
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
-        EditMutant("dropped", keyword="HEALTHCHECK", clause="present"),
-        EditMutant("switched-off", "HEALTHCHECK NONE", clause="present", also=frozenset({"single-command"})),
+        EditMutant("dropped", keyword="HEALTHCHECK", clause="present", also=frozenset({"fitting-tools"})),
+        EditMutant(
+            "switched-off",
+            "HEALTHCHECK NONE",
+            clause="present",
+            also=frozenset({"fitting-tools", "single-command"}),
+        ),
         # of the shipped files
         SourceMutant("none", _CHECK, "HEALTHCHECK NONE\n", clause="present"),
         SourceMutant("deleted", _CHECK, "", clause="present", at="AS runtime"),
