@@ -77,9 +77,7 @@ def prove(
         _prove_built(proof, session, owners)
     if not proof.rows and not proof.wrong:
         names = ", ".join(owners)
-        raise NothingToCheckError(
-            f"nothing to prove of {names} without an engine; say --engine, or name files"
-        )
+        raise NothingToCheckError(f"nothing to prove of {names} but images and runs: say --engine")
     return proof
 
 

@@ -94,12 +94,14 @@ def _start(instruction: Instruction) -> int:
 
 
 def _substitute(target: SourceTarget, mutant: EditMutant) -> Edited:
-    file = target.dockerfile
-    for instruction in _editable(target, mutant.keyword):
+    file, candidates = target.dockerfile, list(_editable(target, mutant.keyword))
+    for instruction in candidates:
         found = re.search(mutant.old, file.source(instruction.span), re.DOTALL | re.MULTILINE)
         if found:
             return _replaced(target, instruction, found, mutant.new)
-    raise CannotEditError(f"no {mutant.keyword} has anything for it to edit")
+    if not candidates:
+        raise CannotEditError(f"it has no {mutant.keyword}")
+    raise CannotEditError(f"no {mutant.keyword} has what the edit takes away")
 
 
 def _editable(target: SourceTarget, keyword: str) -> Iterator[Instruction]:

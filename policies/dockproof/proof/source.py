@@ -199,8 +199,8 @@ def _unasked(policy: Policy, mutants: Sequence[Mutant], good: Good) -> tuple[str
         )
     if policy.severity(good.profile) is None:
         return "off", f"it is off under the profile {good.profile}"
-    if not any(isinstance(mutant, EditMutant) for mutant in mutants):
-        return "not applicable", "it declares no edit for any file (EditMutant)"
+    if not any(isinstance(mutant, EditMutant | SourceMutant) for mutant in mutants):
+        return "not applicable", "it has no mutant of a Dockerfile"
     return None
 
 
