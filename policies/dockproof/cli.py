@@ -240,7 +240,7 @@ def _check(arguments: list[str]) -> int:
 
     paths = options.paths or ["."]
     policies = catalog.load()
-    config = configuration(options, policies, _start_of(paths, options.stdin_filename))
+    config = configuration(options, policies, start_of(paths, options.stdin_filename))
     policies = with_own(policies, config)
     record = _baseline_path(options, config)
     settings = _settings(options, marked=record is not None)
@@ -256,7 +256,7 @@ def _check(arguments: list[str]) -> int:
     return report.exit(config.fail_level)
 
 
-def _start_of(paths: Sequence[str], stdin_filename: str | None) -> str:
+def start_of(paths: Sequence[str], stdin_filename: str | None) -> str:
     """Return the folder from which the configuration is searched: the deepest one that holds all paths."""
     named = [stdin_filename or "." if path == "-" else path for path in paths]
     common = os.path.commonpath([os.path.abspath(path) for path in named])  # noqa: PTH100 - links stay as written

@@ -345,6 +345,7 @@ def main(arguments: list[str]) -> int:
         "--evidence", metavar="FILE", help="results.json of `dockproof verify`: what was seen"
     )
     parser.add_argument("--format", choices=FORMATS, default="text")
+    parser.add_argument("--output", metavar="FILE", help="write the report there, whole or not at all")
     cli.add_common(parser)
     options = parser.parse_args(arguments)
     _known(options.standards)
@@ -358,7 +359,7 @@ def main(arguments: list[str]) -> int:
         if name in (options.standards or STANDARDS)
     }
     render = importlib.import_module("dockproof.report.compliance").render
-    cli._print(render(views, options.format, evidence))  # noqa: SLF001 - the one way to print
+    cli.write(options.output, render(views, options.format, evidence))
     return result(views.values())
 
 

@@ -374,7 +374,7 @@ def main(arguments: list[str]) -> int:
             apply(part)
     if options.baseline:
         seen = _recorded(seen, root, parts, write=not options.dry_run)
-    cli._print([*_said(parts, dry=options.dry_run), *_end(parts, seen)])  # noqa: SLF001 - the one way to print
+    cli.write(None, [*_said(parts, dry=options.dry_run), *_end(parts, seen)])
     return Exit.NOT_LOOKED if seen.report.incomplete else Exit.CLEAN
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dockproof
-from dockproof import catalog, config, fix, own
+from dockproof import catalog, config, fix, mends, own
 from dockproof.errors import DockproofError, Exit, UsageError
 from dockproof.facts.dockerfile import parse
 from dockproof.finding import Severity
@@ -134,14 +134,14 @@ class _Words:
             at = self.range(finding.place)
             if at.start.line <= wanted.end.line and wanted.start.line <= at.end.line:
                 diagnostic = self._diagnostic(finding)
-                edits = fix.edits(self.seen.file, finding, self.seen.root)
+                edits = mends.edits(self.seen.file, finding, self.seen.root)
                 if edits:
                     yield self._action(
                         f"Mend {name_of(finding)}", [self._edit(one) for one in edits], diagnostic
                     )
                 yield self._action(f"Waive {name_of(finding)} here", [self._waiver(finding)], diagnostic)
 
-    def _edit(self, edit: fix.Edit) -> types.TextEdit:
+    def _edit(self, edit: mends.Edit) -> types.TextEdit:
         line, column, end_line, end_column = edit.span
         return self.types.TextEdit(self._client(line - 1, column - 1, end_line - 1, end_column - 1), edit.new)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from dockproof import catalog, fix, waiver
+from dockproof import catalog, mends, waiver
 from dockproof.errors import UsageError
 from dockproof.policy import Profile
 
@@ -43,7 +43,7 @@ def entry(policy: Policy) -> dict[str, Any]:
         "references": list(policy.references),
         "since": policy.since,
         "mutants": len(policy.mutants),
-        "fixable": any(name == policy.id for name, _ in fix.FIXERS),
+        "fixable": any(name == policy.id for name, _ in mends.FIXERS),
         "options": {name: _plain(value) for name, value in policy.options.items()},
     }
 
