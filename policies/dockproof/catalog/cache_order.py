@@ -310,6 +310,52 @@ class CacheOrder(Policy):
             "begin",
             clause="changing-value",
         ),
+        # of generated files
+        SourceMutant(
+            "node",
+            "COPY package.json package-lock.json ./\nRUN --mount=type=cache,target=/root/.npm npm ci --omit=dev",
+            "COPY . ./\nRUN --mount=type=cache,target=/root/.npm npm ci --omit=dev",
+            "good/node",
+            clause="code-first",
+            at="COPY . ./",
+        ),
+        SourceMutant(
+            "python", "COPY requirements.txt /build/", "COPY . /build/", "good/python", clause="code-first"
+        ),
+        SourceMutant("java", "COPY mvnw pom.xml ./", "COPY . .", "good/java", clause="code-first"),
+        SourceMutant(
+            "go",
+            "RUN --mount=type=cache,target=/go/pkg/mod \\\n",
+            "COPY . .\nRUN --mount=type=cache,target=/go/pkg/mod \\\n",
+            "good/go",
+            clause="code-first",
+            at="COPY . .",
+        ),
+        SourceMutant(
+            "rust",
+            "COPY --from=planner /recipe.json recipe.json\n",
+            "COPY . .\nCOPY --from=planner /recipe.json recipe.json\n",
+            "good/rust",
+            clause="code-first",
+            at="COPY . .",
+        ),
+        SourceMutant(
+            "alpine",
+            "RUN apk add --no-cache gcc",
+            "COPY src /src\nRUN apk add --no-cache gcc",
+            "good/alpine",
+            clause="code-first",
+        ),
+        SourceMutant(
+            "ubi", "RUN dnf install", "COPY src /src\nRUN dnf install", "good/ubi", clause="code-first"
+        ),
+        SourceMutant(
+            "debian-heredoc",
+            "RUN <<EOF\n",
+            "ARG GIT_COMMIT\nRUN <<EOF\n",
+            "good/debian",
+            clause="changing-value",
+        ),
         # of the shipped files
         SourceMutant(
             "code-before-lock",

@@ -159,6 +159,30 @@ class CleanPackageCaches(Policy):
             clause="other-caches",
             also=frozenset({"multi-stage", "reproducible"}),
         ),
+        # of generated files
+        SourceMutant(
+            "apk-in-alpine",
+            "apk add --no-cache ca-certificates",
+            "apk add ca-certificates",
+            "good/alpine",
+            clause="apk-cache",
+        ),
+        SourceMutant(
+            "lists-in-debian",
+            "rm -rf /var/lib/apt/lists/* /var/log/apt",
+            "rm -rf /var/log/apt",
+            "good/debian",
+            clause="apt-lists",
+            at="apt-get update",
+        ),
+        SourceMutant(
+            "microdnf-in-ubi",
+            " \\\n && microdnf clean all",
+            "",
+            "good/ubi",
+            clause="microdnf-cache",
+            at="microdnf install",
+        ),
         # of the shipped files
         SourceMutant("apt", _USER, f"RUN apt-get update\n{_USER}", clause="apt-lists", also=_UPDATE),
         SourceMutant("apk", _USER, f"RUN apk add jq=8.14.1-r2\n{_USER}", clause="apk-cache"),

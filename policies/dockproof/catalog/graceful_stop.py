@@ -173,6 +173,14 @@ class GracefulStop(Policy):
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
         EditMutant("kill", "STOPSIGNAL SIGKILL", clause="signal"),
+        # of generated files
+        SourceMutant(
+            "npm-in-node",
+            'CMD ["node", "dist/server.js"]',
+            'CMD ["npm", "start"]',
+            "good/node",
+            clause="wrapper",
+        ),
         # of the shipped files
         SourceMutant(
             "shell", _RUN, 'CMD ["sh", "-c", "python -m app"]', clause="shell", also=frozenset({"exec-form"})

@@ -126,6 +126,31 @@ class LockedDependencies(Policy):
             new=r"\1@latest",
             clause="go-versions",
         ),
+        # of generated files
+        SourceMutant(
+            "node-without-lock",
+            "npm ci --omit=dev",
+            "npm install --omit=dev",
+            "good/node",
+            clause="lock-file",
+        ),
+        SourceMutant(
+            "python-without-hashes",
+            "--require-hashes --requirement",
+            "--requirement",
+            "good/python",
+            clause="pip-hashes",
+        ),
+        SourceMutant(
+            "rust-without-lock",
+            "cargo build --locked --release",
+            "cargo build --release",
+            "good/rust",
+            clause="lock-file",
+        ),
+        SourceMutant(
+            "go-latest", "govulncheck@v1.1.4", "govulncheck@latest", "good/go", clause="go-versions"
+        ),
         # of the shipped files
         SourceMutant("hashes", "--require-hashes ", "", clause="pip-hashes", at="--no-cache-dir"),
         SourceMutant(

@@ -161,6 +161,21 @@ class MultiStage(Policy):
         # edits of any file
         EditMutant("compiler", "RUN apk add --no-cache gcc=15.2.0-r2", "begin", clause="build-tools"),
         EditMutant("compiles", "RUN make -C /src", "begin", clause="built-in-place"),
+        # of generated files
+        SourceMutant(
+            "compiler-in-alpine",
+            "tini=0.19.0-r3",
+            "gcc=15.2.0-r2 tini=0.19.0-r3",
+            "good/alpine",
+            clause="build-tools",
+        ),
+        SourceMutant(
+            "headers-in-ubi",
+            "shadow-utils-2:4.9-12.el9",
+            "glibc-devel-2.34-168.el9",
+            "good/ubi",
+            clause="build-tools",
+        ),
         # of the shipped files
         SourceMutant(
             "headers",

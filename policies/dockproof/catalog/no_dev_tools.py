@@ -244,6 +244,21 @@ class NoDevTools(Policy):
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
         EditMutant("debugger", "RUN apk add --no-cache gdb=16.3-r0", "begin", clause="tools"),
+        # of generated files
+        SourceMutant(
+            "debugger-in-java",
+            'CMD ["java", "-jar"',
+            'CMD ["java", "-agentlib:jdwp=transport=dt_socket,server=y,address=*:5005", "-jar"',
+            "good/java",
+            clause="command",
+        ),
+        SourceMutant(
+            "inspector-in-node",
+            'CMD ["node", "dist/server.js"]',
+            'CMD ["node", "--inspect", "dist/server.js"]',
+            "good/node",
+            clause="command",
+        ),
         # of the shipped files
         SourceMutant(
             "editor",

@@ -104,6 +104,14 @@ class NoRecommends(Policy):
             "begin",
             also=frozenset({"reproducible"}),
         ),
+        # of generated files
+        SourceMutant(
+            "debian-heredoc",
+            "--no-install-recommends ca-certificates",
+            "ca-certificates",
+            "good/debian",
+            at="apt-get install --yes ca-",
+        ),
         # of the shipped files
         SourceMutant("option", _YES, "apt-get install --yes"),
         SourceMutant("worker-option", _YES, "apt-get install --yes", "Dockerfile.worker"),

@@ -101,6 +101,12 @@ class PinnedPackages(Policy):
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
         EditMutant("any-version", "RUN apk add --no-cache tini", "begin", clause="apk"),
+        # of generated files
+        SourceMutant(
+            "alpine", "tini=0.19.0-r3", "tini", "good/alpine", clause="apk", at="RUN apk add --no-cache ca-"
+        ),
+        SourceMutant("ubi", "gcc-c++-11.5.0-5.el9", "gcc-c++", "good/ubi", clause="dnf"),
+        SourceMutant("debian-heredoc", "curl=8.14.1-2", "curl", "good/debian", clause="apt"),
         # of the shipped files
         SourceMutant(
             "apt",

@@ -140,6 +140,15 @@ class Reproducible(Policy):
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
         EditMutant("date", "RUN date > /built", "begin", clause="time"),
+        # of generated files
+        SourceMutant(
+            "bytecode-in-python",
+            " --no-compile --require",
+            "  --require",
+            "good/python",
+            clause="bytecode",
+            at="pip install",
+        ),
         # of the shipped files
         SourceMutant("date", _USER, f"RUN date > /app/built\n{_USER}", clause="time"),
         SourceMutant("random", _USER, f"RUN head -c 16 /dev/urandom > /app/seed\n{_USER}", clause="random"),

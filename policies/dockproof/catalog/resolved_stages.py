@@ -151,6 +151,15 @@ class ResolvedStages(Policy):
             clause="reference",
             also=frozenset({"pinned-base", "tagged-base", "trusted-registry"}),
         ),
+        # of generated files
+        SourceMutant(
+            "rust",
+            "COPY --from=planner ",
+            "COPY --from=planer ",
+            "good/rust",
+            clause="reference",
+            also=frozenset({"pinned-base", "tagged-base", "used-stages"}),
+        ),
         # of the shipped files
         SourceMutant(
             "same-name",

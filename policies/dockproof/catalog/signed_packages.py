@@ -125,6 +125,28 @@ class SignedPackages(Policy):
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
         EditMutant("untrusted", "RUN apk add --no-cache --allow-untrusted ./app.apk", "begin", clause="apk"),
+        # of generated files
+        SourceMutant(
+            "apk-in-alpine",
+            "apk add --no-cache ca-certificates",
+            "apk add --no-cache --allow-untrusted ca-certificates",
+            "good/alpine",
+            clause="apk",
+        ),
+        SourceMutant(
+            "microdnf-in-ubi",
+            "microdnf install --assumeyes",
+            "microdnf install --nogpgcheck --assumeyes",
+            "good/ubi",
+            clause="dnf",
+        ),
+        SourceMutant(
+            "trusted-in-debian",
+            "signed-by=/etc/apt/keyrings/example.asc",
+            "trusted=yes",
+            "good/debian",
+            clause="other",
+        ),
         # of the shipped files
         *(
             SourceMutant(name, _ADD, f"{_ADD}RUN {run}\n", clause=clause, at=run)

@@ -158,6 +158,15 @@ class StreamedLogs(Policy):
             clause="log-file",
             also=frozenset({"single-command"}),
         ),
+        # of generated files
+        SourceMutant(
+            "python",
+            " \\\n    PYTHONUNBUFFERED=1",
+            "",
+            "good/python",
+            clause="unbuffered",
+            at='CMD ["python", "-m", "service"]',
+        ),
         # of the shipped files
         SourceMutant(
             "buffered",

@@ -161,6 +161,21 @@ class UnattendedInstall(Policy):
         EditMutant(
             "asks-dnf", keyword="RUN", old="(dnf install) (?:--assumeyes|-y)", new=r"\1", clause="dnf"
         ),
+        # of generated files
+        SourceMutant(
+            "ubi",
+            "dnf install --assumeyes --nodocs --setopt=install_weak_deps=False",
+            "dnf install --nodocs",
+            "good/ubi",
+            clause="dnf",
+        ),
+        SourceMutant(
+            "debian-heredoc",
+            "install --yes --no-install-recommends ca-",
+            "install --no-install-recommends ca-",
+            "good/debian",
+            clause="apt-get",
+        ),
         # of the shipped files
         SourceMutant("apt-get", _YES, "apt-get install ", clause="apt-get"),
         SourceMutant("apt", _YES, "apt install --yes ", clause="apt", at="apt install"),

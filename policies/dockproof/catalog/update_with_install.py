@@ -131,6 +131,16 @@ class UpdateWithInstall(Policy):
             clause="dist-upgrade",
             also=frozenset({"reproducible"}),
         ),
+        # of generated files
+        SourceMutant(
+            "alpine",
+            "RUN apk add --no-cache ca-",
+            "RUN apk update\nRUN apk add --no-cache ca-",
+            "good/alpine",
+            clause="update-alone",
+            also=frozenset({"clean-package-caches"}),
+            at="RUN apk update",
+        ),
         # of the shipped files
         SourceMutant("alone", _ADD, f"RUN apt-get update\n{_ADD}", clause="update-alone"),
         SourceMutant(

@@ -74,6 +74,14 @@ class UsedStages(Policy):
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
         EditMutant("forgotten", "FROM scratch AS forgotten", "before"),
+        # of generated files
+        SourceMutant(
+            "node",
+            "COPY --from=dependencies /app/node_modules",
+            "COPY --from=build /app/node_modules",
+            "good/node",
+            at="AS dependencies",
+        ),
         # of the shipped files
         SourceMutant(
             "unused",

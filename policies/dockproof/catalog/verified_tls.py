@@ -189,6 +189,24 @@ class VerifiedTls(Policy):
         # edits of any file
         EditMutant("insecure", "RUN curl -fsSk https://example.com/", "begin", clause="curl"),
         EditMutant("switched-off", "ENV NODE_TLS_REJECT_UNAUTHORIZED=0", clause="node"),
+        # of generated files
+        SourceMutant(
+            "npm-in-node",
+            "npm ci --omit=dev",
+            "npm ci --strict-ssl=false --omit=dev",
+            "good/node",
+            clause="npm",
+        ),
+        SourceMutant(
+            "pip-in-python",
+            "pip install --no-compile",
+            "pip install --trusted-host mirror --no-compile",
+            "good/python",
+            clause="pip",
+        ),
+        SourceMutant(
+            "go-insecure", "ENV CGO_ENABLED=0", "ENV CGO_ENABLED=0 GOINSECURE=*", "good/go", clause="other"
+        ),
         # of the shipped files
         *(
             SourceMutant(name, _ADD, f"{_ADD}RUN {run}\n", clause=clause, at=run)
