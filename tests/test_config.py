@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from dockproof import catalog, config, own
-from dockproof.config import Config, FileRule, x_dockproof
+from dockproof.config import Config, FileRule, ScriptRule, x_dockproof
 from dockproof.errors import Exit, UsageError
 from dockproof.finding import Severity, Waiver
 from dockproof.policy import Profile
@@ -220,6 +220,10 @@ def test_reads_every_key_of_a_service() -> None:
         budget: {image: 120MB, layer: 30 MiB}
         experiments: {freeze: false}
         sidecar: python:3
+        network: false
+        stop:
+          requests: [{port: 8000, path: /a, body: b, headers: {x-number: 1}, status: 201}]
+          work: {service: worker, command: [python, -c], script: work.py}
         policy: {no-foo: {word: fu}}
         waivers:
           - {policy: no-foo, reason: a test, until: 2027-01-31}
@@ -230,6 +234,15 @@ def test_reads_every_key_of_a_service() -> None:
     assert rule.budgets == {"image": 120_000_000, "layer": 30 * 1024**2}
     assert rule.experiments == {"freeze": False}
     assert rule.sidecar == "python:3"
+    assert not rule.network
+    (request,) = rule.stop.requests
+    assert (request.name, request.port, request.headers, request.status) == (
+        "POST /a",
+        8000,
+        {"x-number": "1"},
+        201,
+    )
+    assert rule.stop.work == ScriptRule("worker", ("python", "-c"), "work.py")
     assert rule.options == {"no-foo": {"word": "fu"}}
     assert rule.waivers[0].waiver == Waiver("a test", "2027-01-31")
 
@@ -255,6 +268,12 @@ def test_empty_mapping_says_nothing() -> None:
         ("budget: {image: infMB}", "'infMB' is no size"),
         ("budget: {image: -1}", "-1 is no size"),
         ("experiments: {freze: false}", 'did you mean "freeze"?'),
+        ("stop: {request: []}", 'did you mean "requests"?'),
+        ("stop: {requests: [{path: /}]}", "port: is missing"),
+        ("stop: {requests: [{port: a}]}", "must be a port"),
+        ("stop: {requests: [{port: 1, boddy: a}]}", 'did you mean "body"?'),
+        ("stop: {work: {service: a, command: [b]}}", "script: is missing"),
+        ("network: none", "must be true or false"),
         ("waivers: [{policy: no-foo}]", "it gives no reason"),
         ("waivers: {policy: no-foo}", "must be a list of tables, not a table"),
         ("policy: {no-foo: {wrod: x}}", 'did you mean "word"?'),

@@ -445,6 +445,7 @@ class Session:
             dependencies=rule.readiness,
             stop=rule.stop,
             network=rule.network,
+            sidecar=rule.sidecar,
         )
         switched = dict.fromkeys(off, "x-dockproof of the service switches it off")
         return facts._replace(not_tried={**facts.not_tried, **switched})
@@ -489,6 +490,8 @@ class Session:
         from dockproof.collect.run import Project  # noqa: PLC0415 - see `open`
 
         images = {name: self.image_id(name) for name in self.services if not self._failed(name)}
+        for sentence in self.engine.lacks:
+            self.progress(sentence)
         with self._timed("start"):
             project = self._stack.enter_context(Project(self.engine, self.manifest, images, self.stand_ins))
             project.start(list(images))

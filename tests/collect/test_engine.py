@@ -57,6 +57,19 @@ def test_engine_that_does_not_answer_is_not_waited_for(
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize(
+    ("number", "lacks"), [("23.0.1", True), ("24.0.9", True), ("25.0.0", False), ("29.1.0", False)]
+)
+def test_engine_says_what_it_cannot_do(
+    number: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, lacks: bool
+) -> None:
+    """An older engine is used, and what that costs is told."""
+    fake_docker(tmp_path, version(number), monkeypatch)
+    sentences = Engine.connect().lacks
+    assert bool(sentences) is lacks
+    assert all(number in each and "no start interval" in each for each in sentences)
+
+
 def test_engine_that_is_too_old_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Docker 20.10 has no BuildKit of its own; the version that is needed is named."""
     fake_docker(tmp_path, version("20.10.24+dfsg1"), monkeypatch)

@@ -111,6 +111,19 @@ class Engine:
         """Major and minor version of the server."""
         return _number(self.version)
 
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """What this engine cannot do that the gate would use, a sentence each with what that means."""
+        if self.number >= START_INTERVAL:
+            return ()
+        known = ".".join(map(str, START_INTERVAL))
+        return (
+            (
+                f"the engine is Docker {self.version}, which knows no start interval ({known} does): health checks are "
+                "waited for at their own pace, so `verify` takes minutes longer"
+            ),
+        )
+
     def docker(
         self,
         *arguments: str,

@@ -46,12 +46,14 @@ class Wanted(NamedTuple):
         dependencies: services whose loss its health check promises to tell, for `DEPENDENCY`.
         stop: the work that it has in hand when it is stopped.
         network: whether the program needs one.
+        sidecar: image of its sidecars, "" = the usual one.
     """
 
     experiments: frozenset[Experiment] = frozenset()
     dependencies: tuple[str, ...] = ()
     stop: StopRule = NO_WORK
     network: bool = True
+    sidecar: str = ""
 
     @property
     def capabilities(self) -> tuple[str, ...]:
@@ -148,7 +150,7 @@ class _Here:
         self._settled.set()
         with contextlib.ExitStack() as stack:
             with project.timed(f"{name}: sidecar"):
-                beside = stack.enter_context(project.sidecar(name, self._wanted.capabilities))
+                beside = stack.enter_context(self._beside())
             with project.timed(f"{name}: look"), self._laboratory.reading():
                 seen = project.settled(beside, container)
                 document = project.engine.inspect(container)[0]
@@ -170,6 +172,9 @@ class _Here:
             stop=stopped,
             not_tried=self._not_tried,
         )
+
+    def _beside(self) -> Sidecar:
+        return self._project.sidecar(self._name, self._wanted.capabilities, self._wanted.sidecar)
 
     def _asked(self, experiment: Experiment) -> bool:
         return experiment in self._wanted.experiments
@@ -220,7 +225,9 @@ class _Here:
         project, rule = self._project, self._wanted.stop
         with project.timed(f"{self._name}: stop"), self._turn(facts):
             folder = project.manifest.path.resolve().parent
-            givers = list(stop.givers(rule, facts, document, folder, project.sidecar_image))
+            givers = list(
+                stop.givers(rule, facts, document, folder, self._wanted.sidecar or project.sidecar_image)
+            )
             begun = [(giver, project.run(giver.base, giver.override, name=giver.service)) for giver in givers]
             again = rule.work is not None or project.is_needed(facts.service)
             containers = [(giver, project.container(name)) for giver, name in begun]
@@ -244,8 +251,8 @@ def _elsewhere(
         try:
             project.run(name, override, name=extra)
             if experiment is Experiment.DEATH:
-                return _death(project, extra)
-            return _Elsewhere(experiment, trial=_trial(project, extra, experiment))
+                return _death(project, extra, wanted)
+            return _Elsewhere(experiment, trial=_trial(project, extra, experiment, wanted))
         except process.Cancelled:
             raise
         except NotLookedError as error:
@@ -264,12 +271,12 @@ def _failed(experiment: Experiment, error: NotLookedError) -> _Elsewhere:
     return _Elsewhere(experiment, trial=Trial(experiment, words, "not started", 0.0, f"{error}\n{error.log}"))
 
 
-def _trial(project: Project, extra: str, experiment: Experiment) -> Trial:
+def _trial(project: Project, extra: str, experiment: Experiment, wanted: Wanted) -> Trial:
     """Wait for the container's health and look at it once."""
     container, start, words = project.container(extra), time.monotonic(), trial.WORDS[experiment]
     try:
         health = project.wait(container, extra)
-        with project.sidecar(extra) as beside:
+        with project.sidecar(extra, image=wanted.sidecar) as beside:
             seen = project.settled(beside, container, TRIAL_PORTS)
     except process.Cancelled:
         raise
@@ -286,12 +293,12 @@ def _trial(project: Project, extra: str, experiment: Experiment) -> Trial:
     return Trial(experiment, words, status, seconds, log, facts)
 
 
-def _death(project: Project, extra: str) -> _Elsewhere:
+def _death(project: Project, extra: str, wanted: Wanted) -> _Elsewhere:
     container = project.container(extra)
     health = project.wait(container, extra)
     if health.status != "healthy":
         return _Elsewhere(Experiment.DEATH, not_tried=f"behind a shell the service was {health.status}")
-    with project.sidecar(extra) as beside:
+    with project.sidecar(extra, image=wanted.sidecar) as beside:
         facts = parse_inspect(project.engine.inspect(container)[0])
         outcome = project.laboratory.kill_behind_pid_1(facts, beside)
     return _Elsewhere(Experiment.DEATH, outcome=outcome)

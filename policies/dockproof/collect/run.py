@@ -115,6 +115,10 @@ class Project:
         Raises:
             UsageError: the manifest has no such service.
         """
+        if self.engine.os != "linux":
+            raise NotLookedError(
+                f"the engine runs {self.engine.os} containers; only those of Linux can be probed"
+            )
         self.manifest.pick(names)
         names = self._startable(names)
         if not names:
@@ -312,6 +316,7 @@ class Project:
         dependencies: Sequence[str] = (),
         stop: StopRule = NO_WORK,
         network: bool = True,
+        sidecar: str = "",
     ) -> ContainerFacts:
         """Look at a started service: wait for its health, read its processes and sockets, do experiments.
 
@@ -324,13 +329,14 @@ class Project:
             dependencies: services whose loss its health check promises to tell, for `DEPENDENCY`.
             stop: the work that it has in hand when it is stopped.
             network: whether the program needs one.
+            sidecar: image of its sidecars, "" = the usual one.
 
         Raises:
             NotLookedError: it did not start, ended, or could not be looked at.
         """
         wanted = frozenset(Experiment(each) for each in experiments)
         with self.timed(f"{name}: all"):
-            return look(self, name, Wanted(wanted, tuple(dependencies), stop, network))
+            return look(self, name, Wanted(wanted, tuple(dependencies), stop, network, sidecar))
 
     def settled(self, beside: Sidecar, container: str, patience: float = PORTS_TIMEOUT) -> Snapshot:
         """Return a snapshot in which the exposed ports listen, or the last one after a bounded wait.
@@ -347,12 +353,12 @@ class Project:
                 return seen
             process.pause(PORTS_PAUSE)
 
-    def sidecar(self, name: str, capabilities: Iterable[str] = ()) -> Sidecar:
+    def sidecar(self, name: str, capabilities: Iterable[str] = (), image: str = "") -> Sidecar:
         """Return a sidecar of a started service, for assertions of one's own; use it with `with`."""
         return Sidecar(
             self.engine,
             self.container(name),
-            image=self.sidecar_image,
+            image=image or self.sidecar_image,
             name=name,
             project=self.name,
             capabilities=capabilities,
