@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 
 import dockerfile as buildkit
 import pytest
+from hypothesis import given, settings
 
 from bench import corpus
 from dockproof import catalog, check, cli, fix, mends
 from dockproof.config import Config
+from dockproof.facts.dockerfile import parse
 from dockproof.policy import SourceMutant
+from tests.facts.strategies import dockerfiles
 
 if TYPE_CHECKING:
+    from dockproof.facts.dockerfile import Dockerfile
     from dockproof.fix import Mended
+    from dockproof.gate import Answers
 
 POLICIES = catalog.load()
 OURS = Config(hadolint=False)
@@ -156,6 +161,35 @@ def test_line_ends_and_bytes_stay(tmp_path: Path) -> None:
     assert found.text.encode("utf-8", "surrogateescape") == content.replace(b" as ", b" AS ")
 
 
+def test_many_mends_are_proven_together(tmp_path: Path) -> None:
+    """A long file takes a handful of looks, not one for each mend; one that does not hold costs the others nothing."""
+    text = BASE + "RUN apt install a\n" * 200 + "EXPOSE 80/TCP\n" + "CMD npm start\n"
+    ask = fix.Asker("Dockerfile", tmp_path / "Dockerfile", POLICIES, OURS)
+    looks = 0
+
+    def counted(file: Dockerfile) -> Answers:
+        nonlocal looks
+        looks += 1
+        return ask(file)
+
+    found = fix.mend(text, counted, tmp_path)
+    assert found.text.count("RUN apt-get install --yes --no-install-recommends a\n") == 200
+    assert found.text.endswith("EXPOSE 80/tcp\nCMD npm start\n")
+    assert looks < 40
+
+
+@settings(deadline=None, max_examples=100)
+@given(dockerfiles())
+def test_no_text_makes_a_mend_that_breaks_it(text: str) -> None:
+    """Whatever the file, mending ends, and leaves it no worse to BuildKit and with no finding more."""
+    ask = fix.Asker("Dockerfile", None, POLICIES, OURS)
+    before = ask(parse(text))
+    found = fix.mend(text, ask)
+    assert len(parse(found.text).problems) <= len(parse(text).problems)
+    assert len(found.answers.findings) <= len(before.findings) - len(found.done) + len(before.not_looked)
+    assert fix.mend(found.text, ask).text == found.text
+
+
 def buildkit_takes(text: str) -> bool:
     """Whether BuildKit's own parser reads a text."""
     try:
@@ -183,11 +217,11 @@ def _sources() -> list[str]:
 @pytest.mark.slow
 def test_what_json_calls_fixable_is_what_fix_mends(tmp_path: Path) -> None:
     """Over whole files: each marked finding can be mended by itself, the result is sound, and a second run is idle."""
-    settings = check.Settings(fixes=True)
+    marking = check.Settings(fixes=True)
     marked, path = 0, tmp_path / "Dockerfile"
     for text in _sources():
         path.write_text(text)
-        (report,) = check.run([str(path)], POLICIES, OURS, settings).files
+        (report,) = check.run([str(path)], POLICIES, OURS, marking).files
         fixable = [f for f in report.answers.findings if f.fixable and not f.waived]
         found = mended(text, tmp_path)
         assert bool(fixable) is bool(found.done), (text, fixable, found.done)

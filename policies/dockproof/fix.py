@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections import Counter
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from dockproof import baseline, check, gate
 from dockproof.errors import Exit, NotLookedError
 from dockproof.facts.dockerfile import parse
 from dockproof.gate import is_red
-from dockproof.mends import FIXERS, Edit, edits
+from dockproof.mends import edits
 from dockproof.records import NamedTuple
 from dockproof.report.view import name_of
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dockproof.facts.dockerfile import Dockerfile
     from dockproof.finding import Finding
     from dockproof.gate import Answers
+    from dockproof.mends import Edit
     from dockproof.policy import Policy
 
 _HIDING = frozenset({"exec-form"})
@@ -51,7 +52,7 @@ def stamped(text: str, file: Dockerfile, findings: Iterable[Finding], ask: Asker
 
     def mends(finding: Finding) -> bool:
         if finding.policy in _HIDING and edits(file, finding, ask.root):
-            return _tried(text, file, answers(), finding, ask=ask, root=ask.root) is not None
+            return _tried(_State(text, file, answers()), [finding], ask, ask.root) is not None
         return bool(edits(file, finding, ask.root))
 
     return tuple(one._replace(fixable=True) if mends(one) else one for one in findings)
@@ -74,96 +75,133 @@ class Mended(NamedTuple):
     answers: Answers
 
 
+class _State(NamedTuple):
+    """A text, its facts and what the probes say of it."""
+
+    text: str
+    file: Dockerfile
+    answers: Answers
+
+
+_PASSES = 20
+"""How often a text is looked through: a mend can make way for another one, and few do."""
+
+
 def mend(text: str, ask: Callable[[Dockerfile], Answers], root: Path | None = None) -> Mended:
-    """Mend a text, finding by finding; each mend is proven before the next.
+    """Mend a text; each mend is proven, together with others where they hold together, alone where they do not.
 
     Args:
         text: the text, bytes that are no UTF-8 as Python's surrogate escapes.
         ask: asks every source probe about a file, waivers stamped.
         root: the build context's folder, None where there is none at hand.
     """
-    done: list[Finding] = []
     file = _parsed(text)
-    answers, refused = ask(file), set[tuple[str, ...]]()
-    while (step := _step(text, file, answers, partial(_tried, ask=ask, root=root), refused)) is not None:
-        text, file, answers, finding = step
-        done.append(finding)
-    return Mended(text, tuple(done), answers)
+    now = _State(text, file, ask(file))
+    done: list[Finding] = []
+    refused: set[tuple[str, ...]] = set()
+    for _ in range(_PASSES):
+        wanted = [
+            f for f in now.answers.findings if _key(f, now.file) not in refused and edits(now.file, f, root)
+        ]
+        refused |= {_key(finding, now.file) for finding in wanted}
+        now, mended = _mended(now, wanted, ask, root)
+        done += mended
+        if not mended:
+            break
+    return Mended(now.text, tuple(sorted(done, key=lambda finding: finding.place.line)), now.answers)
 
 
 def _parsed(text: str) -> Dockerfile:
     return parse(text.encode("utf-8", "surrogateescape"))
 
 
-def _step(
-    text: str,
-    file: Dockerfile,
-    answers: Answers,
-    attempt: Callable[[str, Dockerfile, Answers, Finding], tuple[str, Dockerfile, Answers] | None],
-    refused: set[tuple[str, ...]],
-) -> tuple[str, Dockerfile, Answers, Finding] | None:
-    """Make the first mend that holds; what does not is remembered, so that it is not tried again."""
-    for finding in answers.findings:
-        if (finding.policy, finding.clause) not in FIXERS:
-            continue
-        key = (finding.policy, finding.clause or "", finding.message, file.lines[finding.place.line - 1])
-        if key in refused:
-            continue
-        found = attempt(text, file, answers, finding)
-        if found is not None:
-            return (*found, finding)
-        refused.add(key)
-    return None
+def _key(finding: Finding, file: Dockerfile) -> tuple[str, ...]:
+    """Return what tells a finding from others while lines move, so that a mend is not tried twice on the same text."""
+    line = file.lines[finding.place.line - 1] if 0 < finding.place.line <= len(file.lines) else ""
+    return finding.policy, finding.clause or "", finding.message, line
+
+
+def _mended(
+    now: _State, findings: Sequence[Finding], ask: Callable[[Dockerfile], Answers], root: Path | None
+) -> tuple[_State, list[Finding]]:
+    """Make all mends that hold: all at once, or the later lines first, so that the places of the others stay."""
+    after = _tried(now, findings, ask, root) if findings else None
+    if after is not None:
+        return after, list(findings)
+    if len(findings) <= 1:
+        return now, []
+    middle = findings[len(findings) // 2].place.line
+    later = [finding for finding in findings if finding.place.line >= middle]
+    if len(later) == len(
+        findings
+    ):  # all on one line, or it stands first: one of them, and the next pass the others
+        middle = max(finding.place.line for finding in findings)
+        later = [finding for finding in findings if finding.place.line == middle]
+    if len(later) == len(findings):
+        return _first(now, findings, ask, root)
+    now, done = _mended(now, later, ask, root)
+    now, more = _mended(now, [one for one in findings if one not in later], ask, root)
+    return now, [*more, *done]
+
+
+def _first(
+    now: _State, findings: Sequence[Finding], ask: Callable[[Dockerfile], Answers], root: Path | None
+) -> tuple[_State, list[Finding]]:
+    """Make the first mend of one line that holds; it may move the places of the others."""
+    for finding in findings:
+        after = _tried(now, [finding], ask, root)
+        if after is not None:
+            return after, [finding]
+    return now, []
 
 
 def _tried(
-    text: str,
-    file: Dockerfile,
-    answers: Answers,
-    finding: Finding,
-    *,
-    ask: Callable[[Dockerfile], Answers],
-    root: Path | None,
-) -> tuple[str, Dockerfile, Answers] | None:
-    """Make one mend and prove it; None where it has no edits, or does not hold."""
-    edited = apply(text, file, edits(file, finding, root))
-    if edited == text:
+    now: _State, findings: Sequence[Finding], ask: Callable[[Dockerfile], Answers], root: Path | None
+) -> _State | None:
+    """Make some mends together and prove them; None where they have no edits, or do not hold."""
+    wanted = dict.fromkeys(edit for finding in findings for edit in edits(now.file, finding, root))
+    edited = apply(now.text, now.file, list(wanted))
+    if edited == now.text:
         return None
-    after = _parsed(edited)
-    said = ask(after)
-    return (edited, after, said) if _holds(finding, (file, answers), (after, said)) else None
+    file = _parsed(edited)
+    after = _State(edited, file, ask(file))
+    return after if _hold(findings, now, after) else None
 
 
 def apply(text: str, file: Dockerfile, some: Sequence[Edit]) -> str:
-    """Make some edits of a text, the last one first; the text as it was where one of them does not fit.
+    """Make some edits of a text, the last one first; the text as it was where they do not fit, or meet one another.
 
     Args:
         text: the text that the facts were read from, bytes that are no UTF-8 as surrogate escapes.
         file: its facts.
-        some: edits that do not overlap.
+        some: the edits, in any order.
     """
     if len(text) != len(file.text):
         return text
-    starts = [0, *(match.end() for match in re.finditer("\n", text))]
-    starts.append(len(text))
-    for edit in sorted(some, reverse=True):
+    starts = [0, *(match.end() for match in re.finditer("\n", text)), len(text)]
+    edited, limit = text, len(text)
+    ordered = sorted(
+        some, key=lambda edit: edit.new
+    )  # of two insertions at one place: --yes before the others
+    for edit in sorted(ordered, key=lambda edit: edit.span, reverse=True):
         span = edit.span
         start = starts[span.line - 1] + span.column - 1
         end = starts[span.end_line - 1] + span.end_column - 1
-        if file.text[start:end] != edit.old:
+        if file.text[start:end] != edit.old or end > limit:
             return text
-        text = text[:start] + edit.new + text[end:]
-    return text
+        edited, limit = edited[:start] + edit.new + edited[end:], start
+    return edited
 
 
-def _holds(finding: Finding, before: tuple[Dockerfile, Answers], after: tuple[Dockerfile, Answers]) -> bool:
-    """Whether a finding is gone, no policy has more than before, and the file is no worse to BuildKit."""
-    was, now = (Counter((f.policy, f.clause) for f in answers.findings) for _, answers in (before, after))
-    all_was, all_now = (Counter(f.policy for f in answers.findings) for _, answers in (before, after))
-    key = (finding.policy, finding.clause)
-    gone = now[key] < was[key] and all(all_now[policy] <= all_was[policy] for policy in all_now)
-    sound = len(after[0].problems) <= len(before[0].problems)
-    return gone and sound and len(after[1].not_looked) <= len(before[1].not_looked)
+def _hold(findings: Iterable[Finding], before: _State, after: _State) -> bool:
+    """Whether findings are gone, no policy has more than before, and the file is no worse to BuildKit."""
+    was, now = (Counter((f.policy, f.clause) for f in state.answers.findings) for state in (before, after))
+    all_was, all_now = (Counter(f.policy for f in state.answers.findings) for state in (before, after))
+    mended = Counter((finding.policy, finding.clause) for finding in findings)
+    gone = all(now[key] <= was[key] - count for key, count in mended.items())
+    no_new = all(count <= all_was[policy] for policy, count in all_now.items())
+    sound = len(after.file.problems) <= len(before.file.problems)
+    return gone and no_new and sound and len(after.answers.not_looked) <= len(before.answers.not_looked)
 
 
 # ----------------------------------------------------------------------------------------------------- the command
