@@ -1,10 +1,20 @@
-"""Builds as careful people write them, for eight ecosystems: the policies of packages and downloads say nothing."""
+"""Builds as careful people write them, for eight ecosystems: no policy says anything of them.
+
+The generated files, in all their spellings, are whole: every policy is asked. The files below are parts of builds, with
+other words for the same, for the policies of packages and downloads.
+"""
 
 from __future__ import annotations
 
 import pytest
 
+from dockproof import catalog
+from dockproof.facts.dockerfile import parse
+from dockproof.policy import Profile
+from dockproof.proof import goods, source, spellings
 from tests.catalog.asking import findings
+
+GENERATED = [spelt for good in goods.generate().values() for spelt in (good, *spellings.of(good))]
 
 POLICIES = (
     "absolute-workdir",
@@ -151,3 +161,45 @@ def test_says_nothing_of_a_good_build(text: str, policy: str) -> None:
     """No false alarm on what follows the policy's own advice."""
     found = findings(policy, text, on="2026-06-01") if policy == "supported-base" else findings(policy, text)
     assert [(f.place.line, f.clause, f.message) for f in found] == []
+
+
+@pytest.mark.parametrize("profile", Profile)
+@pytest.mark.parametrize("good", GENERATED, ids=lambda good: good.name)
+def test_no_policy_fires_on_a_generated_file(good: source.Good, profile: Profile) -> None:
+    """All policies, however the same build is written, whatever the image is for."""
+    assert not parse(good.text).problems
+    said = source.answers(good._replace(profile=profile), good.text, catalog.load(), goods.settings())
+    assert [(f.place.line, f.policy, f.clause, f.message) for f in said.findings] == []
+    assert said.not_looked == ()
+
+
+def test_every_spelling_is_another_one_somewhere() -> None:
+    """A spelling that changes no file shows nothing."""
+    changed = {good.name.partition(", ")[2] for good in GENERATED} - {""}
+    assert changed == set(spellings.SPELLINGS)
+
+
+def test_generated_files_are_written_like_engineers_write() -> None:
+    """Stages, digests, cache mounts, here-documents, lock files, exec form health checks, numeric users and labels."""
+    text = "\n".join(good.text for good in goods.generate().values())
+    assert list(goods.generate()) == [
+        f"good/{name}" for name in ("debian", "alpine", "ubi", "node", "go", "java", "rust", "python")
+    ]
+    for part in (
+        "--mount=type=cache",
+        "--mount=type=bind",
+        "<<EOF",
+        "npm ci",
+        "--require-hashes",
+        "--locked",
+        "--link",
+    ):
+        assert part in text
+    for good in goods.generate().values():
+        shipped = parse(good.text).stages[-1]
+        assert len(parse(good.text).stages) > 1
+        assert shipped.user is not None
+        assert (shipped.user.value.text or "").replace(":", "").isdigit()
+        assert shipped.healthcheck is not None
+        assert shipped.healthcheck.value.json
+        assert "org.opencontainers.image.revision" in shipped.labels

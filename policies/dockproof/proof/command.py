@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dockproof import catalog
 from dockproof.errors import Exit, NothingToCheckError, UsageError
 from dockproof.proof import goods as generated
-from dockproof.proof import matrix, source, users
+from dockproof.proof import matrix, source, spellings, users
 from dockproof.proof.matrix import NotMade, Proof
 from dockproof.proof.table import to_json, to_text
 
@@ -83,7 +83,8 @@ def prove(
 
 def _prove_generated(proof: Proof, owners: Mapping[str, Owner]) -> None:
     policies, config, files = catalog.load(), generated.settings(), generated.generate()
-    proof.wrong.extend(source.baseline(files, policies, config, owners))
+    respelt = {one.name: one for file in files.values() for one in spellings.of(file)}
+    proof.wrong.extend(source.baseline(files | respelt, policies, config, owners))
     proof.rows.extend(source.rows(files, policies, config, owners, generated=True))
     for file in files.values():
         proof.add(source.edit_rows(file, policies, config, owners))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TODAY = "2026-06-01"
 """The day that the recipes' releases are judged on: a proof must not fail because time went by."""
-REGISTRIES = ("docker.io/library", "gcr.io/distroless", "registry.access.redhat.com/ubi9")
+REGISTRIES = ("docker.io/docker", "docker.io/library", "gcr.io/distroless", "registry.access.redhat.com/ubi9")
 IGNORED = ".git\n.github\n**/.env*\n**/*.pem\n**/node_modules\n**/target\n**/__pycache__\n**/*.md\n.venv\n"
 
 
