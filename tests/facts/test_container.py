@@ -32,6 +32,7 @@ from dockproof.facts.container import (
     parse_stat,
     parse_status,
     parse_time,
+    signal_name,
     split_processes,
 )
 
@@ -344,3 +345,30 @@ def test_collector_script_runs_in_this_machines_shell() -> None:
     records = parse_dump(done.stdout)
     own = records.get(f"p/{os.getpid()}/cmdline")
     assert own == Path("/proc/self/cmdline").read_bytes() or "truncated" in records
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("SIGTERM", "SIGTERM"), ("TERM", "SIGTERM"), ("sigquit", "SIGQUIT"), ("15", "SIGTERM"), ("3", "SIGQUIT"),
+     ("SIGRTMIN+3", "SIGRTMIN+3"), ("99", "signal 99")],
+)  # fmt: skip
+def test_stop_signal_is_read_under_any_spelling(written: str, read: str) -> None:
+    """STOPSIGNAL takes names with and without SIG, and numbers."""
+    assert signal_name(written) == read
+
+
+def test_stop_terms_are_the_containers_or_the_engines_own() -> None:
+    """What nobody says is SIGTERM and ten seconds; a grace time of 0 is one that somebody said."""
+    document = {
+        "Id": "1",
+        "Name": "/x",
+        "Image": "sha256:1",
+        "Path": "app",
+        "State": {"Status": "running", "Running": True, "ExitCode": 0, "StartedAt": "2026-01-01T00:00:00Z"},
+        "HostConfig": {},
+        "Config": {},
+    }
+    facts = parse_inspect(document)
+    assert (facts.stop_signal, facts.stop_grace) == ("SIGTERM", 10.0)
+    said = parse_inspect({**document, "Config": {"StopSignal": "INT", "StopTimeout": 0}})
+    assert (said.stop_signal, said.stop_grace) == ("SIGINT", 0.0)
