@@ -191,6 +191,17 @@ def test_evidence_tells_the_worst_of_all_probes(
     assert compliance.result([[found]]) == code
 
 
+def test_evidence_of_a_shard_does_not_speak_for_the_other_services(tmp_path: Path) -> None:
+    """What another machine looked at is not in this file."""
+    written(tmp_path, api=whole(Verdict.PASSED))
+    path = tmp_path / "results.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "images": ["api", "worker"]}))
+    found = standing(NON_ROOT, Config(), {}, Evidence(path))
+    assert found.results == {"api": Verdict.PASSED, "worker": Verdict.NOT_LOOKED}
+    assert compliance.result([[found]]) == 4
+
+
 def test_evidence_of_another_clause_does_not_break_an_item(tmp_path: Path) -> None:
     """5.10 asks of the host's network, not of its folders."""
     cells = [

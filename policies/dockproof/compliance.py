@@ -280,7 +280,9 @@ class Evidence:
                     f"{path}: schema {document['schema']} is not known; run `dockproof verify` again"
                 )
             self.created = str(document["created"])
-            self._cells = {one["service"]: _cells(one) for one in document["services"]}
+            seen = {one["service"]: _cells(one) for one in document["services"]}
+            # Of a shard the other services are missing: `dockproof merge` makes one evidence of all.
+            self._cells = {str(name): seen.get(name, {}) for name in (*document.get("images", ()), *seen)}
         except OSError as error:
             reason = f"{path}: the evidence cannot be read: {error.strerror}"
             raise UsageError(f"{reason}; `dockproof verify` writes build/verify/results.json") from None
