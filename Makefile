@@ -83,7 +83,7 @@ bench: setup ## measure, as ratios in one run
 	@$(BIN)/python -m bench
 
 .PHONY: bench-images
-bench-images: engine ## build and measure our images beside the first draft's (4 minutes)
+bench-images: engine ## build and measure our images beside the first draft's (5 minutes)
 	@$(ENGINE) $(BIN)/python -m bench our_images
 
 .PHONY: docs

@@ -8,6 +8,7 @@ loads, and its code.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -82,6 +83,7 @@ def main() -> int:
     stand_ins = standins.load()
     with Engine.connect() as engine, tempfile.TemporaryDirectory() as folder:
         yard = Yard(engine, stand_ins, Path(folder))
+        say(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors: times want a machine at rest")
         say(f"base: {yard.reference}" + (f", for which {yard.stand_in} stands in" if yard.stand_in else ""))
         pairs = _build_all(yard)
         sizes = _sizes(yard, pairs)

@@ -158,6 +158,14 @@ def test_good_stack_passes_and_leaves_evidence(
 
 
 @pytest.mark.engine
+def test_second_build_is_made_and_compared_where_it_is_asked_for(verify: Callable[..., Answer]) -> None:
+    """A COPY takes the files' own dates along, and a second checkout has others; that is a warning."""
+    answer = verify("--reproducible", "--select", "reproducible")
+    assert answer.code == 0, answer.out + answer.err
+    assert "files differ in time alone after a second, clean build: /srv" in answer.out
+
+
+@pytest.mark.engine
 def test_failed_build_names_file_line_step_and_the_rest_is_still_reported(
     engine: Engine, verify: Callable[..., Answer], tmp_path: Path
 ) -> None:
