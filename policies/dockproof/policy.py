@@ -188,7 +188,8 @@ class EditMutant(NamedTuple):
     Attributes:
         name: kebab case, unique in its policy.
         insert: the lines; `{user}` in them is the user of the shipped stage.
-        where: of an insertion: `end` of the shipped stage, `begin` behind its FROM, `before` it, or the file's `top`.
+        where: of an insertion: `end` of the shipped stage, `begin` behind its FROM, `before` it, or the file's `top`;
+            of a replacement `shipped` = in the shipped stage and those it is built FROM alone.
         keyword: the instruction that is edited or dropped.
         old: a regular expression, searched in the instruction as written.
         new: what replaces it (`re.Match.expand`); `{shell}` in it is the exec form as a shell command.

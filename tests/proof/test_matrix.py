@@ -3,10 +3,20 @@ from __future__ import annotations
 import pytest
 
 from dockproof import catalog
+from dockproof.config import Config
+from dockproof.errors import NothingToCheckError
 from dockproof.finding import Finding, Place, Probe
 from dockproof.gate import Answers, NotLooked
-from dockproof.policy import SourceMutant
-from dockproof.proof.matrix import edited, judge, unproven
+from dockproof.policy import (
+    Clause,
+    EditMutant,
+    Family,
+    ImageTarget,
+    Policy,
+    SourceMutant,
+    SourceTarget,
+)
+from dockproof.proof.matrix import edited, judge, owners, unproven
 
 POLICY = catalog.load()["non-root"]
 MUTANT = SourceMutant("m", "USER 1:1", "USER 0", clause="root-user")
@@ -80,3 +90,64 @@ def test_crash_is_a_fault() -> None:
 def test_every_probe_and_clause_of_the_catalogue_has_a_mutant() -> None:
     """Rule 4: a probe without a mutant of its own kind is unproven."""
     assert list(unproven(catalog.load().values())) == []
+
+
+class Half(Policy):
+    """A policy with two clauses and two probes, half proven."""
+
+    id = "half"
+    title = "is proven"
+    family = Family.SOUND
+    clauses = (Clause("seen", "is seen"), Clause("unseen", "is not"))
+
+    def source(self, target: SourceTarget) -> tuple[Finding, ...]:
+        """Override the probe."""
+        return ()
+
+    def image(self, target: ImageTarget) -> tuple[Finding, ...]:
+        """Override the probe."""
+        return ()
+
+    mutants = (
+        SourceMutant("one", "a", "b", clause="seen"),
+        SourceMutant("one", "a", "c", clause="seen"),
+        SourceMutant("two", "a", "b", clause="sen"),
+        SourceMutant("three", "a", "b"),
+        EditMutant("three", "RUN x"),
+    )
+
+
+def test_names_everything_that_is_unproven() -> None:
+    """A probe without a mutant of its kind, a clause without one, a mutant of no clause, a name that stands twice."""
+    assert sorted(unproven([Half()])) == [
+        "half: clause unseen has no mutant",
+        "half: mutant three names no clause",
+        "half: mutant two names clause sen, which the policy has not",
+        "half: the image probe has no mutant",
+        "half: two mutants are called one",
+    ]
+
+
+def test_edit_may_bring_others_along_and_need_not() -> None:
+    """What an edit of any file makes red beside its owner depends on the file."""
+    mutant = EditMutant("m", "USER 0", clause="root-user", also=frozenset({"exec-form"}))
+    for others in ((), (finding("exec-form"),)):
+        answers = Answers((finding(), *others))
+        assert judge(POLICY, mutant, answers, frozenset({2}), "Dockerfile").faults == ()
+    answers = Answers((finding(), finding("no-sudo")))
+    assert "undeclared" in judge(POLICY, mutant, answers, frozenset({2})).faults[0]
+    assert judge(POLICY, mutant, answers, frozenset({2}), alone=True).faults == ()
+
+
+def test_clauses_choose_their_mutants() -> None:
+    """A policy is made with the mutants of the clauses that are selected and not ignored."""
+    policies = {"half": Half()}
+    for select, ignore, names in (
+        ({"half/seen"}, set(), ["one", "one", "three", "three"]),
+        ({"half"}, {"half/seen"}, ["two", "three", "three"]),
+        (set(), set(), ["one", "one", "two", "three", "three"]),
+    ):
+        config = Config(select=frozenset(select), ignore=frozenset(ignore))
+        assert [mutant.name for mutant in owners(policies, config)["half"].mutants] == names
+    with pytest.raises(NothingToCheckError, match="--select half and --ignore half leave no mutant"):
+        owners(policies, Config(select=frozenset({"half"}), ignore=frozenset({"half"})))

@@ -193,10 +193,10 @@ class ReadOnlyCode(Policy):
         # edits of any file
         EditMutant(
             "code-is-the-users",
-            "COPY --chown={user} service /app/code",
-            "begin",
+            "COPY --chown={user} service.py ./",
             clause="copied",
-            also=frozenset({"context-excludes"}),
+            also=frozenset({"absolute-workdir", "context-excludes"}),
+            requires=("user",),
         ),
         # of the shipped files
         SourceMutant(

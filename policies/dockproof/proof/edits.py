@@ -94,7 +94,7 @@ def _start(instruction: Instruction) -> int:
 
 
 def _substitute(target: SourceTarget, mutant: EditMutant) -> Edited:
-    file, candidates = target.dockerfile, list(_editable(target, mutant.keyword))
+    file, candidates = target.dockerfile, list(_editable(target, mutant))
     for instruction in candidates:
         found = re.search(mutant.old, file.source(instruction.span), re.DOTALL | re.MULTILINE)
         if found:
@@ -104,17 +104,18 @@ def _substitute(target: SourceTarget, mutant: EditMutant) -> Edited:
     raise CannotEditError(f"no {mutant.keyword} has what the edit takes away")
 
 
-def _editable(target: SourceTarget, keyword: str) -> Iterator[Instruction]:
+def _editable(target: SourceTarget, mutant: EditMutant) -> Iterator[Instruction]:
     """Give the instructions that count: those in force of the shipped stage, or all that it needs, its own first."""
+    keyword = mutant.keyword
     if keyword in _IN_FORCE:
         setting = _IN_FORCE[keyword](target.shipped[-1])
         yield from [setting] if setting else []
         return
     own = target.shipped[-1].lineage[::-1]
-    others = [
+    stages = [
         stage for stage in target.dockerfile.stages if stage.index in target.needed and stage not in own
     ]
-    for stage in (*own, *others):
+    for stage in own if mutant.where == "shipped" else (*own, *stages):
         yield from (one for one in (stage.instruction, *stage.instructions) if one.keyword == keyword)
 
 
@@ -205,6 +206,13 @@ def _has_command(target: SourceTarget) -> str:
     )
 
 
+def _has_user(target: SourceTarget) -> str:
+    user = target.shipped[-1].user
+    if user is None or not user.value.text:
+        return "its user is not known"
+    return "it runs as root" if user.value.text.partition(":")[0] in {"root", "0"} else ""
+
+
 def _registries(target: SourceTarget) -> str:
     return "" if target.options.get("registries") else "the configuration names no registries"
 
@@ -214,5 +222,6 @@ REQUIREMENTS: Mapping[str, Callable[[SourceTarget], str]] = {
     "ignores-git": _ignores_git,
     "no-ignore-file": _no_ignore_file,
     "registries": _registries,
+    "user": _has_user,
 }
 """What an edit can require of a file: the reason why it does not hold there, "" where it does."""
