@@ -79,8 +79,8 @@ fuzz: setup ## the long differential run against BuildKit's parser
 	@DOCKPROOF_FUZZ=20000 $(PYTEST) -q tests/facts -k fuzz
 
 .PHONY: bench
-bench: setup ## measure, as ratios in one run
-	@$(BIN)/python -m bench
+bench: engine ## measure, as ratios in one run
+	@$(ENGINE) $(BIN)/python -m bench
 
 .PHONY: bench-images
 bench-images: engine ## build and measure our images beside the first draft's (5 minutes)
