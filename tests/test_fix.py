@@ -93,7 +93,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def mended(text: str, folder: Path) -> Mended:
     """Mend a text as a Dockerfile of a folder."""
-    ask = fix.Asker("Dockerfile", folder / "Dockerfile", POLICIES, OURS)
+    ask = fix.Asker("Dockerfile", str(folder / "Dockerfile"), POLICIES, OURS)
     return fix.mend(text, ask, ask.root)
 
 
@@ -164,7 +164,7 @@ def test_line_ends_and_bytes_stay(tmp_path: Path) -> None:
 def test_many_mends_are_proven_together(tmp_path: Path) -> None:
     """A long file takes a handful of looks, not one for each mend; one that does not hold costs the others nothing."""
     text = BASE + "RUN apt install a\n" * 200 + "EXPOSE 80/TCP\n" + "CMD npm start\n"
-    ask = fix.Asker("Dockerfile", tmp_path / "Dockerfile", POLICIES, OURS)
+    ask = fix.Asker("Dockerfile", str(tmp_path / "Dockerfile"), POLICIES, OURS)
     looks = 0
 
     def counted(file: Dockerfile) -> Answers:
@@ -172,7 +172,7 @@ def test_many_mends_are_proven_together(tmp_path: Path) -> None:
         looks += 1
         return ask(file)
 
-    found = fix.mend(text, counted, tmp_path)
+    found = fix.mend(text, counted, str(tmp_path))
     assert found.text.count("RUN apt-get install --yes --no-install-recommends a\n") == 200
     assert found.text.endswith("EXPOSE 80/tcp\nCMD npm start\n")
     assert looks < 40

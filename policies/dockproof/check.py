@@ -258,7 +258,7 @@ class _Checker:
         except Exception as error:  # noqa: BLE001 - whatever one file does to us, the others go on and the gate fails closed
             missed = NotLooked("dockproof", f"reading the file crashed: {error!r}", gate.where(error))
             return looked._replace(probed=Probed(Answers(not_looked=(missed,)), (), ()))
-        if self.settings.fixes:
+        if self.settings.fixes and probed.answers.findings:
             probed = self._with_fixes(content, dockerfile, looked, probed)
         excerpt = _excerpt(dockerfile.lines, probed.answers.findings)
         if self._results:
@@ -267,13 +267,10 @@ class _Checker:
 
     def _with_fixes(self, content: bytes, dockerfile: Dockerfile, looked: _Looked, probed: Probed) -> Probed:
         """Mark the findings that `dockproof fix` can mend."""
-        from pathlib import Path  # noqa: PLC0415 - only JSON tells what can be mended
-
-        from dockproof import fix  # noqa: PLC0415 - as above
+        from dockproof import fix  # noqa: PLC0415 - only JSON tells what can be mended
 
         text, answers = content.decode("utf-8", "surrogateescape"), probed.answers
-        path = None if looked.file is None else Path(looked.file)
-        ask = fix.Asker(dockerfile.path, path, self.policies, self.config, self.settings.targets)
+        ask = fix.Asker(dockerfile.path, looked.file, self.policies, self.config, self.settings.targets)
         try:
             found = fix.stamped(text, dockerfile, answers.findings, ask)
         except Exception as error:  # noqa: BLE001 - what cannot be mended must not cost what was found

@@ -7,22 +7,19 @@ stays as it is. What needs somebody who knows the service (a user, a health chec
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
 from collections import Counter
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dockproof import baseline, check, gate
+from dockproof import gate
 from dockproof.errors import Exit, NotLookedError
 from dockproof.facts.dockerfile import parse
 from dockproof.gate import is_red
 from dockproof.mends import edits
 from dockproof.records import NamedTuple
-from dockproof.report.view import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -87,7 +84,7 @@ _PASSES = 20
 """How often a text is looked through: a mend can make way for another one, and few do."""
 
 
-def mend(text: str, ask: Callable[[Dockerfile], Answers], root: Path | None = None) -> Mended:
+def mend(text: str, ask: Callable[[Dockerfile], Answers], root: str | None = None) -> Mended:
     """Mend a text; each mend is proven, together with others where they hold together, alone where they do not.
 
     Args:
@@ -122,7 +119,7 @@ def _key(finding: Finding, file: Dockerfile) -> tuple[str, ...]:
 
 
 def _mended(
-    now: _State, findings: Sequence[Finding], ask: Callable[[Dockerfile], Answers], root: Path | None
+    now: _State, findings: Sequence[Finding], ask: Callable[[Dockerfile], Answers], root: str | None
 ) -> tuple[_State, list[Finding]]:
     """Make all mends that hold: all at once, or the later lines first, so that the places of the others stay."""
     after = _tried(now, findings, ask, root) if findings else None
@@ -145,7 +142,7 @@ def _mended(
 
 
 def _first(
-    now: _State, findings: Sequence[Finding], ask: Callable[[Dockerfile], Answers], root: Path | None
+    now: _State, findings: Sequence[Finding], ask: Callable[[Dockerfile], Answers], root: str | None
 ) -> tuple[_State, list[Finding]]:
     """Make the first mend of one line that holds; it may move the places of the others."""
     for finding in findings:
@@ -156,7 +153,7 @@ def _first(
 
 
 def _tried(
-    now: _State, findings: Sequence[Finding], ask: Callable[[Dockerfile], Answers], root: Path | None
+    now: _State, findings: Sequence[Finding], ask: Callable[[Dockerfile], Answers], root: str | None
 ) -> _State | None:
     """Make some mends together and prove them; None where they have no edits, or do not hold."""
     wanted = dict.fromkeys(edit for finding in findings for edit in edits(now.file, finding, root))
@@ -231,7 +228,7 @@ class Asker:
     def __init__(
         self,
         name: str,
-        path: Path | None,
+        path: str | None,
         policies: Mapping[str, Policy],
         config: Config,
         targets: Sequence[str] = (),
@@ -251,7 +248,7 @@ class Asker:
         self._waivers = [waiver for rule in rules for waiver in rule.waivers]
         self._name, self._path, self._policies, self._config = name, path, policies, config
         context = next((rule.context for rule in rules if rule.context), None)
-        self.root = None if path is None else Path(context) if context else path.parent
+        self.root = None if path is None else context or os.path.dirname(path) or os.curdir  # noqa: PTH120 - fast start
 
     def __call__(self, file: Dockerfile) -> Answers:
         """Return what the probes say, waivers stamped.
@@ -323,7 +320,7 @@ def _jobs(
         except OSError as error:
             missed.append(f"{found.path}: {found.error or error.strerror}")
             continue
-        ask = Asker(name, None if name == "-" else Path(name), policies, config)
+        ask = Asker(name, None if name == "-" else name, policies, config)
         jobs.append(Job(found.path, text, mend(text, ask, ask.root)))
     return jobs, missed
 
@@ -337,6 +334,8 @@ def _content(found: Found) -> bytes:
 
 
 def _diffs(jobs: Iterable[Job]) -> Iterator[str]:
+    import difflib  # noqa: PLC0415 - what marks findings for JSON does not need it
+
     for job in jobs:
         before, after = (text.splitlines(keepends=True) for text in (job.before, job.mended.text))
         for line in difflib.unified_diff(before, after, f"a/{job.path}", f"b/{job.path}"):
@@ -346,6 +345,10 @@ def _diffs(jobs: Iterable[Job]) -> Iterator[str]:
 
 def _write(jobs: Sequence[Job], policies: Mapping[str, Policy], config: Config) -> None:
     """Write what changed; the configuration's baseline follows, so that what it knows of a mended line stays."""
+    from pathlib import Path  # noqa: PLC0415 - as in `_diffs`
+
+    from dockproof import baseline, check  # noqa: PLC0415 - as in `_diffs`
+
     changed = [job for job in jobs if job.mended.done and job.path != "-"]
     paths, settings = [job.path for job in changed], check.Settings(fingerprints=True)
     record = Path(config.baseline) if config.baseline and changed else None
@@ -358,6 +361,8 @@ def _write(jobs: Sequence[Job], policies: Mapping[str, Policy], config: Config) 
 
 def _known(job: Job, config: Config) -> Job:
     """Return a job whose findings that the baseline knows are waived."""
+    from dockproof import baseline  # noqa: PLC0415 - as in `_diffs`
+
     answers, lines = job.mended.answers, _parsed(job.mended.text).lines
     findings = (
         baseline.waive(answers.findings, job.path, lines, config) if job.path != "-" else answers.findings
@@ -367,6 +372,8 @@ def _known(job: Job, config: Config) -> Job:
 
 def _said(jobs: Sequence[Job]) -> Iterator[str]:
     """Yield what was mended; the text of standard input goes to standard output, and nothing beside it."""
+    from dockproof.report.view import name_of  # noqa: PLC0415 - as in `_diffs`
+
     if any(job.path == "-" for job in jobs):
         sys.stdout.buffer.write(b"".join(job.mended.text.encode("utf-8", "surrogateescape") for job in jobs))
         return

@@ -53,7 +53,7 @@ class Look(NamedTuple):
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     policies: Mapping[str, Policy]
-    root: Path | None
+    root: str | None
 
 
 def look(path: Path, text: str) -> Look:
@@ -63,7 +63,7 @@ def look(path: Path, text: str) -> Look:
         found = config.find(path.parent)
         settings = config.load(found, catalog.load()) if found else config.Config()
         policies = own.with_own(catalog.load(), settings)
-        ask = fix.Asker(str(path), path, policies, settings)
+        ask = fix.Asker(str(path), str(path), policies, settings)
         answers = ask(file)
     except DockproofError as error:
         return Look(file, (), (str(error),), {}, None)

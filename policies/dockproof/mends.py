@@ -7,8 +7,8 @@ the edits hold is for `dockproof.fix` to prove.
 from __future__ import annotations
 
 import json
+import os
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from dockproof.facts.packages import package_calls
@@ -19,7 +19,6 @@ from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from dockproof.facts.dockerfile import Dockerfile, Instruction
     from dockproof.facts.packages import PackageCall
@@ -59,7 +58,7 @@ class Spot(NamedTuple):
     written: Instruction
     stage: Stage | None
     finding: Finding
-    root: Path | None
+    root: str | None
 
     @property
     def instruction(self) -> Instruction:
@@ -100,22 +99,26 @@ def _add(spot: Spot) -> Iterator[Edit]:
         yield _keyword(spot, "COPY")
 
 
-def _may_unpack(source: str, root: Path) -> bool:
+def _may_unpack(source: str, root: str) -> bool:
     if "$" in source or "\0" in source or _UNPACKED.search(source):
         return True
     below = source.lstrip("/")
-    return any(map(is_archive, root.glob(below) if set(below) & set("*?[") else [root / below]))
+    if set(below) & set("*?["):
+        from pathlib import Path  # noqa: PLC0415 - few sources are patterns
+
+        return any(is_archive(str(path)) for path in Path(root).glob(below))
+    return is_archive(f"{root}/{below}")
 
 
-def is_archive(path: Path) -> bool:
+def is_archive(path: str) -> bool:
     """Whether a file is an archive that ADD would unpack, by its first bytes; a file that cannot be read may be."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib would cost the start 3 ms
             head = file.read(_TAR_AT + len(_TAR))
     except IsADirectoryError:
         return False
     except OSError:
-        return path.exists()
+        return os.path.lexists(path)
     return head.startswith(_MAGIC) or head[_TAR_AT:] == _TAR
 
 
@@ -199,6 +202,8 @@ def _exec_form(spot: Spot) -> Iterator[Edit]:
 
 def _plain_words(text: str) -> list[str]:
     """Return the words of a command that needs no shell; none for one that does."""
+    import shlex  # noqa: PLC0415 - few files have such a command
+
     if not _SIMPLE.fullmatch(text):
         return []
     try:
@@ -327,7 +332,7 @@ FIXERS: Mapping[tuple[str, str | None], Callable[[Spot], Iterable[Edit]]] = {
 """What can be mended, by policy and clause."""
 
 
-def edits(file: Dockerfile, finding: Finding, root: Path | None = None) -> tuple[Edit, ...]:
+def edits(file: Dockerfile, finding: Finding, root: str | None = None) -> tuple[Edit, ...]:
     """Return the edits that mend a finding; none where nobody but a person can.
 
     Args:
