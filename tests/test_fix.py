@@ -116,6 +116,7 @@ def test_mends_what_needs_no_decision(key: tuple[str, str | None], tmp_path: Pat
         "ADD a.tar.gz /x\n",
         "ADD $FILE /x\n",
         "ADD --keep-git-dir=true a /x\n",
+        "ADD a**b /x\n",
         "CMD npm start && true\n",
         "CMD echo $HOME\n",
         "CMD exec\n",

@@ -106,7 +106,10 @@ def _may_unpack(source: str, root: str) -> bool:
     if set(below) & set("*?["):
         from pathlib import Path  # noqa: PLC0415 - few sources are patterns
 
-        return any(is_archive(str(path)) for path in Path(root).glob(below))
+        try:
+            return any(is_archive(str(path)) for path in Path(root).glob(below))
+        except (ValueError, NotImplementedError):  # a pattern of Docker's that is none of Python's
+            return True
     return is_archive(f"{root}/{below}")
 
 
