@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from enum import IntEnum
 
-from dockproof.facts.packages import read_call
+from dockproof.facts.packages import package_calls
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -80,7 +80,9 @@ def installs(script: Script, touches: Callable[[str], bool]) -> tuple[Needs, tup
     """
     if not script.posix:
         return Needs.CODE, ()
-    found = [(command, *_needs(command, touches)) for command in script.commands if command.name]
+    calls = {id(call.command): call for call in package_calls(script)}
+    named = (command for command in script.commands if command.name)
+    found = [(command, *_needs(command, calls.get(id(command)), touches)) for command in named]
     making = (Install(*one) for one in found if one[2] is not Needs.NO_MATTER)
     return max((one[2] for one in found), default=Needs.NO_MATTER), tuple(making)
 
@@ -95,14 +97,13 @@ def prepares(script: Script) -> bool:
     )
 
 
-def _needs(command: Command, touches: Callable[[str], bool]) -> tuple[str, Needs]:
+def _needs(command: Command, call: PackageCall | None, touches: Callable[[str], bool]) -> tuple[str, Needs]:
     name = command.name
     if name in _NO_MATTER or _is_piped_shell(command):
         return name, Needs.NO_MATTER
     if name in _FILES:
         read = any(touches(word.text) for word in command.arguments[name in _SCRIPTED :])
         return name, Needs.CODE if read else Needs.NO_MATTER
-    call = read_call(command)
     if call is not None:
         return call.manager, _of_call(call)
     own = _OWN.get(name)

@@ -132,6 +132,7 @@ _CHANGING_LABEL = pattern(
 )
 _NAME = pattern(r"\$\{?(\w+)")
 _UNKNOWN = "/{workdir}"
+_LIMIT = 100
 _SHOWN = 50  # characters of an instruction that a sentence can hold
 _ADD = "COPY dockerfiles/backend/bytecode.py /build/bytecode.py\n"
 _REQUIREMENTS = "COPY requirements/runtime.txt /build/runtime.txt"
@@ -171,7 +172,22 @@ class _Seen:
         self.prepared: int = before.prepared if before else -1
         """Number of the last RUN that may have set up a package repository."""
         self.holds_code: bool = before.holds_code if before else False
+        self.workdir: str = before.workdir if before else _UNKNOWN
         self.at: int = before.at if before else 0
+
+    def add(self, copied: _Copied) -> None:
+        """Remember what stands before the RUNs that follow; of very many the first are enough to tell."""
+        self.holds_code = True
+        if len(self.copied) < _LIMIT:
+            self.copied.append(copied)
+
+    def enter(self, folder: str | None) -> None:
+        """Change the folder, as WORKDIR does."""
+        self.workdir = self.path(folder)
+
+    def path(self, text: str | None) -> str:
+        """Give a path as an absolute one, below a name that nothing else has where it is not known."""
+        return posixpath.normpath(posixpath.join(self.workdir, text or _UNKNOWN))
 
 
 class CacheOrder(Policy):
@@ -219,6 +235,8 @@ class CacheOrder(Policy):
             seen.at += 1
             if instruction.keyword in {"COPY", "ADD"}:
                 _see_copy(seen, stage, instruction, ends)
+            elif instruction.keyword == "WORKDIR":
+                seen.enter(stage.expand(instruction, instruction.value).text)
             elif instruction.keyword in {"ARG", "ENV"}:
                 _see_values(seen, stage, instruction, named)
             elif instruction.keyword == "RUN":
@@ -246,37 +264,36 @@ class CacheOrder(Policy):
     def _run(self, seen: _Seen, stage: Stage, instruction: Instruction) -> Iterator[Finding]:
         """Judge one RUN, and remember what it did."""
         commands = script(instruction, stage.shell_at(instruction))
-        _see_mounts(seen, stage, instruction)
-        workdir = _workdir(stage, instruction)
-        places = {one.target for one in seen.copied}
-        touches = partial(_touches, places=frozenset(places), workdir=workdir)
+        standing = [*_mounted(seen, stage, instruction), *seen.copied]
+        touches = partial(_touches, places=standing, workdir=seen.workdir)
         needs, made = installs(commands, touches)
         if made and needs is not Needs.CODE:
-            yield from self._late(seen, needs, made, commands)
+            yield from self._late_copy(seen, needs, made, standing)
+            yield from self._late_value(seen, needs, made[0], commands)
         if needs is Needs.CODE:
             seen.obscured = seen.at
-        if prepares(commands):
+        if seen.copied and prepares(commands):
             seen.prepared = seen.at
         seen.installed |= {one.tool for one in made if one.needs in {Needs.MANIFEST, Needs.PROJECT}}
 
-    def _late(
-        self, seen: _Seen, needs: Needs, made: tuple[Install, ...], commands: Script
+    def _late_copy(
+        self, seen: _Seen, needs: Needs, made: tuple[Install, ...], standing: list[_Copied]
     ) -> Iterator[Finding]:
-        first = made[0]
-        late = next((one for one in seen.copied if _stands_before(one, seen, needs, made)), None)
+        late = next((one for one in standing if _stands_before(one, seen, needs, made)), None)
         if late is not None:
             seen.copied = []
             what = "needs none of it" if needs is Needs.NOTHING else "needs only the manifest and the lock"
-            message = f"{late.text} stands before `{first}` (line {first.command.span.line}), which {what}"
+            message = f"{late.text} stands before {_named(made[0])}, which {what}"
             yield self.at(late.where, message, stage=late.stage, clause=late.clause)
-        if needs is Needs.PROJECT:
+
+    def _late_value(self, seen: _Seen, needs: Needs, first: Install, commands: Script) -> Iterator[Finding]:
+        if needs is Needs.PROJECT or not seen.values:
             return
         used = set(_NAME.findall(commands.text))
         for name in [name for name in seen.values if name not in used]:
             pair, stage = seen.values.pop(name)
             message = (
-                f"{name} changes at every build and stands before `{first}` (line {first.command.span.line}),"
-                " which then runs again"
+                f"{name} changes at every build and stands before {_named(first)}, which then runs again"
             )
             yield self.at(pair, message, stage=stage, clause="changing-value")
 
@@ -429,6 +446,8 @@ def _stands_before(one: _Copied, seen: _Seen, needs: Needs, made: tuple[Install,
 
 def _see_copy(seen: _Seen, stage: Stage, instruction: Instruction, ends: dict[Stage, _Seen]) -> None:
     source = instruction.flag("from")
+    if not instruction.words:
+        return
     if source is None:
         if not _is_code(stage, instruction):
             return
@@ -443,32 +462,26 @@ def _see_copy(seen: _Seen, stage: Stage, instruction: Instruction, ends: dict[St
         ):
             return
         clause, text = "built-first", f"what stage {giver.name or giver.index} built of the code"
-    seen.holds_code = True
     words = " ".join([instruction.keyword, *instruction.words])
     copied = f"`{words}` ({text})" if len(words) <= _SHOWN else f"{instruction.keyword} of {text}"
-    target = _target(stage, instruction)
-    seen.copied.append(_Copied(clause, instruction, copied, target, seen.at, seen.installed, stage))
+    target = seen.path(stage.expand(instruction, instruction.words[-1]).text)
+    seen.add(_Copied(clause, instruction, copied, target, seen.at, seen.installed, stage))
 
 
-def _see_mounts(seen: _Seen, stage: Stage, instruction: Instruction) -> None:
-    """Remember a bind mount of the whole context: its RUN sees every change, and no later one does."""
-    seen.copied = [one for one in seen.copied if not one.text.startswith("the mount")]
+def _mounted(seen: _Seen, stage: Stage, instruction: Instruction) -> Iterator[_Copied]:
+    """Give the bind mounts of the whole context: their RUN sees every change, and no later one does."""
     for mount in mounts(instruction):
-        if (
-            mount.type == "bind"
-            and mount.from_ is None
-            and posixpath.normpath(mount.source or ".") in {".", "/"}
-        ):
-            target = posixpath.normpath(posixpath.join(_workdir(stage, instruction), mount.target or "/"))
-            text = "the mount of the whole context"
-            seen.copied.append(_Copied("code-first", mount, text, target, seen.at, seen.installed, stage))
+        whole = posixpath.normpath(mount.source or ".") in {".", "/"}
+        if mount.type == "bind" and mount.from_ is None and whole:
             seen.holds_code = True
+            text, target = "the mount of the whole context", seen.path(mount.target)
+            yield _Copied("code-first", mount, text, target, seen.at, seen.installed, stage)
 
 
 def _see_values(seen: _Seen, stage: Stage, instruction: Instruction, named: frozenset[str]) -> None:
     for pair in instruction.pairs:
         changes = _CHANGING.fullmatch(pair.name.upper()) and not _PIN.fullmatch(pair.value or "")
-        if (changes or pair.name in named) and pair.name not in seen.values:
+        if (changes or pair.name in named) and pair.name not in seen.values and len(seen.values) < _LIMIT:
             seen.values[pair.name] = (pair, stage)
 
 
@@ -511,20 +524,9 @@ def _gives_dependencies(instruction: Instruction) -> bool:
     return all(_DEPENDENCIES.fullmatch(source) for source in instruction.words[:-1])
 
 
-def _workdir(stage: Stage, instruction: Instruction) -> str:
-    """Give the folder that an instruction works in; that of the base image has a name that nothing else has."""
-    known = [one for one in stage.sequence if one.keyword == "WORKDIR" and one.line < instruction.line]
-    above = stage.base.stage.workdir if stage.base.stage else None
-    folder = _UNKNOWN if above is None else above.value.text or _UNKNOWN
-    for one in known:
-        folder = posixpath.join(folder, stage.expand(one, one.value).text or _UNKNOWN)
-    return posixpath.normpath(folder)
+def _named(install: Install) -> str:
+    return f"`{install}` (line {install.command.span.line})"
 
 
-def _target(stage: Stage, instruction: Instruction) -> str:
-    text = stage.expand(instruction, instruction.words[-1]).text if instruction.words else None
-    return posixpath.normpath(posixpath.join(_workdir(stage, instruction), text or _UNKNOWN))
-
-
-def _touches(path: str, places: frozenset[str], workdir: str) -> bool:
-    return any(below(path, place, workdir) for place in places)
+def _touches(path: str, places: list[_Copied], workdir: str) -> bool:
+    return any(below(path, place.target, workdir) for place in places)

@@ -95,7 +95,7 @@ class PinnedBase(Policy):
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
-        EditMutant("no-digest", keyword="FROM", old="@sha256:[0-9a-f]{64}"),
+        EditMutant("no-digest", keyword="FROM", old="(?<!scratch)@sha256:[0-9a-f]{64}"),
         EditMutant("image-without-digest", "COPY --from=busybox:1.37 /bin/busybox /bin/busybox"),
         # of the shipped files
         SourceMutant("no-digest", _DIGEST, " AS", clause="digest"),
