@@ -464,7 +464,7 @@ class Session:
         Args:
             name: names the extra container.
             mutant: how it is run, and what is built for it.
-            experiments: what is done to it, where the mutant does not say.
+            experiments: what is done to it.
 
         Raises:
             NotLookedError: it did not start, died, or could not be looked at.
@@ -475,8 +475,7 @@ class Session:
             override = {**override, "image": self._worse_image(name, mutant)}
         extra = project.run(mutant.service, override, name=name)
         try:
-            asked = experiments if mutant.experiments is None else mutant.experiments
-            return self._look(project, mutant.service, extra, asked)
+            return self._look(project, mutant.service, extra, experiments)
         finally:
             project.stop(extra)
 

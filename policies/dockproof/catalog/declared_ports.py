@@ -162,7 +162,12 @@ class DeclaredPorts(Policy):
             },
             clause="undeclared",
         ),
-        RuntimeMutant("moved-port", {"environment": {"PORT": "8001"}}, clause="silent"),
+        RuntimeMutant(
+            "moved-port",
+            {"environment": {"PORT": "22"}},
+            clause="silent",
+            also=frozenset({"no-ssh", "unprivileged-ports"}),
+        ),
     )
 
 

@@ -87,5 +87,7 @@ class UnprivilegedPorts(Policy):
         SourceMutant("port-80", "EXPOSE 8000", "EXPOSE 80"),
         SourceMutant("range", "EXPOSE 8000", "EXPOSE 1000-1040"),
         ImageMutant("port-443", "EXPOSE 443"),
-        RuntimeMutant("listens-on-80", {"environment": {"PORT": "80"}}, also=frozenset({"declared-ports"})),
+        RuntimeMutant(
+            "listens-on-22", {"environment": {"PORT": "22"}}, also=frozenset({"declared-ports", "no-ssh"})
+        ),
     )

@@ -6,6 +6,7 @@ override beside the dependencies that already run.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from dockproof import gate
@@ -18,7 +19,7 @@ from dockproof.policy import ImageMutant, ImageTarget, RuntimeMutant, RuntimeTar
 from dockproof.proof.matrix import failed, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dockproof.facts.reproduction import Reproduction
     from dockproof.gate import Answers
@@ -102,16 +103,28 @@ def _ask(session: Session, service: str, probe: Probe, target: ImageTarget | Run
 
 
 def runtime_rows(session: Session, owners: Mapping[str, Owner]) -> list[Row]:
-    """Run every runtime mutant of some policies and judge it."""
+    """Run every runtime mutant of some policies and judge it; those that are run alike share one container."""
     pairs = [(o.policy, m) for o in owners.values() for m in o.mutants if isinstance(m, RuntimeMutant)]
-    return process.parallel(lambda pair: _runtime_row(session, *pair), pairs, WORKERS)
+    groups: dict[str, list[tuple[Policy, RuntimeMutant]]] = {}
+    for policy, mutant in pairs:
+        key = json.dumps([mutant.service, mutant.override, mutant.instructions], sort_keys=True)
+        groups.setdefault(key, []).append((policy, mutant))
+    rows = process.parallel(lambda group: _runtime_rows(session, group), list(groups.values()), WORKERS)
+    made = {(row.policy, row.mutant): row for some in rows for row in some}
+    return [made[policy.id, mutant.name] for policy, mutant in pairs]
 
 
-def _runtime_row(session: Session, policy: Policy, mutant: RuntimeMutant) -> Row:
-    service = mutant.service
+def _runtime_rows(session: Session, group: Sequence[tuple[Policy, RuntimeMutant]]) -> list[Row]:
+    """Run the first of some mutants that are run alike, with all experiments of all, and judge each."""
+    policy, first = group[0]
+    asked = frozenset(
+        e for p, m in group for e in (p.experiments if m.experiments is None else m.experiments)
+    )
+    service = first.service
     try:
-        facts = session.mutant_facts(f"{policy.id}-{mutant.name}", mutant, policy.experiments)
+        facts = session.mutant_facts(f"{policy.id}-{first.name}", first, asked)
         target = RuntimeTarget(facts, session.image_facts(service), profile=session.profile(service))
     except DockproofError as error:
-        return failed(policy, mutant, f"could not be run: {error}")
-    return judge(policy, mutant, _ask(session, service, Probe.RUNTIME, target))
+        return [failed(p, m, f"could not be run: {error}") for p, m in group]
+    answers = _ask(session, service, Probe.RUNTIME, target)
+    return [judge(p, m, answers) for p, m in group]
