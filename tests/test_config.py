@@ -217,7 +217,7 @@ def test_reads_every_key_of_a_service() -> None:
         """
         profile: development
         structure_tests: [a.yaml, b.yaml]
-        budget: {image: 120MB, layer: 30 MiB}
+        budgets: {image: 120MB, layer: 30 MiB}
         experiments: {freeze: false}
         sidecar: python:3
         network: false
@@ -263,6 +263,11 @@ def test_empty_mapping_says_nothing() -> None:
     [
         ("profle: x", 'compose.yaml: api: x-dockproof.profle: is not known, did you mean "profile"?'),
         ("structure_test: [x]", 'x-dockproof.structure_test: is not known, did you mean "structure_tests"?'),
+        ("budgets: {imgae: 1MB}", 'x-dockproof.budgets.imgae: is not known, did you mean "image"?'),
+        ("budget: {image: 1MB}\nbudgets: {image: 1MB}", "stands beside `budgets`"),
+        ("budgets: {image: true}", "must be a size as 120MB, not true or false"),
+        ("budgets: {image: 1.2.3MB}", "'1.2.3MB' is no size"),
+        ("budgets: 60MB", "x-dockproof.budgets: must be a table, not a text"),
         ("budget: {imgae: 1MB}", 'x-dockproof.budget.imgae: is not known, did you mean "image"?'),
         ("budget: {image: 1 parsec}", "'1 parsec' is no size: write 120MB"),
         ("budget: {image: infMB}", "'infMB' is no size"),

@@ -35,9 +35,6 @@ PEERS = ("hadolint", "checkov", "buildkit", "trivy")
 NAMES_OF_TOOLS = frozenset({"hadolint", "waiver"})
 EXPERIMENTS = ("cost", "write", "freeze", "dependency", "death", "stop", "hardened", "arbitrary-uid")
 
-_UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1000, "m": 1000**2, "mb": 1000**2, "g": 1000**3, "gb": 1000**3}
-_UNITS |= {"kib": 1024, "mib": 1024**2, "gib": 1024**3}
-
 
 class FileRule(NamedTuple):
     """What holds for the Dockerfiles that a pattern names.
@@ -287,7 +284,7 @@ def load(path: str | os.PathLike[str], known: Mapping[str, Policy], text: str | 
             policies=folder,
             installed=installed,
             honour=frozenset(t.words("honour", PEERS)),
-            options=_options(t, known),
+            options=with_budgets(_options(t, known), _budgets(t)),
             files=tuple(_file_rule(rule, path, known) for rule in t.tables_of("files")),
         )
 
@@ -348,9 +345,22 @@ def x_dockproof(
 
 
 def _budgets(table: _Table) -> dict[str, int]:
-    with table.table("budget") as t:
+    """Read `budgets`, or `budget` as it was called first."""
+    key = "budget" if table.has("budget") else "budgets"
+    if key == "budget" and table.has("budgets"):
+        raise table.error("budget", "stands beside `budgets`; put all into that one")
+    with table.table(key) as t:
         found = {name: t.size(name) for name in ("image", "layer")}
     return {name: size for name, size in found.items() if size is not None}
+
+
+def with_budgets(
+    options: Mapping[str, Mapping[str, Any]], budgets: Mapping[str, int]
+) -> Mapping[str, Mapping[str, Any]]:
+    """Return the policies' options with budgets as those of `size-budget`, over what stands there."""
+    if not budgets:
+        return options
+    return {**options, "size-budget": {**options.get("size-budget", {}), **budgets}}
 
 
 def _experiments(table: _Table) -> dict[str, bool]:
@@ -545,8 +555,10 @@ class _Table:
         value = self.get(key, (int, str), "a size as 120MB")
         if value is None:
             return None
-        size = value if isinstance(value, int) else _bytes_of(value)
-        if size is None or size < 0:
+        from dockproof.facts import sizes  # noqa: PLC0415 - few configurations set one
+
+        size = sizes.parse(value)
+        if size is None:
             raise self.error(key, f"{value!r} is no size: write 120MB")
         return size
 
@@ -585,16 +597,6 @@ class _Table:
 
     def _below(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
-
-
-def _bytes_of(text: str) -> int | None:
-    """Read `120MB` or `30 MiB`; None for what is no size."""
-    number = text.rstrip("abgikmABGIKM ")
-    unit = text[len(number) :].strip().lower()
-    try:
-        return int(float(number) * _UNITS[unit])
-    except (ValueError, KeyError, OverflowError):
-        return None
 
 
 def unknown_policy(name: str, known: Mapping[str, Policy] | Collection[str]) -> str:

@@ -259,7 +259,7 @@ class Session:
             target = self.source_target(service)
             path = self.dockerfile(service)
             found = hadolint.run([path]) if self.config.hadolint else hadolint.Found({}, {})
-            config, waivers = self._config(service), self.rules[service].waivers
+            config, waivers = self.config_of(service), self.rules[service].waivers
             answers = gate.check_source(target, self.policies, config, waivers, found.findings.get(str(path)))
             findings = baseline.waive(answers.findings, str(path), target.dockerfile.lines, config)
             return answers._replace(findings=findings, not_looked=(*answers.not_looked, *found.not_looked))
@@ -274,12 +274,13 @@ class Session:
         )
         with self._timed(f"image probes {service}"):
             return self._waived(
-                service, gate.ask(self.asks(service, Probe.IMAGE), Probe.IMAGE, target, self._config(service))
+                service,
+                gate.ask(self.asks(service, Probe.IMAGE), Probe.IMAGE, target, self.config_of(service)),
             )
 
     def _again(self, service: str) -> Reproduction | None:
         """Build a service twice more and compare, where the configuration asks for it; None where it does not."""
-        options = self._config(service).options.get("reproducible", {})
+        options = self.config_of(service).options.get("reproducible", {})
         asked = any(policy.id == "reproducible" for policy in self.asks(service, Probe.IMAGE))
         if not asked or not options.get("build_twice"):
             return None
@@ -296,15 +297,17 @@ class Session:
             self._source_or_none(service),
             profile=self.profile(service),
         )
-        answers = gate.ask(self.asks(service, Probe.RUNTIME), Probe.RUNTIME, target, self._config(service))
+        answers = gate.ask(self.asks(service, Probe.RUNTIME), Probe.RUNTIME, target, self.config_of(service))
         return self._waived(service, answers)
 
-    def _config(self, service: str) -> Config:
-        """Return the configuration with the options that the service has of its own."""
+    def config_of(self, service: str) -> Config:
+        """Return the configuration with the options and budgets that the service has of its own."""
+        from dockproof.config import with_budgets  # noqa: PLC0415 - see `open`
+
         options = dict(self.config.options)
         for name, own in self.rules[service].options.items():
             options[name] = {**options.get(name, {}), **own}
-        return self.config._replace(options=options)
+        return self.config._replace(options=with_budgets(options, self.rules[service].budgets))
 
     def unused_waivers(self, service: str) -> list[Finding]:
         """Return a finding for each waiver of the service that waived nothing at any level."""

@@ -48,7 +48,7 @@ def image_of(
 
 
 def image_red(
-    policy: str, image: ImageFacts, base: ImageFacts | None = None, **options: object
+    policy: str, image: ImageFacts, base: ImageFacts | None = None, /, **options: object
 ) -> list[Finding]:
     """Return what a policy's image probe says, with its default options but for those given."""
     asked = catalog.load()[policy]

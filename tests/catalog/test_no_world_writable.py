@@ -120,7 +120,7 @@ def test_passes_what_lies_in_a_mount() -> None:
 def test_image_flags_open_files_and_folders_of_own_layers() -> None:
     """One finding a layer, with the mode and the number."""
     image = image_of([*BASE_LAYER], [entry("/a", 0o666), entry("/d", 0o777, type="dir")])
-    (found,) = image_red(POLICY, image, base=image_of([*BASE_LAYER]))
+    (found,) = image_red(POLICY, image, image_of([*BASE_LAYER]))
     assert found.message == "/a (0666) is writable for everybody, and 1 more with it"
     assert found.place.path == "/a"
 

@@ -99,7 +99,7 @@ def _again(session: Session, policy: Policy, mutant: ImageMutant, built: str) ->
 
 
 def _ask(session: Session, service: str, probe: Probe, target: ImageTarget | RuntimeTarget) -> Answers:
-    return gate.ask(session.asks(service, probe), probe, target, session.config)
+    return gate.ask(session.asks(service, probe), probe, target, session.config_of(service))
 
 
 def runtime_rows(session: Session, owners: Mapping[str, Owner]) -> list[Row]:
