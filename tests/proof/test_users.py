@@ -232,3 +232,25 @@ def test_json_is_stable(folder: Path, run: Any) -> None:
         ],
         "summary": {"mutants": 1, "killed": 1},
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "BuildKit does not accept the file"),
+        ("FROM a\nRUN <<E\nnever ends", "BuildKit does not accept the file (line 2: "),
+        ("FROM a\nUSER 1:1\nRUN ls \\", "the file ends in the middle of an instruction"),
+    ],
+)
+def test_half_a_file_is_no_good_one(folder: Path, run: Any, text: str, reason: str) -> None:
+    """Nothing is taken from what is no whole Dockerfile, and the reason is told."""
+    (folder / "Dockerfile").write_text(text)
+    missing = matrix(run, "Dockerfile", "--select", "non-root,valid-dockerfile,no-sudo")["not_made"]
+    assert any(one["reason"].startswith(reason) for one in missing), missing
+
+
+def test_mark_of_an_editor_means_nothing(folder: Path, run: Any) -> None:
+    """A byte order mark stays in front of nothing that is put in front of the first line."""
+    (folder / "Dockerfile").write_bytes(b"\xef\xbb\xbf" + GOOD.partition("\n")[2].encode())
+    code, out, _ = run("Dockerfile", "--select", "used-stages,valid-dockerfile")
+    assert (code, "3 of 3 mutants killed" in out) == (0, True), out

@@ -41,11 +41,11 @@ def edit(target: SourceTarget, mutant: EditMutant) -> Edited:
     Raises:
         CannotEditError: it cannot be made there.
     """
+    if not target.shipped:
+        raise CannotEditError("the file has no stage")
     for name in mutant.requires:
         if reason := REQUIREMENTS[name](target):
             raise CannotEditError(reason)
-    if not target.shipped:
-        raise CannotEditError("the file has no stage")
     if mutant.insert:
         return _insert(target, mutant)
     return _substitute(target, mutant) if mutant.old else _drop(target, mutant.keyword)
@@ -62,6 +62,8 @@ def _insert(target: SourceTarget, mutant: EditMutant) -> Edited:
     new = mutant.insert.replace("{user}", user).splitlines()
     lines = target.dockerfile.text.split("\n")
     at = _place(target, stage, mutant.where)
+    if at and lines[at - 1].rstrip().endswith(target.dockerfile.escape):
+        raise CannotEditError("the file ends in the middle of an instruction")
     return Edited("\n".join([*lines[:at], *new, *lines[at:]]), frozenset(range(at + 1, at + 1 + len(new))))
 
 

@@ -170,11 +170,15 @@ def edit_rows(
         f.policy: f for f in reversed(answers(good, good.text, policies, config).findings) if not f.waived
     }
     target = target_of(good, good.text)
+    problems = target.dockerfile.problems
     for policy, mutants in owners.values():
         found = before.get(policy.id)
         if found is not None:
             why = f"line {found.place.line}: {found.message}"
             yield NotMade(policy.id, None, good.name, "red already", why, found.severity)
+        elif problems:
+            why = f"BuildKit does not accept the file (line {problems[0].line}: {problems[0].message})"
+            yield NotMade(policy.id, None, good.name, "not applicable", why)
         elif reason := _unasked(policy, mutants, good):
             yield NotMade(policy.id, None, good.name, *reason)
         else:

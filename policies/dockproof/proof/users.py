@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from dockproof.policy import Policy
     from dockproof.proof.matrix import Owner, Row
 
+_MARK = "\ufeff"  # an editor's mark of UTF-8, which means nothing
+
 
 def prove(
     paths: Sequence[str], policies: Mapping[str, Policy], config: Config, owners: Mapping[str, Owner]
@@ -89,7 +91,7 @@ def good(path: str, config: Config) -> Good:
     file = parse(content, path)
     found = Good(
         path,
-        file.text,
+        file.text.removeprefix(_MARK),
         next((rule.profile for rule in rules if rule.profile), config.profile),
         None
         if path == STDIN
