@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,22 +43,33 @@ class Bar(NamedTuple):
     holds: bool
 
 
+# Between us and the command, because a process counts the memory of the one that it was forked from as its own.
+_MEASURED = """
+import resource, subprocess, sys, time
+began = time.perf_counter()
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(code, time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
 def run(argv: Sequence[str], environment: Mapping[str, str], folder: str) -> Run:
     """Run a command to its end; findings are no failure.
 
     Raises:
         RuntimeError: it could not look at everything.
     """
-    began = time.perf_counter()
-    with subprocess.Popen(
-        argv, env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
-        words = process.stderr.read() if process.stderr else b""
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in {0, 1}:
-        raise RuntimeError(f"{argv[:4]} ended with {process.returncode}: {words.decode(errors='replace')}")
-    return Run(time.perf_counter() - began, usage.ru_maxrss * 1024)
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", _MEASURED, *argv],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, seconds, kilobytes = done.stdout.split()
+    if code not in {"0", "1"}:
+        raise RuntimeError(f"{argv[:4]} ended with {code}: {done.stderr}")
+    return Run(float(seconds), int(kilobytes) * 1024)
 
 
 def write(folder: Path, count: int) -> list[str]:
@@ -165,6 +175,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="dockproof-bench-") as folder:
         bench = _Bench(Path(folder))
         bars = [*bench.corpus(), *bench.one(), *bench.memory()]
+    print(f"  load of the machine: {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} processors")
     for bar in bars:
         print(f"  {'ok' if bar.holds else 'missed':6}  {bar.promise}: {bar.figure}", flush=True)
     return 0 if all(bar.holds for bar in bars) else 1

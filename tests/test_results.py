@@ -12,10 +12,12 @@ from bench.corpus import dockerfiles
 from dockproof import cache, catalog, check, waiver
 from dockproof.check import BATCH, FEW, Settings
 from dockproof.config import Config, FileRule
+from dockproof.errors import Exit
 from dockproof.facts import dockerfile
-from dockproof.finding import Waiver
+from dockproof.finding import Severity, Waiver
 from dockproof.policy import Profile
 from dockproof.results import canonical
+from dockproof.spool import Spool
 from dockproof.waiver import Exemption
 
 if TYPE_CHECKING:
@@ -219,3 +221,35 @@ def test_canonical_form_tells_values_apart_and_not_orders() -> None:
     assert repr(canonical({"a": 1, "b": 2})) == repr(canonical({"b": 2, "a": 1}))
     assert repr(canonical((1,))) != repr(canonical([1]))
     assert repr(canonical({"a": frozenset({1})})) != repr(canonical({"a": frozenset({"1"})}))
+
+
+def test_spool_is_a_list_that_lies_in_a_file() -> None:
+    """It is read any number of times, in order and by place, and what is replaced is the new one."""
+    spool = Spool({"number": number} for number in range(5))
+    spool[1] = {"number": 9}
+    assert [one["number"] for one in spool] == [one["number"] for one in spool] == [0, 9, 2, 3, 4]
+    assert (len(spool), spool[-1], spool[1:3]) == (5, {"number": 4}, [{"number": 9}, {"number": 2}])
+    assert spool == list(spool)
+    assert spool != [1]
+
+
+def test_report_of_many_files_is_not_held_in_memory(files: Path) -> None:
+    """Whatever is asked of it is the same as of a report that is."""
+    for index, text in enumerate(dockerfiles(check.IN_MEMORY + 1, seed=3)):
+        (files / f"{index}.Dockerfile").write_text(text)
+    report = run()
+    assert isinstance(report.files, Spool)
+    held = report._replace(files=tuple(report.files))
+    assert (report.summary, report.incomplete) == (held.summary, held.incomplete)
+    assert report.exit(Severity.ERROR) is held.exit(Severity.ERROR) is Exit.FINDINGS
+    assert run() == held
+
+
+def test_unused_waiver_is_said_among_many_files_too(files: Path) -> None:
+    """The finding is added to the first file that the rule names."""
+    for index in range(check.IN_MEMORY):
+        (files / f"{index:03}.Dockerfile").write_text("FROM scratch\n")
+    nothing = Exemption(("exec-form",), Waiver("x"), origin="here", shared=True)
+    config = OURS._replace(files=(FileRule("*.Dockerfile", waivers=(nothing,)),))
+    said = [f.message for file in run(config).files for f in file.answers.findings if f.policy == "waiver"]
+    assert said == ["the waiver of exec-form waives nothing here; remove it (here)"]

@@ -14,13 +14,14 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dockproof.check import gathered
 from dockproof.errors import UsageError
 from dockproof.finding import Waiver
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from dockproof.config import Config
     from dockproof.finding import Finding
@@ -75,7 +76,7 @@ def apply(report: CheckReport, path: Path) -> Applied:
     """
     entries = _read(path)
     waiver = Waiver(REASON, origin=str(path))
-    files = tuple(_waived(file, entries.keys(), waiver) for file in report.files)
+    files = gathered((_waived(file, entries.keys(), waiver) for file in report.files), len(report.files))
     return Applied(report._replace(files=files), sum(_gone(report, entries, path)))
 
 
@@ -205,23 +206,31 @@ def _write(entries: Mapping[str, Entry], path: Path) -> None:
     write_whole(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_whole(path: Path, text: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Write a file that appears whole or not at all; one that is there keeps its rights, a link stays a link.
+
+    Pieces of text are written as they come, so that they never stand in memory all at once.
 
     Raises:
         UsageError: it cannot be written.
     """
     path = path.resolve() if path.is_symlink() else path
-    content = text.encode("utf-8") if isinstance(text, str) else text
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if path.exists() and not path.is_file():
-            path.write_bytes(content)  # a pipe or a device, as /dev/stdout
+            _write_pieces(path, content)  # a pipe or a device, as /dev/stdout
             return
-        draft.write_bytes(content)
+        _write_pieces(draft, content)
         if path.exists():
             draft.chmod(path.stat().st_mode)
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        draft.unlink(missing_ok=True)  # whatever came in between
+
+
+def _write_pieces(path: Path, content: str | bytes | Iterable[str]) -> None:
+    pieces = [content] if isinstance(content, (str, bytes)) else content
+    with path.open("wb") as file:
+        file.writelines(piece.encode("utf-8") if isinstance(piece, str) else piece for piece in pieces)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 
 from dockproof import gate, waiver
 from dockproof.collect import discover
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from dockproof.facts.context import BuildContext
     from dockproof.facts.dockerfile import Dockerfile
     from dockproof.finding import Finding
+    from dockproof.generic import T
     from dockproof.policy import Policy, Profile
     from dockproof.results import Results
+    from dockproof.spool import Spool
 
 
 class Standard(NamedTuple):
@@ -79,10 +81,21 @@ def run(
     """
     found = discover.discover(paths)
     checker = _Checker(policies, config, settings or Settings())
-    with _calm():
+    with _swept() if len(found) > FEW else nullcontext():
         probed, said = checker.look(found)
-        reports = [checker.report(one, said) for one in probed]
-    return CheckReport(checker.with_unused(reports, probed, paths), said.failed if said else ())
+        reports = gathered((checker.report(one, said) for one in probed), len(found))
+    checker.add_unused(reports, probed, paths)
+    files = tuple(reports) if isinstance(reports, list) else reports
+    return CheckReport(files, said.failed if said else ())
+
+
+def gathered(values: Iterable[T], count: int) -> list[T] | Spool[T]:
+    """Return what is known of `count` files as a list: of more than a few hundred it lies in a temporary file."""
+    if count <= IN_MEMORY:
+        return list(values)
+    from dockproof.spool import Spool  # noqa: PLC0415 - only many files need it
+
+    return Spool(values)
 
 
 def check_file(path: str | os.PathLike[str], policies: Mapping[str, Policy], config: Config) -> FileReport:
@@ -103,11 +116,15 @@ def check_file(path: str | os.PathLike[str], policies: Mapping[str, Policy], con
 
 
 @contextmanager
-def _calm() -> Iterator[None]:
-    """Let the collector of cycles look less often: facts live for one file, and there are many of them."""
+def _swept() -> Iterator[None]:
+    """Collect what many files leave behind soon, and not search for it among all that is loaded.
+
+    Facts hold one another in circles. Collected seldom, those of a hundred files stand in memory at once; collected
+    often, they cost no more, because each search is short.
+    """
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(2_000, 2, 2)
     try:
         yield
     finally:
@@ -117,6 +134,9 @@ def _calm() -> Iterator[None]:
 
 FEW = 8
 """Files up to which no answer is kept: probing them takes less time than knowing whether one has to."""
+
+IN_MEMORY = 64
+"""Files of which all that is known stands in memory at once."""
 
 BATCH = 32
 """Files that are worth a process of their own."""
@@ -166,21 +186,21 @@ class _Checker:
         self._chosen: dict[Profile, tuple[Policy, ...]] = {}
         self._results: Results | None = None
 
-    def look(self, found: Sequence[Found]) -> tuple[list[_Looked], hadolint.Found | None]:
+    def look(self, found: Sequence[Found]) -> tuple[Sequence[_Looked], hadolint.Found | None]:
         """Run our probes, and hadolint at the same time; None where hadolint is not wanted."""
         self._remember(found)
         if not wants_hadolint(self.config):
-            return self._probe_all(found), None
+            return gathered(self._probe_all(found), len(found)), None
         from dockproof.collect import process  # noqa: PLC0415 - threads and processes cost the start 15 ms
 
-        looked: list[_Looked] = []
+        looked: list[Sequence[_Looked]] = []
         said: list[hadolint.Found] = []
         jobs: list[Callable[[], object]] = [
             lambda: said.append(self._hadolint(found)),
-            lambda: looked.extend(self.probe(one) for one in found),
+            lambda: looked.append(gathered(map(self.probe, found), len(found))),
         ]
         process.parallel(lambda job: job(), jobs, workers=len(jobs))
-        return looked, said[0]
+        return looked[0], said[0]
 
     def _remember(self, found: Sequence[Found]) -> None:
         """Open the answers of earlier runs, where there are files enough for it to pay."""
@@ -191,19 +211,23 @@ class _Checker:
         with suppress(OSError, ValueError):  # what cannot be told apart is not kept
             self._results = Results(self.policies, self.config)
 
-    def _probe_all(self, found: Sequence[Found]) -> list[_Looked]:
+    def _probe_all(self, found: Sequence[Found]) -> Iterator[_Looked]:
         """Ask our probes of every file, on all processors where there are files enough for it to pay."""
         workers = min(_processors(), len(found) // BATCH)
         if workers < 2 or self.settings.standard.content:  # noqa: PLR2004 - one is this process
-            return [self.probe(one) for one in found]
+            yield from map(self.probe, found)
+            return
         from concurrent.futures import BrokenExecutor, ProcessPoolExecutor  # noqa: PLC0415 - 30 ms
         from multiprocessing import get_context  # noqa: PLC0415 - as above
 
+        done = 0
         try:
             with ProcessPoolExecutor(workers, get_context("fork"), _as_worker) as pool:
-                return list(pool.map(self.probe, found, chunksize=BATCH // 2))
-        except BrokenExecutor:  # a worker was killed: what it was at is looked at here
-            return [self.probe(one) for one in found]
+                for one in pool.map(self.probe, found, chunksize=BATCH // 2):
+                    yield one
+                    done += 1
+        except BrokenExecutor:  # a worker was killed: what is missing is looked at here
+            yield from map(self.probe, found[done:])
 
     def _hadolint(self, found: Sequence[Found]) -> hadolint.Found:
         from dockproof.collect import hadolint  # noqa: PLC0415 - see `look`
@@ -342,15 +366,14 @@ class _Checker:
         path = os.path.relpath(report.path, self.config.folder).replace(os.sep, "/")
         return baseline.fingerprints(path, report.answers.findings, report.excerpt)
 
-    def with_unused(
-        self, reports: Sequence[FileReport], looked: Sequence[_Looked], paths: Sequence[str]
-    ) -> tuple[FileReport, ...]:
+    def add_unused(
+        self, reports: list[FileReport] | Spool[FileReport], looked: Sequence[_Looked], paths: Sequence[str]
+    ) -> None:
         """Add a finding for each waiver of the configuration that no file needed.
 
         A pattern for several files is judged only when the configuration's whole folder was searched.
         """
         whole = any(_is_within(self.config.folder, path) for path in paths)
-        done = list(reports)
         for rule in self.config.files:
             indexes = [i for i, one in enumerate(looked) if one.probed and rule in one.rules]
             if rule.waivers and indexes and (whole or rule.literal):
@@ -359,9 +382,10 @@ class _Checker:
                     rule.waivers,
                     hadolint=wants_hadolint(self.config),
                 )
-                findings = [f for i in indexes for f in done[i].answers.findings]
-                done[indexes[0]] = _added(done[indexes[0]], waiver.unused(rule.waivers, findings, asked))
-        return tuple(done)
+                findings = [f for i in indexes for f in reports[i].answers.findings]
+                reports[indexes[0]] = _added(
+                    reports[indexes[0]], waiver.unused(rule.waivers, findings, asked)
+                )
 
 
 def _is_within(folder: str, path: str) -> bool:

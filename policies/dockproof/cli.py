@@ -384,7 +384,7 @@ def write(output: str | None, pieces: Iterable[str]) -> None:
 
     from dockproof.baseline import write_whole  # noqa: PLC0415 - as above
 
-    write_whole(Path(output), "".join(pieces))
+    write_whole(Path(output), pieces)
 
 
 def _print(pieces: Iterable[str]) -> None:

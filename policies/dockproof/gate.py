@@ -87,22 +87,24 @@ class Summary(NamedTuple):
 class CheckReport(NamedTuple):
     """What `check` says; `not_looked` is what belongs to no single file."""
 
-    files: tuple[FileReport, ...]
+    files: Sequence[FileReport]
     not_looked: tuple[NotLooked, ...] = ()
 
     @property
     def summary(self) -> Summary:
         """Count the findings."""
-        findings = [f for report in self.files for f in report.answers.findings]
-        live = [f.severity for f in findings if f.waived is None]
-        errors, warnings, infos = (live.count(s) for s in (Severity.ERROR, Severity.WARNING, Severity.INFO))
-        return Summary(len(self.files), errors, warnings, infos, len(findings) - len(live))
+        findings = (f for report in self.files for f in report.answers.findings)
+        counts = Counter(None if f.waived else f.severity for f in findings)
+        errors, warnings, infos = (counts[s] for s in (Severity.ERROR, Severity.WARNING, Severity.INFO))
+        return Summary(len(self.files), errors, warnings, infos, counts[None])
 
     @property
     def incomplete(self) -> bool:
         """Whether something was not looked at that should have been."""
-        missed = (*self.not_looked, *(n for report in self.files for n in report.answers.not_looked))
-        return any(n.fatal for n in missed) or any(report.error is not None for report in self.files)
+        return any(n.fatal for n in self.not_looked) or any(
+            report.error is not None or any(n.fatal for n in report.answers.not_looked)
+            for report in self.files
+        )
 
     def exit(self, fail_level: Severity) -> Exit:
         """Return the exit code: 4 wins over 1, so that what was not seen is never taken for clean."""
