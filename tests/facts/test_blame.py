@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from dockproof.facts.blame import Recorded, recorded
+from dockproof.facts.capabilities import of_attribute
 from dockproof.facts.dockerfile import parse
 from dockproof.facts.image import (
     FileEntry,
     ImageConfig,
     ImageFacts,
     Layer,
-    parse_capabilities,
     parse_history,
 )
 from dockproof.facts.installed import layer_of
@@ -211,4 +211,4 @@ def test_package_belongs_to_the_layer_that_brought_it() -> None:
 )
 def test_capabilities_are_read_by_name(value: str, names: tuple[str, ...]) -> None:
     """Both words of the permitted set count; a damaged value is not taken for none."""
-    assert parse_capabilities(bytes.fromhex(value)) == names
+    assert of_attribute(bytes.fromhex(value)) == names

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dockproof.facts.capabilities import CAPABILITIES
 from dockproof.facts.container import (
-    CAPABILITIES,
     ContainerFacts,
     Health,
     HealthLog,

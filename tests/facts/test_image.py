@@ -6,21 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dockproof.facts.accounts import ResolvedUser, parse_group, parse_passwd, resolve_user
 from dockproof.facts.image import (
     FileEntry,
     HealthConfig,
     ImageConfig,
     ImageFacts,
     Layer,
-    ResolvedUser,
     merge,
     parse_config,
-    parse_group,
     parse_health,
     parse_history,
     parse_os_release,
-    parse_passwd,
-    resolve_user,
 )
 from dockproof.facts.installed import parse_apk, parse_dpkg
 

@@ -60,8 +60,9 @@ if TYPE_CHECKING:
     from typing import ClassVar
 
     from dockproof.catalog._rights import Change, Copied, Step
+    from dockproof.facts.accounts import ResolvedUser
     from dockproof.facts.container import Writable
-    from dockproof.facts.image import FileEntry, ImageFacts, Layer, ResolvedUser
+    from dockproof.facts.image import FileEntry, ImageFacts, Layer
     from dockproof.facts.stages import Stage
     from dockproof.finding import Finding, NotApplicable
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget

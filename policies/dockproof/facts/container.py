@@ -15,23 +15,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from dockproof.facts import capabilities
 from dockproof.facts.image import HealthConfig, parse_health
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-# fmt: off
-CAPABILITIES = (
-    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
-    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK",
-    "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN",
-    "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE",
-    "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND",
-    "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE",
-)
-# fmt: on
-"""Names of the capability bits, lowest first (linux/capability.h)."""
 
 TCP_STATES = {
     0x01: "ESTABLISHED",
@@ -592,13 +581,8 @@ def parse_links(text: bytes) -> dict[str, str]:
 
 
 def parse_capabilities(mask: str) -> frozenset[str]:
-    """Name the bits of a hexadecimal capability mask; bits newer than this table keep a number."""
-    bits = int(mask or "0", 16)
-    return frozenset(
-        CAPABILITIES[bit] if bit < len(CAPABILITIES) else f"CAP_{bit}"
-        for bit in range(bits.bit_length())
-        if bits >> bit & 1
-    )
+    """Name the bits of a hexadecimal capability mask; bits newer than the table keep a number."""
+    return frozenset(capabilities.of_bits(int(mask or "0", 16)))
 
 
 def parse_sockets(records: Mapping[str, bytes | None]) -> tuple[Socket, ...]:

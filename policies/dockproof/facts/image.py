@@ -6,10 +6,11 @@ Nothing here reads an engine or a disk; `dockproof.collect.image` builds these v
 from __future__ import annotations
 
 import re
-import struct
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dockproof.facts import capabilities
+from dockproof.facts.accounts import Group, ResolvedUser, User, parse_group, parse_passwd, resolve_user
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from dockproof.facts.stages import Stage
 
 NANOSECONDS = 1e9
-MAX_ID = 2**31 - 1
 MAX_LINKS = 40
 
 
@@ -157,8 +157,8 @@ class FileEntry(NamedTuple):
     @property
     def capabilities(self) -> tuple[str, ...]:
         """The capabilities that it lends to whoever runs it, as `cap_net_raw`, lowest number first."""
-        value = dict(self.xattrs).get(CAPABILITY)
-        return parse_capabilities(bytes.fromhex(value)) if value else ()
+        value = dict(self.xattrs).get(capabilities.ATTRIBUTE)
+        return capabilities.of_attribute(bytes.fromhex(value)) if value is not None else ()
 
     @property
     def is_world_writable(self) -> bool:
@@ -211,42 +211,6 @@ class Hidden(NamedTuple):
     entry: FileEntry
     layer: int
     how: str
-
-
-class User(NamedTuple):
-    """A line of /etc/passwd."""
-
-    name: str
-    uid: int
-    gid: int
-    home: str
-    shell: str
-
-
-class Group(NamedTuple):
-    """A line of /etc/group."""
-
-    name: str
-    gid: int
-    members: tuple[str, ...]
-
-
-class ResolvedUser(NamedTuple):
-    """Who a USER text is, as the engine resolves it.
-
-    Attributes:
-        uid: None where the engine would refuse to start.
-        gid: likewise.
-        groups: supplementary groups from /etc/group; none where a group is given.
-        name: name of the matching passwd entry, "" where there is none.
-        why: one clause that explains the result.
-    """
-
-    uid: int | None
-    gid: int | None
-    groups: tuple[int, ...]
-    name: str
-    why: str
 
 
 class Package(NamedTuple):
@@ -584,118 +548,7 @@ def parse_history(steps: Iterable[Mapping[str, Any]] | None) -> tuple[HistoryEnt
 # ------------------------------------------------------------------------------------------ small databases
 
 
-def _go_atoi(text: str) -> int | None:
-    """Read a number as Go's strconv.Atoi does: optional sign, ASCII digits, nothing else."""
-    return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else None
-
-
-def _records(text: bytes, fields: int) -> Iterator[list[str]]:
-    """Split a colon-separated database as the engine does: blanks trimmed, missing fields empty."""
-    for line in text.decode("utf-8", "replace").split("\n"):
-        if stripped := line.strip():
-            yield (stripped.split(":") + [""] * fields)[:fields]
-
-
-def parse_passwd(text: bytes) -> tuple[User, ...]:
-    """Read /etc/passwd; a number that is none counts as 0, as for the engine."""
-    return tuple(
-        User(name, _go_atoi(uid) or 0, _go_atoi(gid) or 0, home, shell)
-        for name, _, uid, gid, _, home, shell in _records(text, 7)
-    )
-
-
-def parse_group(text: bytes) -> tuple[Group, ...]:
-    """Read /etc/group, with the engine's leniency."""
-    return tuple(
-        Group(name, _go_atoi(gid) or 0, tuple(member for member in members.split(",") if member))
-        for name, _, gid, members in _records(text, 4)
-    )
-
-
-def resolve_user(text: str, passwd: tuple[User, ...] | None, group: tuple[Group, ...] | None) -> ResolvedUser:
-    """Resolve `user[:group]` as the engine does when it starts the container.
-
-    The rules are those of `GetExecUser` of github.com/moby/sys/user: a number is always a uid (`00` and `+0`
-    are 0), a bare uid without a passwd entry runs with gid 0, an explicit group drops the supplementary ones.
-
-    Args:
-        text: the USER; "" means root.
-        passwd: entries of /etc/passwd, None where the image has none.
-        group: entries of /etc/group, None where the image has none.
-    """
-    user_text, _, group_text = text.partition(":")
-    group_text = group_text.partition(":")[0]
-    number = _go_atoi(user_text)
-    wanted = 0 if user_text == "" else number
-    found = _match(passwd or (), user_text if wanted is None else wanted)
-    if found is None and wanted is None:
-        return ResolvedUser(None, None, (), "", f"the image's passwd has no user {user_text!r}")
-    if found is None and wanted is not None and not 0 <= wanted <= MAX_ID:
-        return ResolvedUser(None, None, (), "", f"uid {wanted} is out of range")
-    name, uid, gid = (found.name, found.uid, found.gid) if found else ("", wanted or 0, 0)
-    why = _why(user_text, found)
-    if group_text:
-        return _with_group(ResolvedUser(uid, gid, (), name, why), group_text, group or ())
-    groups = tuple(entry.gid for entry in group or () if name and name in entry.members)
-    return ResolvedUser(uid, gid, groups, name, why)
-
-
-def _match(passwd: Iterable[User], wanted: str | int) -> User | None:
-    return next(
-        (user for user in passwd if wanted == (user.name if isinstance(wanted, str) else user.uid)), None
-    )
-
-
-def _why(text: str, found: User | None) -> str:
-    if text == "":
-        return "no user is set, so root"
-    if found is None:
-        return f"{text} has no passwd entry, so its gid is 0"
-    return f"{text} is uid {found.uid} in the image's passwd"
-
-
-def _with_group(user: ResolvedUser, text: str, groups: Iterable[Group]) -> ResolvedUser:
-    number = _go_atoi(text)
-    found = next((g for g in groups if (g.name == text if number is None else g.gid == number)), None)
-    gid = found.gid if found else number
-    if gid is None:
-        return ResolvedUser(None, None, (), user.name, f"the image's group file has no group {text!r}")
-    if not 0 <= gid <= MAX_ID:
-        return ResolvedUser(None, None, (), user.name, f"gid {gid} is out of range")
-    who = user.why.removesuffix(", so its gid is 0")
-    return user._replace(gid=gid, why=f"{who}, group {text} is gid {gid}")
-
-
 def parse_os_release(text: bytes) -> dict[str, str]:
     """Read os-release: `KEY=value`, quotes removed, comments and odd lines left out."""
     found = re.finditer(r"^([A-Za-z0-9_]+)=(.*)$", text.decode("utf-8", "replace"), re.MULTILINE)
     return {match[1]: match[2].strip().strip("\"'") for match in found}
-
-
-CAPABILITY = "security.capability"
-
-_NAMES = (
-    "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable net_bind_service "
-    "net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin "
-    "sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override "
-    "mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore"
-)
-CAPABILITIES = tuple(_NAMES.split())
-"""Names of the capabilities by number (capabilities(7))."""
-
-_CAPABILITY_WORDS = {1: 1, 2: 2, 3: 2}
-
-
-def parse_capabilities(value: bytes) -> tuple[str, ...]:
-    """Read the permitted set of a `security.capability` attribute (struct vfs_cap_data of linux/capability.h).
-
-    A value that is none gives the one word `unknown`: it lends something, and nobody can say what.
-    """
-    numbers = struct.unpack(f"<{len(value) // 4}I", value[: len(value) // 4 * 4])
-    words = _CAPABILITY_WORDS.get(numbers[0] >> 24, 0) if numbers else 0
-    if not words or len(numbers) < 1 + 2 * words:
-        return ("unknown",)
-    # After the revision, each word of the permitted set is followed by one of the inheritable set.
-    permitted = sum(numbers[1 + 2 * word] << (32 * word) for word in range(words))
-    names = (f"cap_{name}" for name in CAPABILITIES)
-    return tuple(name for number, name in enumerate(names) if permitted >> number & 1)
