@@ -148,6 +148,13 @@ def test_passes_manifests_and_what_changes_seldom(copy: str) -> None:
     assert red(POLICY, stage(copy, "RUN npm ci")) == []
 
 
+@pytest.mark.parametrize("copy", ["COPY dist /srv", "COPY dist/* /srv/", "COPY target/*.jar app.jar"])
+def test_flags_what_a_build_outside_made(copy: str) -> None:
+    """It changes with the code; an agent's archive beside the Dockerfile does not."""
+    assert red(POLICY, stage(copy, "RUN apk add --no-cache curl")) == CODE
+    assert red(POLICY, stage("COPY agent.jar /", "RUN apk add --no-cache curl")) == []
+
+
 def test_passes_good_order() -> None:
     """The manifest, the installation, then the code."""
     good = stage(
@@ -323,3 +330,96 @@ def test_flags_a_manifest_that_nothing_reads() -> None:
 def test_passes_a_manifest_that_something_may_read(run: str) -> None:
     """Its name, a pattern, a variable or a tool of its own."""
     assert red(POLICY, _manifests(run)) == []
+
+
+NEXT = """\
+FROM node:24-alpine AS dependencies
+RUN apk add --no-cache libc6-compat
+WORKDIR /app
+COPY package.json yarn.lock* package-lock.json* pnpm-lock.yaml* ./
+RUN if [ -f yarn.lock ]; then yarn --frozen-lockfile; elif [ -f package-lock.json ]; then npm ci; fi
+FROM node:24-alpine AS build
+WORKDIR /app
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY . .
+RUN npm run build
+FROM node:24-alpine
+WORKDIR /app
+RUN addgroup --system nodejs && adduser --system next
+COPY --from=build /app/public ./public
+COPY --from=build --chown=next:nodejs /app/.next/standalone ./
+"""
+MONOREPO = """\
+FROM node:24-alpine AS prepare
+RUN apk add --no-cache libc6-compat
+WORKDIR /app
+COPY . .
+RUN npx turbo@2.5.0 prune web --docker
+FROM node:24-alpine AS install
+WORKDIR /app
+COPY --from=prepare /app/out/json/ .
+RUN yarn install --frozen-lockfile
+COPY --from=prepare /app/out/full/ .
+RUN yarn turbo run build
+"""
+RAILS = """\
+FROM ruby:3.4-slim AS base
+WORKDIR /rails
+RUN apt-get update && apt-get install --yes libjemalloc2 && rm -rf /var/lib/apt/lists/*
+ENV RAILS_ENV=production BUNDLE_PATH=/usr/local/bundle
+FROM base AS build
+RUN apt-get update && apt-get install --yes build-essential && rm -rf /var/lib/apt/lists/*
+COPY Gemfile Gemfile.lock ./
+RUN bundle install && rm -rf ~/.bundle/ && bundle exec bootsnap precompile --gemfile
+COPY . .
+RUN bundle exec bootsnap precompile app/ lib/
+RUN SECRET_KEY_BASE_DUMMY=1 ./bin/rails assets:precompile
+FROM base
+COPY --from=build /usr/local/bundle /usr/local/bundle
+COPY --from=build /rails /rails
+RUN groupadd --system rails && useradd rails --gid rails && chown -R rails:rails db log
+"""
+LARAVEL = """\
+FROM php:8.4-fpm
+RUN docker-php-ext-install pdo_mysql opcache
+COPY --from=composer:2.8 /usr/bin/composer /usr/bin/composer
+WORKDIR /srv
+COPY composer.json composer.lock ./
+RUN composer install --no-dev --no-scripts --no-autoloader
+COPY . .
+RUN composer dump-autoload --optimize --no-dev
+RUN composer install --no-dev
+"""
+DOTNET = """\
+FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
+WORKDIR /src
+COPY ["src/Api/Api.csproj", "src/Api/"]
+COPY Directory.Build.props nuget.config ./
+RUN dotnet restore src/Api/Api.csproj
+COPY . .
+RUN dotnet publish src/Api -c Release -o /app --no-restore
+FROM mcr.microsoft.com/dotnet/aspnet:10.0
+RUN apt-get update && apt-get install --yes curl
+COPY --from=build /app .
+"""
+UV = """\
+FROM python:3.13-slim
+COPY --from=ghcr.io/astral-sh/uv:0.9.0 /uv /bin/
+WORKDIR /app
+RUN --mount=type=cache,target=/uv-cache \\
+    --mount=type=bind,source=uv.lock,target=uv.lock \\
+    --mount=type=bind,source=pyproject.toml,target=pyproject.toml \\
+    uv sync --locked --no-install-project
+COPY . /app
+RUN --mount=type=cache,target=/uv-cache uv sync --locked
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [NEXT, MONOREPO, RAILS, LARAVEL, DOTNET, UV],
+    ids=["next", "monorepo", "rails", "laravel", "dotnet", "uv"],
+)
+def test_passes_the_order_that_frameworks_advise(text: str) -> None:
+    """No false alarm on what the frameworks' own documents show."""
+    assert red(POLICY, text) == []

@@ -71,18 +71,18 @@ _SCRIPTED = frozenset({"awk", "grep", "sed", "tr"})  # their first argument is n
 _SHELLS = frozenset({"sh", "bash", "dash", "ash"})
 
 
-def installs(script: Script, touches: Callable[[str], bool]) -> tuple[Needs, tuple[Install, ...]]:
+def installs(script: Script, touched: Callable[[str], bool]) -> tuple[Needs, tuple[Install, ...]]:
     """Say what a RUN needs of what was copied, and what it installs.
 
     Args:
         script: its commands; those of no POSIX shell need CODE.
-        touches: whether a path, as a command names it, may be what was copied.
+        touched: whether a path, as a command names it, may be what was copied.
     """
     if not script.posix:
         return Needs.CODE, ()
     calls = {id(call.command): call for call in package_calls(script)}
     named = (command for command in script.commands if command.name)
-    found = [(command, *_needs(command, calls.get(id(command)), touches)) for command in named]
+    found = [(command, *_needs(command, calls.get(id(command)), touched)) for command in named]
     making = (Install(*one) for one in found if one[2] is not Needs.NO_MATTER)
     return max((one[2] for one in found), default=Needs.NO_MATTER), tuple(making)
 
@@ -97,12 +97,12 @@ def prepares(script: Script) -> bool:
     )
 
 
-def _needs(command: Command, call: PackageCall | None, touches: Callable[[str], bool]) -> tuple[str, Needs]:
+def _needs(command: Command, call: PackageCall | None, touched: Callable[[str], bool]) -> tuple[str, Needs]:
     name = command.name
     if name in _NO_MATTER or _is_piped_shell(command):
         return name, Needs.NO_MATTER
     if name in _FILES:
-        read = any(touches(word.text) for word in command.arguments[name in _SCRIPTED :])
+        read = any(touched(word.text) for word in command.arguments[name in _SCRIPTED :])
         return name, Needs.CODE if read else Needs.NO_MATTER
     if call is not None:
         return call.manager, _of_call(call)
@@ -244,9 +244,9 @@ _OWN: Mapping[str, Callable[[Command], Needs]] = {
 }
 
 
-def below(path: str, folder: str, workdir: str) -> bool:
-    """Whether a path, as a command names it, may be at, below or above a folder."""
+def touches(path: str, folders: Iterable[str], workdir: str) -> bool:
+    """Whether a path, as a command names it, may be at, below or above one of some folders."""
     if not path or path == "-" or "$" in path or "://" in path:
         return False
-    full = posixpath.normpath(posixpath.join(workdir, path))
-    return folder == "/" or f"{full}/".startswith(f"{folder}/") or f"{folder}/".startswith(f"{full}/")
+    full = f"{posixpath.normpath(posixpath.join(workdir, path))}/"
+    return any(one == "/" or full.startswith(f"{one}/") or f"{one}/".startswith(full) for one in folders)

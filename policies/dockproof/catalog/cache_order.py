@@ -6,7 +6,8 @@ No installation stands behind something that changes with every commit and that 
 a stage is built, those that it is built FROM first:
 
 - `code-first`: a COPY or ADD of code from the build context, or a bind mount of the whole context. Code is the whole
-  context (`.`, `*`), a folder with a name for code (`src`, `app`, `cmd` …) or files of a programming language.
+  context (`.`, `*`), a folder with a name for code (`src`, `app`, `cmd` …), files of a programming language, or what
+  a build outside made of them (`dist`, `target/*.jar`).
 - `built-first`: a COPY from a stage that holds such code, before an installation of named packages.
 - `unread-manifest`: a requirement file for development (`requirements-dev.txt`) that is copied by its name, while the
   RUN instructions name another one and never it: it is read by nothing, and its changes install everything again.
@@ -52,7 +53,7 @@ import posixpath
 from functools import partial
 from itertools import chain
 
-from dockproof.catalog._installs import Needs, below, installs, prepares, words
+from dockproof.catalog._installs import Needs, installs, prepares, touches, words
 from dockproof.catalog._runs import unread
 from dockproof.facts.mounts import mounts
 from dockproof.facts.shell import script
@@ -102,6 +103,8 @@ _CODE_ENDINGS = frozenset(
         *("c", "cc", "cpp", "h", "hpp", "swift", "ex", "erl", "hs", "html", "css", "vue", "svelte"),
     )
 )
+# What a build outside has made of the code.
+_BUILT = pattern(r"(?:.*/)?(?:dist|publish|(?:target|build/libs)/[^/]*\.[jw]ar)(?:/\*)?")
 _SETUP_FILE = pattern(
     r"(?:setup|conanfile|noxfile|build)\.\w+|__version__\.py|\.?pnp\..*|\.?pnpmfile\..*|.*\.config\.\w+|.*rc\.\w+",
     needs=("setup.", "conanfile.", "noxfile.", "build.", "__version__", "pnp", ".config.", "rc."),
@@ -265,8 +268,8 @@ class CacheOrder(Policy):
         """Judge one RUN, and remember what it did."""
         commands = script(instruction, stage.shell_at(instruction))
         standing = [*_mounted(seen, stage, instruction), *seen.copied]
-        touches = partial(_touches, places=standing, workdir=seen.workdir)
-        needs, made = installs(commands, touches)
+        folders = [one.target for one in standing]
+        needs, made = installs(commands, partial(touches, folders=folders, workdir=seen.workdir))
         if made and needs is not Needs.CODE:
             yield from self._late_copy(seen, needs, made, standing)
             yield from self._late_value(seen, needs, made[0], commands)
@@ -512,6 +515,8 @@ def _names_code(source: str) -> bool:
     name = posixpath.basename(path)
     if path in _WHOLE or name in {"*", "**"}:
         return True
+    if _BUILT.fullmatch(path):
+        return True
     return name.lower() in _CODE_FOLDERS or bool(_is_code_file(name) and not _SETUP_FILE.fullmatch(name))
 
 
@@ -526,7 +531,3 @@ def _gives_dependencies(instruction: Instruction) -> bool:
 
 def _named(install: Install) -> str:
     return f"`{install}` (line {install.command.span.line})"
-
-
-def _touches(path: str, places: list[_Copied], workdir: str) -> bool:
-    return any(below(path, place.target, workdir) for place in places)
