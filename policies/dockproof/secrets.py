@@ -612,8 +612,8 @@ def judge_name(name: str) -> Name:
     if not may_name_secret(name):
         return Name(secret=False)
     words = [word.lower() for word in _WORD.findall(name)]
-    if not words or _ABOUT.fullmatch(words[-1]) or _PUBLIC.intersection(words):
-        return Name(secret=False)
+    if not words or _ABOUT.fullmatch(words[-1]) or _PUBLIC.intersection(words) or "dummy" in words:
+        return Name(secret=False)  # Rails' SECRET_KEY_BASE_DUMMY=1 says that there is none
     if any(_SECRET_WORD.fullmatch(word) for word in words) or (
         len(words) > 1 and words[-1] in {"pass", "pwd"}
     ):

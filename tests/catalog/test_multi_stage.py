@@ -68,3 +68,20 @@ def test_is_silent_for_development_images() -> None:
     from dockproof import catalog  # noqa: PLC0415 - one test asks it
 
     assert catalog.load()[POLICY].severity(Profile.DEVELOPMENT) is None
+
+
+def test_passes_build_tools_that_the_same_run_removes() -> None:
+    """No layer holds them, by their names or by that of apk's bundle."""
+    assert (
+        red(
+            POLICY,
+            "FROM alpine:3\nRUN apk add --no-cache --virtual .deps gcc musl-dev && x && apk del .deps\n",
+        )
+        == []
+    )
+    assert red(POLICY, "FROM debian:13\nRUN apt-get install -y gcc && x && apt-get purge -y gcc\n") == []
+
+
+def test_flags_compiling_once_for_each_run() -> None:
+    """`make` and `make install` are one fault."""
+    assert red(POLICY, "FROM debian:13\nRUN make && make install\n") == [(2, "built-in-place")]

@@ -357,3 +357,10 @@ def test_says_which_environment_could_not_be_read() -> None:
     answers = of_container(process(1, {"API_KEY": "Heron77x-Heron77x"}), process(7, None))
     assert len(answers.findings) == 1
     assert "pid 7" in answers.not_looked[0].reason
+
+
+def test_passes_a_name_that_says_there_is_no_secret() -> None:
+    """Rails' own Dockerfile builds its assets with it."""
+    assert (
+        red("no-secrets", "FROM ruby:3.4\nRUN SECRET_KEY_BASE_DUMMY=1 ./bin/rails assets:precompile\n") == []
+    )

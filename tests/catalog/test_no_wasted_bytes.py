@@ -201,3 +201,9 @@ def test_flags_package_files_that_stay(lines: str) -> None:
 def test_passes_package_files_in_a_mount_or_code(lines: str) -> None:
     """A project that is installed is needed afterwards, and a mount leaves nothing."""
     assert red(POLICY, f"FROM a:1 AS b\nFROM a:1\n{lines}\n") == []
+
+
+def test_passes_what_a_build_made_in_a_copied_folder() -> None:
+    """`dist` is not from the context: nothing is stored twice."""
+    text = "FROM node:22\nWORKDIR /code\nCOPY . /code/\nRUN yarn build && mv dist/* /srv/ && rm -rf node_modules\n"
+    assert red(POLICY, text) == []

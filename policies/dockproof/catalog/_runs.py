@@ -10,9 +10,10 @@ from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from dockproof.facts.dockerfile import Dockerfile, Instruction
+    from dockproof.facts.packages import PackageCall
     from dockproof.facts.shell import Script
     from dockproof.facts.stages import Stage
     from dockproof.finding import NotApplicable
@@ -42,6 +43,11 @@ def runs_of(stage: Stage) -> tuple[Run, ...]:
         for written, instruction in pairs
         if instruction.keyword == "RUN"
     )
+
+
+def removed_names(calls: Iterable[PackageCall]) -> frozenset[str]:
+    """Name the packages, apk's virtual ones too, that calls remove: what a RUN installs and removes is not shipped."""
+    return frozenset(one.name for call in calls if call.action == "remove" for one in call.packages)
 
 
 def unread(policy: Policy, file: Dockerfile) -> Iterator[NotApplicable]:

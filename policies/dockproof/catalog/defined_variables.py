@@ -112,6 +112,9 @@ class DefinedVariables(Policy):
             names = ", ".join(stage.base.value.missing)
             message = f"without a value for {names} the base is no image: give it a default"
             yield self.at(stage.instruction, message, stage=stage, clause="from-default")
+        elif stage.base.kind == "invalid" and "$" in (stage.instruction.words or ("",))[0]:
+            message = f"with what its variables hold here, the base `{stage.base.value.text}` is no image"
+            yield self.at(stage.instruction, message, stage=stage, clause="from-default")
 
     def _used(self, instruction: Instruction, stage: Stage, file: Dockerfile) -> Iterator[Finding]:
         for use in _uses(instruction):

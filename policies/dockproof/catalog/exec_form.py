@@ -95,8 +95,11 @@ class ExecForm(Policy):
             )
             yield self.at(instruction, message, stage=stage, clause="invalid-json")
         elif stage.shell_at(instruction) is DEFAULT_SHELL:
-            message = f"{keyword} is in shell form: a shell stands between the engine and the program"
             clause = "shell-form" if keyword in _FIELDS else "health-form"
+            why = "a shell stands between the engine and the program"
+            if clause == "health-form":
+                why = "what the shell started outlives a check that times out"
+            message = f"{keyword} is in shell form: {why}"
             yield self.at(instruction, message, stage=stage, clause=clause)
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:

@@ -29,7 +29,7 @@ References
 
 from __future__ import annotations
 
-from dockproof.catalog._runs import runs, runs_of, unread
+from dockproof.catalog._runs import removed_names, runs, runs_of, unread
 from dockproof.facts.downloads import downloads
 from dockproof.facts.mounts import mounts
 from dockproof.facts.options import read_arguments, table
@@ -129,8 +129,10 @@ class FittingTools(Policy):
         health = shipped.healthcheck
         named |= {name for name in _DOWNLOADERS if health and name in health.value.value}
         for run in lineage:
-            for call in package_calls(run.script):
-                names = {one.name for one in call.packages} & set(_DOWNLOADERS) - named
+            calls = package_calls(run.script)
+            there = set(_DOWNLOADERS) - named - removed_names(calls)
+            for call in calls:
+                names = {one.name for one in call.packages} & there
                 if call.action == "install" and names:
                     message = f"{', '.join(sorted(names))} is installed, and nothing in this file uses it"
                     yield self._at(

@@ -24,6 +24,7 @@ References
 
 from __future__ import annotations
 
+from dockproof.catalog._runs import removed_names
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
@@ -111,16 +112,16 @@ class MultiStage(Policy):
 
     def _judge(self, instruction: Instruction, stage: Stage, *, alone: bool) -> Iterator[Finding]:
         commands = script(instruction, stage.shell_at(instruction))
-        for call in package_calls(commands):
-            for clause, message in _complaints(call, alone=alone):
+        calls = package_calls(commands)
+        removed = removed_names(calls)
+        for call in calls:
+            for clause, message in _complaints(call, removed, alone=alone):
                 line = call.command.span.line
                 yield self.at(instruction, message, stage=stage, clause=clause, line=line)
-        for command in commands.commands:
-            if _compiles(command):
-                message = f"`{command.name}` compiles in the shipped stage"
-                yield self.at(
-                    instruction, message, stage=stage, clause="built-in-place", line=command.span.line
-                )
+        command = next((one for one in commands.commands if _compiles(one)), None)
+        if command is not None:
+            message = f"`{command.name}` compiles in the shipped stage"
+            yield self.at(instruction, message, stage=stage, clause="built-in-place", line=command.span.line)
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look for compilers, headers and build packages in the layers above the base."""
@@ -204,12 +205,13 @@ def _takes_from_no_stage(shipped: Stage) -> bool:
     return all(stage is None or stage in lineage for stage in others)
 
 
-def _complaints(call: PackageCall, *, alone: bool) -> Iterator[tuple[str, str]]:
+def _complaints(call: PackageCall, removed: frozenset[str], *, alone: bool) -> Iterator[tuple[str, str]]:
     """Yield clause and sentence for an installation that does not belong into a shipped stage."""
-    if call.action != "install":
+    if call.action != "install" or call.options.get("--virtual", call.options.get("-t")) in removed:
         return
     if call.manager in SYSTEM:
         names = [package.name for package in call.packages if _BUILD_PACKAGE.fullmatch(package.name)]
+        names = [name for name in names if name not in removed]
         if names:
             yield "build-tools", f"{call.manager} installs {', '.join(names)} in the shipped stage"
     elif call.manager in LANGUAGE and alone:

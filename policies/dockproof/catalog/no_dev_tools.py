@@ -27,7 +27,7 @@ References
 
 from __future__ import annotations
 
-from dockproof.catalog._runs import runs_of
+from dockproof.catalog._runs import removed_names, runs_of
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
@@ -166,7 +166,7 @@ class NoDevTools(Policy):
     def _installed(self, stage: Stage) -> Iterator[Finding]:
         for run in runs_of(stage):
             calls = package_calls(run.script)
-            removed = {p.name for call in calls if call.action == "remove" for p in call.packages}
+            removed = removed_names(calls)
             for call in calls:
                 names = [p.name for p in call.packages if p.name.lower() in _TOOLS and p.name not in removed]
                 if call.action == "install" and names:

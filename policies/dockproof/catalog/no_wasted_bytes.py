@@ -39,6 +39,7 @@ from dockproof.facts.downloads import downloads
 from dockproof.facts.mounts import keeps_out
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
@@ -55,6 +56,9 @@ if TYPE_CHECKING:
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
 _REMOVES = frozenset({"remove", "purge", "autoremove", "uninstall", "del", "erase"})
+_MADE = pattern(
+    r"dist|build|target|out|output|bin|obj|node_modules|vendor|coverage|tmp|\.[\w-]+|__pycache__|.*\.(?:pyc|o|egg-info|log)"
+)
 _PACKAGE_FILES = (".whl", ".deb", ".rpm", ".apk")
 _USER = "USER 10001:10001"
 _CODE_COPY = "COPY --link --from=code /rootfs/ /"
@@ -237,7 +241,7 @@ def _wastes(step: Step, stored: _Layers) -> Iterator[tuple[str, Command, str]]:
             yield "rewritten", change.command, message
     done = set()
     for command, path in _named(step, "rm", "mv", "unlink", "rmdir"):
-        hit = stored.files.within(path) or stored.files.around(path)
+        hit = stored.files.within(path) or (None if _may_be_made(path) else stored.files.around(path))
         if hit and command not in done and not keeps_out(step.instruction, path):
             done.add(command)
             clause = "moved" if command.name == "mv" else "deleted"
@@ -260,6 +264,11 @@ def _installed_files(step: Step, files: Tree[Stored]) -> Iterator[tuple[str, Com
                 )
                 yield "only-installed", call.command, message
                 break
+
+
+def _may_be_made(path: str) -> bool:
+    """Whether a path in a copied folder bears the name of what a build makes there."""
+    return any(_MADE.fullmatch(part) for part in path.split("/"))
 
 
 def _removed_packages(step: Step, packages: Mapping[str, int]) -> Iterator[tuple[str, Command, str]]:

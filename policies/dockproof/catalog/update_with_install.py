@@ -168,7 +168,7 @@ def _alone(run: Run, calls: Sequence[PackageCall]) -> PackageCall | None:
 
 
 def _updates(call: PackageCall) -> bool:
-    return call.action == "update" or (call.verb == "update" and call.manager in _UPDATES_ALL)
+    return call.action == "update" or (call.verb in {"update", "up"} and call.manager in _UPDATES_ALL)
 
 
 def _uses(call: PackageCall) -> bool:

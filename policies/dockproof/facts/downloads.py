@@ -155,6 +155,8 @@ def _reads_its_own_script(command: Command) -> bool:
         return False
     if command.name in shell_wrappers.SHELLS:
         return not shell_wrappers.reads_standard_input(command)
+    if command.name == "php" and any(word.text == "--" for word in command.words[1:2]):
+        return False  # what follows is for the script that comes from the pipe
     first = next(iter(command.arguments), None)
     return command.has("-c", "-m", "-e", "-n", "-r", "-p") or (
         first is not None and first.text not in ("-", "/dev/stdin")
