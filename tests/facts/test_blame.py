@@ -150,7 +150,7 @@ def test_base_at_hand_wins_over_any_guess() -> None:
         (Place(field="Config.Env B"), -1, "", 0),
         (Place(field="Config.Healthcheck"), -1, "", 0),
         (Place(field="History[3]"), -1, "own", 3),
-        (Place(field="RootFS.Layers"), -1, "", 0),
+        (Place(field="RootFS.Layers"), -1, "", 1),
     ],
 )
 def test_places_are_completed(place: Place, layer: int, origin: str, line: int) -> None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar
 
     from dockproof.catalog._end_of_life import Release
+    from dockproof.facts.image import ImageFacts
     from dockproof.finding import Finding
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
@@ -73,7 +74,7 @@ class SupportedBase(Policy):
         """Judge os-release and the variables of Docker's own images."""
         for release in end_of_life.of_image(target.image):
             if message := _complaint(release, target.options["on"]):
-                yield self.in_image(message, Place(field=release.told_by), clause=release.kind)
+                yield self.in_image(message, _place(target.image, release), clause=release.kind)
 
     def problem_of_option(self, name: str, value: Any) -> str:
         """Refuse a day that is none."""
@@ -108,6 +109,12 @@ class SupportedBase(Policy):
         ),
         ImageMutant("release", "ENV PYTHON_VERSION=3.7.17", clause="release"),
     )
+
+
+def _place(image: ImageFacts, release: Release) -> Place:
+    """Say what told the release: the file that /etc/os-release leads to, or a variable."""
+    entry = image.find(release.told_by) if release.told_by.startswith("/") else None
+    return Place(path=entry.path) if entry else Place(field=f"Config.Env {release.told_by}")
 
 
 def _complaint(release: Release, on: str) -> str:

@@ -190,8 +190,14 @@ class Blame:
         elif step is not None:
             whose = BASE if step < self.inherited.steps else OWN
             place = place._replace(origin=whose if self.inherited.told_by else "")
-        line, end = (0, 0) if step is None or place.line else self.line(step)
+        line, end = self._lines(place, step)
         return place._replace(line=line, end_line=end) if line else place
+
+    def _lines(self, place: Place, step: int | None) -> tuple[int, int]:
+        if place.field == "RootFS.Layers" and self.stage is not None and self.instructions:
+            span = self.stage.lineage[-1].instruction.span  # what the image stands on is FROM's matter
+            return span.line, span.end_line
+        return (0, 0) if step is None or place.line else self.line(step)
 
     def _layer(self, place: Place) -> int | None:
         if place.layer_index >= 0:

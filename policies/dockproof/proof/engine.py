@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dockproof import gate
 from dockproof.collect import build, image, process, reproduce
 from dockproof.errors import DockproofError
-from dockproof.facts.blame import BASE
+from dockproof.facts.blame import OWN
 from dockproof.facts.dockerfile import parse
 from dockproof.finding import Probe
 from dockproof.policy import ImageMutant, ImageTarget, RuntimeMutant, RuntimeTarget
@@ -79,13 +79,13 @@ def _image_row(session: Session, policy: Policy, mutant: ImageMutant, built: str
 
 
 def _unblamed(policy: Policy, mutant: ImageMutant, target: ImageTarget, answers: Answers) -> Iterator[str]:
-    """Yield a fault where no finding of the owner tells the line of the mutant's own Dockerfile."""
+    """Yield a fault where no finding of the owner tells the mutant's line, or at least an own layer or setting."""
     whole = "{image}" in mutant.instructions
     text = mutant.instructions if whole else f"FROM good\n{mutant.instructions}"
     blame = target.image.blame(target.base, parse(text.replace("{image}", "good")).stages[-1])
     found = [blame.located(f.place) for f in answers.findings if f.policy == policy.id]
-    if found and not any(place.line and place.origin != BASE for place in found):
-        yield f"no finding tells the mutant's line: {found[0]}"
+    if found and not any(place.line or place.origin == OWN for place in found):
+        yield f"no finding is blamed on an own line, layer or setting: {found[0]}"
 
 
 def _again(session: Session, policy: Policy, mutant: ImageMutant, built: str) -> Reproduction:
