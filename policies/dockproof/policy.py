@@ -153,6 +153,13 @@ class Example(NamedTuple):
     ignore: str = ""
     options: Mapping[str, Any] = {}
 
+    @property
+    def files(self) -> tuple[str, str]:
+        """The failing and the passing Dockerfile, without the indentation of the code around them."""
+        from textwrap import dedent  # noqa: PLC0415 - few commands show examples
+
+        return dedent(self.failing).strip("\n"), dedent(self.passing).strip("\n")
+
 
 class SourceMutant(NamedTuple):
     """An edit of a good Dockerfile that takes the property away.

@@ -46,7 +46,7 @@ def test_page_has_all_that_a_reader_needs(policy: Policy) -> None:
 def test_example_fails_on_the_marked_line_and_passes_mended(policy: Policy) -> None:
     """What a reader sees as failing fails, once, where the page says; what follows it is the same file, mended."""
     assert policy.example is not None, "a policy that is asked of Dockerfiles shows two of them"
-    failing, passing = pages.dedent(policy.example.failing), pages.dedent(policy.example.passing)
+    failing, passing = policy.example.files
     (finding,) = pages.said_of(policy, policy.example, failing, "")
     assert pages.said_of(policy, policy.example, passing, policy.example.ignore) == ()
     marked = [line for line in pages.page(policy).splitlines() if line.startswith("> ")]
@@ -58,11 +58,11 @@ def test_example_fails_on_the_marked_line_and_passes_mended(policy: Policy) -> N
 def test_example_is_a_dockerfile_and_short(policy: Policy) -> None:
     """BuildKit accepts both but where that is the point, and a reader takes them in at a glance."""
     assert policy.example is not None
-    for text in map(pages.dedent, (policy.example.failing, policy.example.passing)):
+    for text in policy.example.files:
         accepted = not parse(text).problems
         assert accepted or (policy.id in {"valid-dockerfile", "declared-ports"} and "FROM" in text)
         assert len(text.splitlines()) <= 8
-    assert not parse(pages.dedent(policy.example.passing)).problems
+    assert not parse(policy.example.files[1]).problems
 
 
 def test_refuses_an_example_that_does_not_fail() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,26 +55,23 @@ def page(policy: Policy) -> str:
 
 def _shown(policy: Policy, example: Example) -> Iterator[str]:
     """Yield the two Dockerfiles of the example, and what the policy says of the first."""
-    (finding,) = said_of(policy, example, dedent(example.failing), "") or (None,)
-    if finding is None or said_of(policy, example, dedent(example.passing), example.ignore):
+    failing, passing = example.files
+    found = said_of(policy, example, failing, "")
+    if len(found) != 1 or said_of(policy, example, passing, example.ignore):
         raise ValueError(f"{policy.id}: its example must fail once, and must not fail when it is mended")
+    (finding,) = found
     yield "## Example"
     if example.options:
         named = ", ".join(f"`{name} = {json.dumps(value)}`" for name, value in example.options.items())
         yield f"With {named}, this fails:"
     else:
         yield "Fails:"
-    yield _numbered(dedent(example.failing), finding.place.line)
+    yield _numbered(failing, finding.place.line)
     yield f"> line {finding.place.line}: {finding.message}"
     yield "Passes:"
-    yield f"```dockerfile\n{dedent(example.passing)}\n```"
+    yield f"```dockerfile\n{passing}\n```"
     if example.ignore:
         yield f"with this `.dockerignore` beside it:\n\n```\n{example.ignore}\n```"
-
-
-def dedent(text: str) -> str:
-    """Return an example's Dockerfile without the indentation of the code around it."""
-    return textwrap.dedent(text).strip("\n")
 
 
 def _numbered(text: str, marked: int) -> str:

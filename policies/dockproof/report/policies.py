@@ -94,9 +94,9 @@ def explain(name: str, policies: Mapping[str, Policy], *, as_json: bool = False)
         yield from _explain_other(name, policies)
     elif as_json:
         page = {title or "Title": text for title, text in catalog.page(policy).items()}
-        yield (
-            json.dumps({"schema": SCHEMA, **entry(policy), "page": page}, ensure_ascii=False, indent=2) + "\n"
-        )
+        example = policy.example and dict(zip(("failing", "passing"), policy.example.files, strict=True))
+        whole = {"schema": SCHEMA, **entry(policy), "page": page, "example": example}
+        yield json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
     else:
         yield from _page(policy)
 
@@ -110,6 +110,7 @@ def _page(policy: Policy) -> Iterator[str]:
     page.pop("", None)
     for title, text in page.items():
         yield f"{title}\n{'-' * len(title)}\n{text}\n\n"
+    yield from _example(policy)
     yield from _clauses(policy)
     yield f'Waive it: # dockproof: ignore={policy.id} reason="…" until=2027-01-31\n'
 
@@ -131,6 +132,12 @@ def _facts(policy: Policy) -> Iterator[tuple[str, str]]:
     count = len(policy.mutants)
     yield "Proven by", f"{count} mutant{'' if count == 1 else 's'} (`dockproof prove --select {policy.id}`)"
     yield "Since", policy.since
+
+
+def _example(policy: Policy) -> Iterator[str]:
+    for title, text in zip(("Fails", "Passes"), policy.example.files if policy.example else (), strict=False):
+        lines = "".join(f"    {line}\n" for line in text.splitlines())
+        yield f"{title}\n{'-' * len(title)}\n{lines}\n"
 
 
 def _clauses(policy: Policy) -> Iterator[str]:
