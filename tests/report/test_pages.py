@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from dockproof.facts.dockerfile import parse
 from dockproof.finding import Probe
 from dockproof.policy import Example
 from dockproof.report import pages
+from dockproof.report import policies as listing
 
 if TYPE_CHECKING:
     from dockproof.policy import Policy
@@ -74,3 +76,11 @@ def test_refuses_an_example_that_does_not_fail() -> None:
 
     with pytest.raises(ValueError, match="must fail once"):
         pages.page(Silent())
+
+
+def test_explain_shows_the_example_too() -> None:
+    """On a terminal as in the documents."""
+    text = "".join(listing.explain("tagged-base", catalog.load(), as_json=False))
+    assert "\nFails\n-----\n    FROM debian:latest\n\nPasses\n------\n    FROM debian:13-slim\n" in text
+    data = json.loads("".join(listing.explain("tagged-base", catalog.load(), as_json=True)))
+    assert data["example"] == {"failing": "FROM debian:latest", "passing": "FROM debian:13-slim"}
