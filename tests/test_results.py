@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -196,6 +197,23 @@ def test_many_files_are_probed_by_several_processes_alike(
     read = counted(monkeypatch)
     assert run(settings=FRESH) == alone
     assert read == []  # the workers did it
+
+
+def test_killed_worker_loses_nothing(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its processes cannot look at, the program looks at itself."""
+    for index, text in enumerate(dockerfiles(2 * BATCH, seed=7)):
+        (files / f"{index}.Dockerfile").write_text(text)
+    monkeypatch.setattr(check, "_processors", lambda: 2)
+    whole = run(settings=FRESH)
+
+    def parse(content: bytes, name: str) -> object:
+        if os.getpid() != here and name.startswith("7"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return dockerfile.parse(content, name)
+
+    here = os.getpid()
+    monkeypatch.setattr(check, "parse", parse)
+    assert run(settings=FRESH) == whole
 
 
 def test_folder_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

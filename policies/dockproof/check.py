@@ -220,14 +220,20 @@ class _Checker:
         from concurrent.futures import BrokenExecutor, ProcessPoolExecutor  # noqa: PLC0415 - 30 ms
         from multiprocessing import get_context  # noqa: PLC0415 - as above
 
-        done = 0
+        done, pool = 0, None
         try:
-            with ProcessPoolExecutor(workers, get_context("fork"), _as_worker) as pool:
-                for one in pool.map(self.probe, found, chunksize=BATCH // 2):
-                    yield one
-                    done += 1
-        except BrokenExecutor:  # a worker was killed: what is missing is looked at here
+            pool = ProcessPoolExecutor(workers, get_context("fork"), _as_worker)
+            for one in pool.map(self.probe, found, chunksize=BATCH // 2):
+                yield one
+                done += 1
+        except (
+            BrokenExecutor,
+            OSError,
+        ):  # a worker was killed, or there can be none
             yield from map(self.probe, found[done:])
+        finally:
+            if pool:
+                pool.shutdown(cancel_futures=True)
 
     def _hadolint(self, found: Sequence[Found]) -> hadolint.Found:
         from dockproof.collect import hadolint  # noqa: PLC0415 - see `look`
