@@ -70,7 +70,33 @@ COMPILERS = frozenset(
 _BUILD_PACKAGE = pattern(
     r"(?:gcc|g\+\+|clang|gfortran|cpp)(?:-[\d.]+)?(?:-[\w-]+)?"
     r"|build-(?:essential|base)|alpine-sdk|make|cmake|ninja-build|meson|autoconf|automake|libtool|binutils|dpkg-dev"
-    r"|rustc|cargo|golang(?:-[\w.]+)?|openjdk-\d+-jdk(?:-headless)?|[\w.+-]+-(?:dev|devel)|linux-headers[\w.-]*"
+    r"|rustc|cargo|golang(?:-[\w.]+)?|openjdk-\d+-jdk(?:-headless)?|[\w.+-]+-(?:dev|devel)|linux-headers[\w.-]*",
+    needs=(
+        *(
+            "gcc",
+            "g++",
+            "clang",
+            "gfortran",
+            "cpp",
+            "build-",
+            "alpine-sdk",
+            "make",
+            "meson",
+            "autoconf",
+            "libtool",
+        ),
+        *(
+            "binutils",
+            "dpkg-dev",
+            "rustc",
+            "cargo",
+            "golang",
+            "openjdk-",
+            "-dev",
+            "linux-headers",
+            "ninja-build",
+        ),
+    ),
 )
 # Commands that turn sources into programs, by name and first argument; an empty set means any argument.
 _BUILDS = {

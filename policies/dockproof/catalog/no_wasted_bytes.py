@@ -57,7 +57,23 @@ if TYPE_CHECKING:
 
 _REMOVES = frozenset({"remove", "purge", "autoremove", "uninstall", "del", "erase"})
 _MADE = pattern(
-    r"dist|build|target|out|output|bin|obj|node_modules|vendor|coverage|tmp|\.[\w-]+|__pycache__|.*\.(?:pyc|o|egg-info|log)"
+    r"dist|build|target|out|output|bin|obj|node_modules|vendor|coverage|tmp|\.[\w-]+|__pycache__|.*\.(?:pyc|o|egg-info|log)",
+    needs=(
+        *(
+            "dist",
+            "build",
+            "target",
+            "out",
+            "bin",
+            "obj",
+            "node_modules",
+            "vendor",
+            "coverage",
+            "tmp",
+            "__pycache__",
+        ),
+        ".",
+    ),
 )
 _PACKAGE_FILES = (".whl", ".deb", ".rpm", ".apk")
 _USER = "USER 10001:10001"
