@@ -142,6 +142,15 @@ def test_pyproject_grows_by_a_table_and_keeps_every_byte(repository: Path) -> No
     )
 
 
+def test_line_ends_of_what_is_there_stay(repository: Path) -> None:
+    """A file of Windows stays one, the added lines aside."""
+    path = repository / "pyproject.toml"
+    path.write_bytes(b"[tool.dockproof]\r\nfail_level = 'error'\r\n")
+    assert "added to pyproject.toml" in run(repository, "dockproof", "init", "--baseline").out
+    added = b'baseline = ".dockproof-baseline.json"\n'
+    assert path.read_bytes() == b"[tool.dockproof]\r\n" + added + b"fail_level = 'error'\r\n"
+
+
 @pytest.mark.parametrize("text", ["tool = {other = 1}\n", "not = [toml\n"])
 def test_pyproject_that_cannot_grow_is_left_alone(repository: Path, text: str) -> None:
     """Where a table at the end would break the file, a file of our own is written."""
@@ -250,6 +259,7 @@ def test_hook_gets_the_files_that_a_search_finds(name: str) -> None:
         ("rm -r web Dockerfile.dev", 3, "no Dockerfile in"),
         ("echo 'profil = 1' > .dockproof.toml", 2, 'did you mean "profile"?'),
         ("echo 'services: [' > compose.yaml", 2, "compose.yaml cannot be read as a compose file"),
+        ("printf '[tool]\\ndockproof = 3\\n' > pyproject.toml", 2, "must be a table, not a number"),
         ("mkdir .dockproof.toml", 2, ".dockproof.toml cannot be written: Is a directory"),
     ],
 )
@@ -259,7 +269,7 @@ def test_what_stands_in_the_way_is_said_and_nothing_is_written(
     """An error comes before the first file."""
     run(repository, "bash", "-c", prepare)
     before = files(repository)
-    ran = run(repository, "dockproof", "init")
+    ran = run(repository, "dockproof", "init", "--baseline")
     assert ran.code == code, ran.out
     assert message in ran.out
     assert files(repository) == before

@@ -39,7 +39,7 @@ CI = ("github", "gitlab", "none")
 FILES = r"(^|/)(Dockerfile(\.[^/]+)?|Containerfile[^/]*|[^/]+\.[Dd]ockerfile)$"
 """What a hook hands over: the names that `dockproof check` searches for (an ignore file's is excluded)."""
 
-_TABLE = pattern(r"^\[tool\.dockproof\][ \t]*(#.*)?\n", re.MULTILINE)
+_TABLE = pattern(r"^\[tool\.dockproof\][ \t]*(#.*)?\r?\n", re.MULTILINE)
 _DEVELOPMENT = pattern(r"(^|[._-])(dev|devel|development|debug|local|test|tests)([._-]|$)", re.IGNORECASE)
 
 _HOOK = f"""  - repo: local
@@ -153,10 +153,8 @@ def _settings_in(path: Path, text: str) -> Mapping[str, Any]:
     if not _is_toml(text):
         return {}
     tables = tomllib.loads(text)
-    found: Mapping[str, Any] = (
-        tables.get("tool", {}).get("dockproof", {}) if path.name == "pyproject.toml" else tables
-    )
-    return found
+    found = tables.get("tool", {}).get("dockproof") if path.name == "pyproject.toml" else tables
+    return found if isinstance(found, dict) else {}
 
 
 def _is_toml(text: str) -> bool:
@@ -169,7 +167,7 @@ def _is_toml(text: str) -> bool:
 
 def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")  # line ends stay as they are
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
     return text if not text or text.endswith("\n") else text + "\n"
