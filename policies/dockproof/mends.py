@@ -344,9 +344,11 @@ def edits(file: Dockerfile, finding: Finding, root: str | None = None) -> tuple[
         root: the build context's folder, None where there is none at hand.
     """
     fixer = FIXERS.get((finding.policy, finding.clause))
+    if fixer is None or finding.waived:
+        return ()
     line = finding.place.line
     written = next((one for one in file.instructions if one.span.line <= line <= one.span.end_line), None)
-    if fixer is None or written is None or finding.waived:
+    if written is None:
         return ()
     stage = next((one for one in reversed(file.stages) if one.instruction.span.line <= line), None)
     found = tuple(dict.fromkeys(fixer(Spot(file, written, stage, finding, root))))
