@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.catalog.asking import findings, red
 from tests.catalog.imaging import BASE_LAYER, entry, image_of, image_red
+
+if TYPE_CHECKING:
+    from dockproof.facts.image import FileEntry
 
 POLICY = "no-wasted-bytes"
 
@@ -134,19 +138,74 @@ def test_costs_time_in_proportion_to_the_size() -> None:
     assert time.perf_counter() - started < 5
 
 
-def test_image_flags_a_file_in_two_own_layers() -> None:
-    """Bytes, number and the largest are in the message."""
-    files = [entry("/app/a", size=50_000), entry("/app/b", size=70_000)]
-    image = image_of(BASE_LAYER, files, files)
+def own(path: str, content: str, size: int = 60_000) -> FileEntry:
+    """Make a file whose content has a name."""
+    return entry(path, size=size)._replace(digest=content)
+
+
+def test_image_flags_a_file_with_other_content() -> None:
+    """Bytes, number, the largest with their layers, and the layer to blame are in the message."""
+    image = image_of(
+        BASE_LAYER,
+        [own("/app/a", "1"), own("/app/b", "2", size=70_000)],
+        [own("/app/a", "3"), own("/app/b", "4")],
+    )
     (found,) = image_red(POLICY, image, image_of(BASE_LAYER))
-    assert (found.clause, found.place.path, found.place.layer) == (
-        "stored-twice",
-        "/app/b",
-        f"sha256:{2:064}",
+    assert (found.clause, found.place.path, found.place.layer_index) == ("overwritten", "/app/b", 2)
+    assert found.message == (
+        "layer 2 overwrites 2 files of lower own layers, 130000 bytes: "
+        "/app/b (70000 bytes of layer 1), /app/a (60000 bytes of layer 1)"
     )
-    assert found.message.startswith(
-        "stores again 2 files of lower own layers, 120000 bytes; the largest is /app/b"
+
+
+@pytest.mark.parametrize(
+    ("later", "change"),
+    [
+        (own("/a", "1")._replace(uid=5), "owner 0:0 to 5:0"),
+        (own("/a", "1")._replace(mode=0o600), "mode 0644 to 0600"),
+        (own("/a", "1")._replace(mtime=9), "time alone"),
+        (own("/a", "1"), "nothing"),
+    ],
+)
+def test_image_tells_chown_and_chmod_from_other_content(later: FileEntry, change: str) -> None:
+    """The same content is stored again for its owner, its mode, its time, or for nothing."""
+    (found,) = image_red(POLICY, image_of([own("/a", "1")], [later]))
+    assert found.clause == "rights-changed"
+    assert found.message.endswith(f"/a (60000 bytes of layer 0, {change})")
+
+
+def test_image_calls_content_that_is_not_known_overwritten() -> None:
+    """Without digests nobody can say that it is the same."""
+    image = image_of([entry("/a", size=60_000)], [entry("/a", size=60_000, mode=0o600)])
+    assert [found.clause for found in image_red(POLICY, image)] == ["overwritten"]
+
+
+def test_image_flags_copies_in_and_across_layers() -> None:
+    """The copies are the ones behind the first; the option says from how many bytes on."""
+    large = 2_000_000
+    files = [own("/a", "1", size=large), own("/b", "1", size=large)], [own("/c", "1", size=large)]
+    found = image_red(POLICY, image_of(*files))
+    assert [(one.clause, one.place.layer_index) for one in found] == [("duplicate", 0), ("duplicate", 1)]
+    assert found[1].message == (
+        "layer 1 holds one file with the content of other own files, 2000000 bytes: "
+        "/c (2000000 bytes, as /a of layer 0)"
     )
+    assert image_red(POLICY, image_of(*files), least_duplicate_bytes=large) == []
+
+
+def test_image_passes_hard_links_and_copies_of_the_base() -> None:
+    """A link has no bytes of its own, and the base's are there anyway."""
+    base = [*BASE_LAYER, own("/usr/a", "1", size=10**7)]
+    linked = own("/opt/a", "1", size=0)._replace(type="hardlink", link="/usr/a")
+    assert image_red(POLICY, image_of(base, [linked, own("/opt/b", "1", size=10**7)]), image_of(base)) == []
+
+
+def test_image_flags_a_file_twice_in_one_layer() -> None:
+    """No engine writes such a layer, other builders might; both copies are shipped."""
+    image = image_of([own("/a", "2")])
+    (layer,) = image.layers
+    image.layers = (layer._replace(replaced=(own("/a", "1"),)),)
+    assert [found.clause for found in image_red(POLICY, image)] == ["overwritten"]
 
 
 @pytest.mark.parametrize("gone", ["/app", "/app/a"])

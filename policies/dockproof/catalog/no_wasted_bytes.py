@@ -7,10 +7,12 @@ brought, or an earlier RUN downloaded, by its own path or by a folder around it 
 (`moved`), or deletes it or a part of it (`deleted`); none removes packages that an earlier RUN installed (`deleted`);
 none installs packages from files that a COPY brought for nothing else, a folder of wheels or a `.deb`, and that then
 stay (`only-installed`). It passes the same inside one RUN, what lies in a mount, and what a builder stage does, since
-no byte of that ships; it cannot see what a RUN made otherwise. Image: no own layer holds a file that a lower own layer
-holds already (`stored-twice`), or deletes one of it (`hidden`), where that wastes more than `least_bytes` (10000)
-together; the message gives the number of files, the bytes, the largest, and the instruction that made the layer. The
-bytes of the base are not counted: they are there anyway.
+no byte of that ships; it cannot see what a RUN made otherwise. Image: no own layer replaces a file of a lower own layer
+by other content (`overwritten`), stores it again with the same content and another owner, mode or time
+(`rights-changed`), or deletes it (`hidden`), where that wastes more than `least_bytes` (10000) in one layer; and none
+holds copies of other own files (`duplicate`), of more than `least_duplicate_bytes` (1000000); hard links are no copies.
+The message gives the number of files, the bytes, the largest files with their layers, and the instruction that made the
+layer. The bytes of the base are not counted: they are there anyway.
 
 Why it matters
 --------------
@@ -31,10 +33,12 @@ References
 
 from __future__ import annotations
 
+import heapq
 import posixpath
 
 from dockproof.catalog._environment import expanded
 from dockproof.catalog._rights import Tree, changes, copied, covers, placed, steps
+from dockproof.facts import waste
 from dockproof.facts.downloads import downloads
 from dockproof.facts.mounts import keeps_out
 from dockproof.facts.packages import package_calls
@@ -49,9 +53,10 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar
 
     from dockproof.catalog._rights import Step
-    from dockproof.facts.image import FileEntry, ImageFacts, Layer
+    from dockproof.facts.image import Layer
     from dockproof.facts.shell_words import Command, Word
     from dockproof.facts.stages import Stage
+    from dockproof.facts.waste import Waste
     from dockproof.finding import Finding
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
@@ -76,6 +81,9 @@ _MADE = pattern(
     ),
 )
 _PACKAGE_FILES = (".whl", ".deb", ".rpm", ".apk")
+NAMED = 3
+"""The largest files that a finding names."""
+
 _USER = "USER 10001:10001"
 _CODE_COPY = "COPY --link --from=code /rootfs/ /"
 
@@ -108,11 +116,13 @@ class NoWastedBytes(Policy):
         Clause("moved", "nothing is moved that an earlier layer holds"),
         Clause("deleted", "nothing is deleted or removed that an earlier own layer holds"),
         Clause("only-installed", "package files are mounted, not copied, where they are installed"),
-        Clause("stored-twice", "no file is in two own layers"),
-        Clause("hidden", "no own layer hides files of another"),
+        Clause("overwritten", "no own layer replaces a file of another by other content"),
+        Clause("rights-changed", "no own layer stores a file again only to change its owner, mode or time"),
+        Clause("hidden", "no own layer deletes files of another"),
+        Clause("duplicate", "no content stands twice in the own layers"),
     )
     references = ("https://docs.docker.com/build/building/best-practices/#run",)
-    options: ClassVar[Mapping[str, Any]] = {"least_bytes": 10_000}
+    options: ClassVar[Mapping[str, Any]] = {"least_bytes": 10_000, "least_duplicate_bytes": 1_000_000}
 
     def problem_of_option(self, name: str, value: Any) -> str:
         """Refuse fewer bytes than none."""
@@ -140,12 +150,18 @@ class NoWastedBytes(Policy):
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Compare the own layers with each other."""
-        for layer, found in _repeated(target.own_layers):
-            for clause, entries in found.items():
-                if entries and sum(entry.size for entry in entries) > target.options["least_bytes"]:
-                    largest = max(entries, key=lambda entry: entry.size)
-                    message = _sentence(target.image, layer, clause, entries, largest)
-                    yield self.in_image(message, Place(layer=layer.diff_id, path=largest.path), clause=clause)
+        own, options = target.own_layers, target.options
+        found: dict[tuple[int, str], list[Waste]] = {}
+        for one in (*waste.wasted(own), *waste.duplicates(own)):
+            found.setdefault((one.layer, one.cause), []).append(one)
+        for (index, cause), wastes in sorted(found.items()):
+            least = options["least_duplicate_bytes" if cause == waste.DUPLICATE else "least_bytes"]
+            if waste.total(wastes) > least:
+                layer = target.image.layers[index]
+                place = Place(
+                    layer=layer.diff_id, layer_index=index, path=max(wastes, key=_by_size).entry.path
+                )
+                yield self.in_image(_sentence(layer, cause, wastes), place, clause=cause)
 
     example = Example(
         """
@@ -189,7 +205,22 @@ class NoWastedBytes(Policy):
         ImageMutant(
             "twice",
             "USER root\nRUN head -c 20000 /dev/zero > /one\nRUN chmod 600 /one\nUSER 10001:10001",
-            clause="stored-twice",
+            clause="rights-changed",
+        ),
+        ImageMutant(
+            "owned-later",
+            "USER root\nRUN head -c 20000 /dev/zero > /one\nRUN chown 1:1 /one\nUSER 10001:10001",
+            clause="rights-changed",
+        ),
+        ImageMutant(
+            "overwritten",
+            "USER root\nRUN head -c 20000 /dev/zero > /one\nRUN head -c 30000 /dev/zero > /one\nUSER 10001:10001",
+            clause="overwritten",
+        ),
+        ImageMutant(
+            "copied",
+            "USER root\nRUN head -c 1100000 /dev/zero > /one\nRUN cp /one /two\nUSER 10001:10001",
+            clause="duplicate",
         ),
         ImageMutant(
             "deleted-later",
@@ -314,47 +345,35 @@ def _changed(files: Tree[Stored], path: str, *, recursive: bool) -> Stored | Non
 
 def wasted(layers: Iterable[Layer]) -> int:
     """Return the bytes of files that a higher one of these layers stores again or deletes."""
-    return sum(
-        entry.size for _, found in _repeated(layers) for entries in found.values() for entry in entries
-    )
+    return waste.total(waste.wasted(tuple(layers)))
 
 
-def _repeated(layers: Iterable[Layer]) -> Iterator[tuple[Layer, dict[str, list[FileEntry]]]]:
-    """Compare layers with each other, from the lowest; yield each with the lower files that it wastes, by clause."""
-    below: dict[str, FileEntry] = {}
-    for layer in layers:
-        found = {"stored-twice": _again(below, layer), "hidden": _hidden(below, layer)}
-        yield layer, found
-        for entry in found["hidden"]:
-            below.pop(entry.path, None)
-        below.update((entry.path, entry) for entry in layer.entries if entry.type == "file")
+_DONE: Mapping[str, str] = {
+    waste.OVERWRITTEN: "overwrites {count} of lower own layers",
+    waste.CHANGED: "changes owner, mode or time of {count} of lower own layers, and so stores them again",
+    waste.HIDDEN: "deletes {count} of lower own layers, which stay in those",
+    waste.DUPLICATE: "holds {count} with the content of other own files",
+}
 
 
-def _again(below: Mapping[str, FileEntry], layer: Layer) -> list[FileEntry]:
-    """Return the lower layers' files that this layer stores again."""
-    return [below[entry.path] for entry in layer.entries if entry.type == "file" and entry.path in below]
+def _sentence(layer: Layer, cause: str, found: list[Waste]) -> str:
+    """Say what a layer does, to how many files and bytes, and name the largest of them."""
+    by = f" ({' '.join(layer.history.created_by.split())[:80]})" if layer.history else ""
+    count = "one file" if len(found) == 1 else f"{len(found)} files"
+    largest = ", ".join(map(_named_file, heapq.nlargest(NAMED, found, key=_by_size)))
+    more = ", …" if len(found) > NAMED else ""
+    done = _DONE[cause].format(count=count)
+    return f"layer {layer.index}{by} {done}, {waste.total(found)} bytes: {largest}{more}"
 
 
-def _hidden(below: Mapping[str, FileEntry], layer: Layer) -> list[FileEntry]:
-    """Return the lower layers' files that this layer deletes."""
-    gone = (*layer.whiteouts, *layer.opaque)
-    if not gone:
-        return []
-    exact, prefixes = set(layer.whiteouts), tuple(f"{path.rstrip('/')}/" for path in gone)
-    own = {entry.path for entry in layer.entries}
-    return [
-        entry
-        for path, entry in below.items()
-        if (path in exact or path.startswith(prefixes)) and path not in own
-    ]
+def _by_size(one: Waste) -> tuple[int, str]:
+    return one.size, one.entry.path
 
 
-def _sentence(
-    image: ImageFacts, layer: Layer, clause: str, entries: list[FileEntry], largest: FileEntry
-) -> str:
-    done = "stores again" if clause == "stored-twice" else "deletes"
-    count = "one file" if len(entries) == 1 else f"{len(entries)} files"
-    size = sum(entry.size for entry in entries)
-    by = f" ({layer.history.created_by[:80]})" if layer.history else ""
-    lower = image.layers[largest.layer].diff_id.removeprefix("sha256:")[:12]
-    return f"{done} {count} of lower own layers, {size} bytes; the largest is {largest.path} of layer {lower}{by}"
+def _named_file(one: Waste) -> str:
+    """Name a file with its bytes, the layer that stored it, and what became of it."""
+    name = f"{one.entry.path} ({one.size} bytes"
+    if one.cause == waste.DUPLICATE and one.by:
+        return f"{name}, as {one.by.path} of layer {one.by.layer})"
+    change = f", {one.change}" if one.change else ""
+    return f"{name} of layer {one.entry.layer}{change})"
