@@ -254,3 +254,79 @@ def test_mark_of_an_editor_means_nothing(folder: Path, run: Any) -> None:
     (folder / "Dockerfile").write_bytes(b"\xef\xbb\xbf" + GOOD.partition("\n")[2].encode())
     code, out, _ = run("Dockerfile", "--select", "used-stages,valid-dockerfile")
     assert (code, "3 of 3 mutants killed" in out) == (0, True), out
+
+
+OWN = '''
+"""No telnet client is installed.
+
+What it holds
+-------------
+Nothing installs telnet.
+
+Why it matters
+--------------
+It is clear text.
+
+How to fix it
+-------------
+Leave it out.
+
+References
+----------
+- none
+"""
+
+from dockproof.facts.packages import package_calls
+from dockproof.facts.shell import script
+from dockproof.policy import EditMutant, Family, Policy, SourceMutant
+
+
+class NoTelnet(Policy):
+    """Nobody types a password into clear text."""
+
+    title = "no telnet client is installed"
+    family = Family.LEAST_PRIVILEGE
+
+    def source(self, target):
+        for stage in target.dockerfile.stages:
+            for run in (one for one in stage.instructions if one.keyword == "RUN"):
+                for call in package_calls(script(run, stage.shell_at(run))):
+                    if any(one.name == "telnet" for one in call.packages):
+                        yield self.at(call.command, "telnet is installed", stage=stage)
+
+    mutants = (
+        SourceMutant("instead-of-tini", "tini=0.19.0-3+b1", "telnet=0.17+2.5-3"),
+        EditMutant("anywhere", "RUN apk add --no-cache telnet=1.0-r0", "begin"),
+    )
+'''
+
+
+@pytest.fixture
+def own(folder: Path) -> Path:
+    """Give a project with a policy of its own."""
+    (folder / ".dockproof.toml").write_text('policies = "policies"\n')
+    (folder / "policies").mkdir()
+    (folder / "policies" / "no_telnet.py").write_text(OWN)
+    return folder
+
+
+def test_own_policies_are_proven_on_the_projects_files(own: Path, run: Any) -> None:
+    """Their text mutants on the file of that name, their edits on every file; with a path and without one."""
+    (own / "Dockerfile").write_text(GOOD)
+    for arguments in (["--select", "no-telnet"], ["--select", "no-telnet", "."]):
+        code, out, err = run(*arguments)
+        assert (code, "2 of 2 mutants killed" in out) == (0, True), out + err
+    rows = matrix(run)["mutants"]
+    assert [row["mutant"] for row in rows if row["policy"] == "no-telnet"] == ["anywhere", "instead-of-tini"]
+    assert {row["policy"] for row in rows} > {"no-telnet", "non-root"}
+
+
+def test_own_policy_whose_text_is_stale_fails(own: Path, run: Any) -> None:
+    """A text that is gone proves nothing; neither does a project without a Dockerfile."""
+    assert run("--select", "no-telnet")[0] == 3
+    (own / "Dockerfile").write_text(GOOD.replace("tini", "dumb-init"))
+    code, out, _ = run("--select", "no-telnet")
+    assert (code, "stale: 'tini=0.19.0-3+b1' stands 0 times" in out) == (1, True), out
+    (own / "Dockerfile").rename(own / "Dockerfile.api")
+    code, out, _ = run("--select", "no-telnet")
+    assert (code, "stale: there is no Dockerfile Dockerfile here" in out) == (1, True), out
