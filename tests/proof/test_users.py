@@ -133,6 +133,10 @@ def test_selects_clauses(folder: Path, run: Any) -> None:
     assert [row["mutant"] for row in rows] == ["group-zero"]
     rows = matrix(run, "Dockerfile", "--select", "non-root", "--ignore", "non-root/root-group")["mutants"]
     assert [row["mutant"] for row in rows] == ["dropped", "root", "zero", "unknown"]
+    (folder / "Dockerfile").write_text(GOOD.replace("10001:10001", "10001:0"))
+    rows = matrix(run, "Dockerfile", "--select", "non-root", "--ignore", "non-root/root-group")["mutants"]
+    assert all(row["killed"] for row in rows)
+    assert len(rows) == 4
 
 
 @pytest.mark.parametrize(

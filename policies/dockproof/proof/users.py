@@ -47,7 +47,8 @@ def prove(
     """
     proof = Proof(of_users=True)
     files = list(_files(discover.discover(paths), config, proof))
-    asking = config._replace(select=frozenset(owners), ignore=frozenset())
+    clauses = frozenset(name for name in config.ignore if "/" in name)  # ignored policies are no owners
+    asking = config._replace(select=frozenset(owners), ignore=clauses)
     for file in files:
         proof.not_looked.extend(_missed(file, policies, asking))
         proof.add(source.edit_rows(file, policies, asking, owners, alone=True))
