@@ -43,7 +43,7 @@ def page(policy: Policy) -> str:
     """
     texts = catalog.page(policy)
     parts = [f"# {policy.id}", texts[""]]
-    parts += [*_shown(policy, policy.example)] if policy.example else []
+    parts += [*(_shown(policy, policy.example) if policy.example else _shown_built(policy))]
     for title in SHOWN[:3]:
         parts += [f"## {title}", texts[title]]
     parts += ["## Facts", "\n".join(_facts(policy))]
@@ -72,6 +72,15 @@ def _shown(policy: Policy, example: Example) -> Iterator[str]:
     yield f"```dockerfile\n{passing}\n```"
     if example.ignore:
         yield f"with this `.dockerignore` beside it:\n\n```\n{example.ignore}\n```"
+
+
+def _shown_built(policy: Policy) -> Iterator[str]:
+    """Yield the first mutant of a policy that is not asked of Dockerfiles; an engine makes it, and what it mends."""
+    if policy.mutants:
+        yield "## Example"
+        yield "Fails:"
+        yield _example(policy.mutants[0])
+        yield "Passes: the same without it. `dockproof prove --engine` builds or runs both."
 
 
 def _numbered(text: str, marked: int) -> str:
