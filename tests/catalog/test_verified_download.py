@@ -135,5 +135,5 @@ def test_keeps_secrets_out_of_the_message() -> None:
 
 def test_flags_a_script_that_php_runs_from_the_pipe() -> None:
     """Behind `--` stand the script's own arguments: so composer's page has it."""
-    run = "RUN curl -sS https://getcomposer.org/installer | php -- --install-dir=/usr/local/bin\n"
+    run = "RUN curl -sS https://example.org/installer | php -- --install-dir=/usr/local/bin\n"
     assert [clause for _, clause in red(POLICY, f"FROM php:8.4\n{run}")] == ["run-unseen"]

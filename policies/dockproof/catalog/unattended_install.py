@@ -29,7 +29,8 @@ from __future__ import annotations
 
 import re
 
-from dockproof.catalog._runs import runs, runs_of, unread
+from dockproof.catalog._runs import runs, unread
+from dockproof.catalog._written import written
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
@@ -241,26 +242,5 @@ def _set(clause: str, stage: Stage) -> bool:
     if clause not in _SETTINGS:
         return False
     path, setting = _SETTINGS[clause]
-    return any(
-        any(one.startswith(path) for one in _written(command))
-        and any(setting in one.lower() for one in _said(command))
-        for each in stage.lineage
-        for run in runs_of(each)
-        for command in run.script.commands
-    )
-
-
-def _said(command: Command) -> Iterator[str]:
-    """The command's words and its here-document."""
-    yield from (word.text for word in command.words)
-    yield from (word.text for redirect in command.redirects for word in redirect.body)
-
-
-def _written(command: Command) -> Iterator[str]:
-    """The files that a command's output goes to, through `tee` too."""
-    for redirect in command.redirects:
-        if redirect.operator.startswith(">"):
-            yield redirect.target.text
-    after = command.piped_into
-    if after is not None and after.name == "tee":
-        yield from (word.text for word in after.arguments)
+    texts = (one for each in stage.lineage for one in written(each))
+    return any(one.path.startswith(path) and setting in one.text.lower() for one in texts)
