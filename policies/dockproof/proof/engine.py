@@ -79,13 +79,16 @@ def _image_row(session: Session, policy: Policy, mutant: ImageMutant, built: str
 
 
 def _unblamed(policy: Policy, mutant: ImageMutant, target: ImageTarget, answers: Answers) -> Iterator[str]:
-    """Yield a fault where no finding of the owner tells the mutant's line, or at least an own layer or setting."""
+    """Yield a fault where no finding of the owner is blamed on what the mutant did.
+
+    That is a line of the mutant, an own layer, or a field of the config: what is not set has no line.
+    """
     whole = "{image}" in mutant.instructions
     text = mutant.instructions if whole else f"FROM good\n{mutant.instructions}"
     blame = target.image.blame(target.base, parse(text.replace("{image}", "good")).stages[-1])
     found = [blame.located(f.place) for f in answers.findings if f.policy == policy.id]
-    if found and not any(place.line or place.origin == OWN for place in found):
-        yield f"no finding is blamed on an own line, layer or setting: {found[0]}"
+    if found and not any(place.line or place.origin == OWN or place.field for place in found):
+        yield f"no finding is blamed on a line, an own layer or a field: {found[0]}"
 
 
 def _again(session: Session, policy: Policy, mutant: ImageMutant, built: str) -> Reproduction:
