@@ -256,8 +256,8 @@ def of_image(image: ImageFacts) -> list[Finding]:
 @pytest.mark.parametrize(
     ("config", "field"),
     [
-        (ImageConfig(env={"DB_PASSWORD": "changeme"}), "Config.Env"),
-        (ImageConfig(labels={"build": GITHUB}), "Config.Labels"),
+        (ImageConfig(env={"DB_PASSWORD": "changeme"}), "Config.Env DB_PASSWORD"),
+        (ImageConfig(labels={"build": GITHUB}), "Config.Labels build"),
         (ImageConfig(command=("app", "redis://:Heron77@redis")), "Config.Cmd"),
         (ImageConfig(on_build=("RUN curl https://a:Heron77@example.com",)), "Config.OnBuild"),
     ],

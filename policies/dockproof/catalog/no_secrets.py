@@ -201,7 +201,8 @@ class NoSecrets(Policy):
         for field, values in (("Config.Env", config.env), ("Config.Labels", config.labels)):
             for name, value in values.items():
                 for clause, what in _variable(name, value):
-                    yield self.in_image(f"{name} {what}", Place(field=field), clause=clause, help=_HELP)
+                    place = Place(field=f"{field} {name}")
+                    yield self.in_image(f"{name} {what}", place, clause=clause, help=_HELP)
         health = config.healthcheck.test if config.healthcheck else ()
         texts = {
             "Cmd": config.command,
