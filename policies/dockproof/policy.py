@@ -120,7 +120,7 @@ class ImageTarget(NamedTuple):
     def own_packages(self) -> Iterator[tuple[Package, Place]]:
         """The packages that the own layers brought, each with its place; all where the base is not known."""
         first = self.blame.inherited.layers
-        below = {package.name for package in self.base.packages} if first and self.base else frozenset()
+        below = {package.name for package in self.base.packages} if self.base else frozenset()
         for package in self.image.packages:
             layer = self.image.package_layer(package)
             if package.name not in below and (layer is None or layer >= first):
