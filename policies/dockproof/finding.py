@@ -35,6 +35,10 @@ class Severity(StrEnum):
 _RANKS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 
+OWN, BASE = "own", "base"
+"""Whose a part of an image is."""
+
+
 class Place(NamedTuple):
     """Where a finding sits; at least one part is given.
 

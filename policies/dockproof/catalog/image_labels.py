@@ -31,7 +31,7 @@ from __future__ import annotations
 import re
 
 from dockproof.facts.suggest import near
-from dockproof.finding import Place, Severity
+from dockproof.finding import BASE, Place, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
@@ -126,14 +126,15 @@ class ImageLabels(Policy):
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Judge the config's labels that the base has not."""
-        labels, place = target.image.config.labels, Place(field="Config.Labels")
+        labels = target.image.config.labels
         inherited = target.base.config.labels if target.base else {}
         for key, value in labels.items():
-            if inherited.get(key) != value:
+            place = Place(field=f"Config.Labels {key}")
+            if inherited.get(key) != value and target.blame.located(place).origin != BASE:
                 for clause, message in _complaints(key, value, target.options):
                     yield self.in_image(message, place, clause=clause)
         if message := _missing(target.options, labels):
-            yield self.in_image(message, place, clause="missing")
+            yield self.in_image(message, Place(field="Config.Labels"), clause="missing")
 
     def problem_of_option(self, name: str, value: Any) -> str:
         """Refuse a form that nobody knows."""

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from dockproof.finding import Place, Severity
+from dockproof.finding import OWN, Place, Severity
 from dockproof.policy import Family, ImageMutant, Policy
 
 TYPE_CHECKING = False
@@ -120,7 +120,6 @@ def _rights(entry: FileEntry) -> Iterator[str]:
 def _origin(target: ImageTarget, entry: FileEntry) -> str:
     if not target.blame.inherited.told_by:
         return "the base or the image's own layers (the base is not at hand)"
-    from dockproof.facts.blame import OWN  # noqa: PLC0415 - only a finding in an image needs it
 
     return "an own layer" if target.blame.origin(entry.layer) == OWN else "the base"
 

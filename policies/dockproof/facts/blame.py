@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
+from dockproof.finding import BASE, OWN
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from dockproof.facts.image import HistoryEntry, ImageFacts
     from dockproof.facts.stages import Stage
     from dockproof.finding import Place
-
-OWN, BASE = "own", "base"
 
 KEYWORDS = frozenset(
     {

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from dockproof import gate
 from dockproof.collect import build, image, process, reproduce
 from dockproof.errors import DockproofError
-from dockproof.facts.blame import OWN
 from dockproof.facts.dockerfile import parse
-from dockproof.finding import Probe
+from dockproof.finding import OWN, Probe
 from dockproof.policy import ImageMutant, ImageTarget, RuntimeMutant, RuntimeTarget
 from dockproof.proof.matrix import failed, judge
 
