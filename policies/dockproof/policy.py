@@ -281,6 +281,8 @@ class Policy:
         references: where the rule comes from (URLs, `cis:4.1`).
         since: the version that brought it.
         options: its configuration keys with their defaults; unknown keys are errors.
+        one_question: whether its levels ask the same, so that they contradict each other where they disagree; not
+            so where the source probe can only know a part of it.
         experiments: runtime experiments it needs, names of `dockproof.facts.container.Experiment`.
         example: for its page; None where it is not asked of Dockerfiles.
         mutants: the proof.
@@ -298,6 +300,7 @@ class Policy:
     references: ClassVar[tuple[str, ...]] = ()
     since: ClassVar[str] = "0.1.0"
     options: ClassVar[Mapping[str, Any]] = {}
+    one_question: ClassVar[bool] = True
     experiments: ClassVar[frozenset[str]] = frozenset()
     example: ClassVar[Example | None] = None
     mutants: ClassVar[tuple[Mutant, ...]] = ()
