@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.provision import build_secrets, cli, compose_override, engine, host, references, stand_ins
+from scripts.provision.stand_in import differences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,10 @@ def _parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="print {id: file} instead of docker build's arguments"
     )
     secrets.set_defaults(action=_build_secrets)
+    compare = commands.add_parser(
+        "differences", help="show where the stand-in for python:slim differs from the official image"
+    )
+    compare.set_defaults(action=_differences)
     return parser
 
 
@@ -74,4 +79,20 @@ def _build_secrets(options: argparse.Namespace) -> int:
         print(json.dumps(secrets, indent=1))
     else:
         print(" ".join(f"--secret id={name},src={path}" for name, path in secrets.items()))
+    return 0
+
+
+def _differences(_: argparse.Namespace) -> int:
+    env = engine.up().applied(os.environ)
+    image = stand_ins.local_name(references.parse("python:3.13-slim-trixie"))
+    if not stand_ins.Engine(env).inspect(image)[0]:
+        raise host.ProvisionError(f"there is no {image}: make it with scripts/stand-ins ensure")
+    config = json.loads(
+        host.run(
+            ["docker", "image", "inspect", "--format", "{{json .Config}}", image], f"inspect {image}", env=env
+        )
+    )
+    command = differences.arguments(image, config["Env"], config["Cmd"])
+    for line in differences.lines(host.run(["docker", *command], f"look into {image}", env=env)):
+        print(line)
     return 0

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts.provision.stand_in import build, recipes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     Docker = Callable[..., str]
 
 pytestmark = pytest.mark.engine
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 PYTHON_FACTS = """
 import importlib.util, json, pathlib, pip, site, sys, sysconfig
 library = pathlib.Path(sysconfig.get_paths()["stdlib"])
@@ -174,3 +179,35 @@ def test_rabbitmq_takes_its_user_from_the_environment(
     assert "[E*] rabbitmq_management " in docker("exec", container, "rabbitmq-plugins", "list")
     assert "0" not in _users(docker, container)
     assert _stops(docker, container) == "0"
+
+
+@pytest.mark.slow
+def test_building_again_gives_the_same_image(images: dict[str, str], tmp_path: Path) -> None:
+    """Two builds at once, with lists and tools of their own each, come to one id: no hour and no folder is in it."""
+    assert images["python"]
+
+    def identity(cache: Path) -> str:
+        workshop = build.open_workshop(cache, recipes.SUITE)
+        made = build.build(recipes.PYTHON, ["localhost/again:1"], workshop)
+        made.archive.unlink()
+        return made.image
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        first, second = pool.map(identity, (tmp_path / "one", tmp_path / "two"))
+    assert first == second
+
+
+def test_differences_are_those_that_are_known(images: dict[str, str]) -> None:
+    """What a Dockerfile can rely on is the same; what is not is in scripts/README.md."""
+    assert images["python"]
+    command = [str(REPOSITORY / "scripts" / "stand-ins"), "differences"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    heads = [line.split(":")[0].split(maxsplit=1) for line in done.stdout.splitlines() if line[0] != " "]
+    verdicts = {name: verdict for verdict, name in heads}
+    assert {name for name, verdict in verdicts.items() if verdict == "differs"} == {
+        "other variables",
+        "in /usr/local/bin",
+        "libraries in /usr/local/lib",
+        "built with",
+    }
+    assert {"PATH", "packages go to", "bytecode files", "prefix"} <= verdicts.keys()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 VERSION = "3.13"
 LIBRARY = f"lib/python{VERSION}"
+TESTS = ("test", "tests", "idle_test")  # the official image drops these folders
 PREFIX_SETTINGS = (
     "prefix", "exec_prefix", "BINDIR", "CONFINCLUDEDIR", "CONFINCLUDEPY", "DESTLIB", "DESTSHARED", "INCLUDEDIR",
     "INCLUDEPY", "LIBDEST", "LIBPL", "MACHDESTLIB", "SCRIPTDIR", "datarootdir",
@@ -42,6 +43,7 @@ def arrange(unpacked: Path, root: Path) -> None:
     _move_programs(usr / "bin", local / "bin")
     shutil.copytree(usr / LIBRARY, local / LIBRARY, symlinks=True, ignore=_unwanted)
     shutil.copytree(usr / "include", local / "include", symlinks=True)
+    _copy_library(usr / "lib", local / "lib")
     shutil.copytree(usr / "share" / "python-wheels", local / LIBRARY / "ensurepip" / "_bundled")
     (local / LIBRARY / "site-packages").mkdir()
     restore(local / LIBRARY)
@@ -49,19 +51,27 @@ def arrange(unpacked: Path, root: Path) -> None:
 
 def _unwanted(_: str, names: list[str]) -> set[str]:
     # The marker forbids pip, sitecustomize points at Debian's /etc, config-* holds static libraries.
-    wrong = {"EXTERNALLY-MANAGED", "sitecustomize.py", "__pycache__", "test", "_distutils_system_mod.py"}
+    wrong = {"EXTERNALLY-MANAGED", "sitecustomize.py", "__pycache__", "_distutils_system_mod.py", *TESTS}
     return {name for name in names if name in wrong or name.startswith("config-3")}
+
+
+def _copy_library(source: Path, target: Path) -> None:
+    """Copy the shared library for programs that embed Python; Debian's own interpreter does without."""
+    name = f"libpython{VERSION}.so"
+    shutil.copy2(next(source.glob(f"*/{name}.1.0")), target / f"{name}.1.0")
+    (target / name).symlink_to(f"{name}.1.0")
 
 
 def _move_programs(source: Path, target: Path) -> None:
     target.mkdir(parents=True)
-    for name in ("python", "pydoc"):
-        shutil.copy2(source / f"{name}{VERSION}", target / f"{name}{VERSION}")
+    for name, own in {"python": "python", "pydoc": "pydoc", "idle": "idle-python"}.items():
+        shutil.copy2(source / f"{own}{VERSION}", target / f"{name}{VERSION}")
         (target / f"{name}3").symlink_to(f"{name}{VERSION}")
         (target / name).symlink_to(f"{name}3")
     _edit_frozen(target / f"python{VERSION}")
-    pydoc = target / f"pydoc{VERSION}"
-    pydoc.write_text(_edit(pydoc, r"\A#! ?/usr/bin/", "#!/usr/local/bin/"), encoding="utf-8")
+    for name in ("pydoc", "idle"):
+        script = target / f"{name}{VERSION}"
+        script.write_text(_edit(script, r"\A#! ?/usr/bin/", "#!/usr/local/bin/"), encoding="utf-8")
 
 
 def _edit_frozen(program: Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.provision.host import ProvisionError
 from scripts.provision.stand_in import python_layout
+from scripts.provision.stand_in.differences import DEBIAN_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,14 +91,16 @@ PYTHON = Recipe(
     main="python3.13",
     include=(
         "ca-certificates", "netbase", "tzdata", "media-types", "libbz2-1.0", "libdb5.3t64", "libexpat1", "libffi8",
-        "liblzma5", "libncursesw6", "libreadline8t64", "libsqlite3-0", "libssl3t64", "libuuid1", "zlib1g",
+        "libgdbm6t64", "liblzma5", "libncursesw6", "libreadline8t64", "libsqlite3-0", "libssl3t64", "libuuid1",
+        "zlib1g",
     ),
     unpack=(
         "python3.13-minimal", "libpython3.13-minimal", "libpython3.13-stdlib", "python3.13", "python3.13-venv",
-        "python3-pip-whl", "libpython3.13-dev",
+        "python3-pip-whl", "libpython3.13-dev", "libpython3.13", "python3.13-gdbm",
+        "python3.13-tk", "idle-python3.13",
     ),
     config={
-        "Env": [f"PATH={PATH}", "LANG=C.UTF-8", "PYTHON_VERSION={version}"],
+        "Env": [f"PATH=/usr/local/bin:{DEBIAN_PATH}", "PYTHON_VERSION={version}"],
         "Cmd": ["python3"],
     },
     setup=python_layout.SETUP,
