@@ -122,7 +122,7 @@ EDITS = tuple(
         ("ENV of itself", r"^ENV PATH=.*", "ENV A=1 B=$A"),
         ("labels", r"org\.opencontainers\.image\.", "Org..x_"),
         ("copy root", r"^COPY --from=(\w+) .*", r"COPY --from=\1 / /"),
-        ("lower case", r"^([A-Z]+)(?= )", r"\1"),
+        ("lower case", r"^RUN (?=[a-z])", "run "),
         ("ln sh", r"groupadd ", "ln -sf /bin/bash /bin/sh && groupadd "),
         ("service", r"groupadd ", "service x start && groupadd "),
     ]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from bench import peers
+from bench import corpus, peers
 from dockproof import catalog, gate
 from dockproof.config import Config
 from dockproof.facts.dockerfile import parse
@@ -83,3 +83,9 @@ def test_hadolint_still_says_so() -> None:
         if rule.startswith("hadolint:") and (rule.partition(":")[2] in verdicts.theirs) != expected
     ]
     assert wrong == []
+
+
+def test_every_edit_of_the_corpus_changes_something() -> None:
+    """An edit that fits no file would compare nothing."""
+    made = peers.variants(corpus.dockerfiles(1_000))
+    assert {one.name for one in peers.EDITS} - {one.edit for one in made} == set()
