@@ -44,8 +44,13 @@ class Guarded(_Lazy):
 
     def may_match(self, text: AnyStr) -> bool:
         """Whether a text holds one of the pieces in any casing; beyond ASCII casing is left to the pattern."""
+        if not text.isascii():
+            return True
         lower = text.lower()
-        return not text.isascii() or any(piece in lower for piece in self.needs)
+        for piece in self.needs:  # noqa: SIM110 - asked a hundred times a file; `any` is three times slower
+            if piece in lower:
+                return True
+        return False
 
     def match(self, text: AnyStr, *where: int) -> Any:
         """Match at the beginning, as `re.Pattern.match`."""
