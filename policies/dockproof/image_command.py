@@ -15,6 +15,7 @@ from dockproof import gate, waiver
 from dockproof.collect import image as collect
 from dockproof.collect.archive import INDEX, MANIFEST
 from dockproof.errors import NotLookedError, UsageError
+from dockproof.facts import waste
 from dockproof.finding import Probe
 from dockproof.gate import Answers, CheckReport, FileReport, NotLooked
 from dockproof.policy import ImageTarget
@@ -223,6 +224,7 @@ def overview(target: ImageTarget) -> dict[str, Any]:
         packages[package.manager] = packages.get(package.manager, 0) + 1
     user = image.resolve_user()
     hidden = [one.entry for one in image.hidden if one.entry.type == "file"]
+    wastes = tuple(waste.wasted(target.own_layers))
     return {
         "id": image.id,
         "platform": image.config.platform,
@@ -231,6 +233,10 @@ def overview(target: ImageTarget) -> dict[str, Any]:
         "user": {"text": image.config.user, "uid": user.uid, "gid": user.gid},
         "base": {"layers": blame.inherited.layers, "told_by": blame.inherited.told_by or None},
         "packages": packages,
+        "wasted": {
+            cause: waste.total(one for one in wastes if one.cause == cause) for cause in waste.CAUSES[:3]
+        }
+        | {waste.DUPLICATE: waste.total(waste.duplicates(target.own_layers))},
         "hidden": {"files": len(hidden), "size": sum(entry.size for entry in hidden)},
         "layers": [
             {
@@ -238,6 +244,7 @@ def overview(target: ImageTarget) -> dict[str, Any]:
                 "digest": layer.diff_id,
                 "size": layer.size,
                 "files": len(layer.entries),
+                "wasted": waste.total(one for one in wastes if one.entry.layer == layer.index),
                 "origin": blame.origin(layer.index) or None,
                 "line": (blame.line(steps[layer.index])[0] or None) if layer.history else None,
                 "created_by": layer.history.created_by if layer.history else None,

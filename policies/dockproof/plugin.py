@@ -381,9 +381,9 @@ class StructureFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Yield an item for every test of the file and service that names it."""
-        from dockproof.collect import structure  # noqa: PLC0415 - see the module's docstring
+        from dockproof.collect import structure_config  # noqa: PLC0415 - see the module's docstring
 
-        tests = structure.test_names(self.path)
+        tests = structure_config.read(self.path).names
         compose = _manifest_of(self.path, self.config.rootpath)
         services = [
             name
@@ -442,4 +442,4 @@ class StructureItem(EngineItem):
                 if not result.passed:
                     raise PolicyFailure("\n".join(result.errors) or "the test failed without a word")
                 return
-        raise PolicyFailure(f"container-structure-test gave no result for {self.test!r}")
+        raise PolicyFailure(f"{self.test!r} got no result")

@@ -206,7 +206,7 @@ class Session:
         return self._once.get(f"{probe} {service}", lambda: _closed(probe, lambda: levels[probe](service)))
 
     def structure(self, service: str, config: Path) -> Sequence[StructureResult]:
-        """Run one structure test file on a service's image.
+        """Answer one structure test file on a service's image: from its facts, and by the tool what those do not tell.
 
         Raises:
             NotLookedError: the image could not be built, or the tool gave no full answer.
@@ -215,7 +215,8 @@ class Session:
 
         def run() -> Sequence[StructureResult]:
             with self._timed(f"structure {service} {config.name}"):
-                return structure.run(self.image_id(service), [config], engine=self.engine)
+                image = self.image_id(service)
+                return structure.run(image, [config], engine=self.engine, facts=self.image_facts(service))
 
         return self._once.get(f"structure {service} {config.resolve()}", run)
 

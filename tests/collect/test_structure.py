@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dockproof.collect import structure
+from dockproof.collect import structure, structure_config
 from dockproof.collect.engine import Engine
 from dockproof.errors import NotLookedError, UsageError
 
@@ -35,13 +35,13 @@ def written(folder: Path, text: str, name: str = "config.yaml") -> Path:
 
 def test_names_are_those_of_the_report(tmp_path: Path) -> None:
     """The names under which the tool reports are known before it runs, in its order."""
-    assert structure.test_names(written(tmp_path, GOOD)) == [
+    assert structure_config.read(written(tmp_path, GOOD)).names == (
         "Command Test: says hello",
         "Command Test: fails",
         "File Content Test: knows root",
         "File Existence Test: has a passwd",
         "Metadata Test",
-    ]
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_names_are_those_of_the_report(tmp_path: Path) -> None:
         ('{"schemaVersion": "2.0.0", "metadataTest": {"usr": "x"}}', "metadataTest.usr; did you mean user"),
         ('{"schemaVersion": "2.0.0", "commandTests": [{"command": "x"}]}', "has no name"),
         (
-            '{"schemaVersion": "2.0.0", "fileExistenceTests": [{"name": "x"}, {"name": "x"}]}',
+            'schemaVersion: "2.0.0"\nfileExistenceTests: [{name: x, path: /x}, {name: x, path: /y}]',
             "two tests are called",
         ),
         ("a: [", "is no YAML"),
@@ -70,13 +70,13 @@ def test_names_are_those_of_the_report(tmp_path: Path) -> None:
 def test_refuses_a_config_that_would_test_less_than_it_says(text: str, words: str, tmp_path: Path) -> None:
     """Misspelt keys, wrong shapes, empty files and tests that cannot be told apart, in YAML and in JSON."""
     with pytest.raises(UsageError, match=words):
-        structure.test_names(written(tmp_path, text))
+        structure_config.read(written(tmp_path, text))
 
 
 def test_missing_config_is_a_usage_error(tmp_path: Path) -> None:
     """A file that is not there tests nothing."""
     with pytest.raises(UsageError, match="no structure tests there"):
-        structure.test_names(tmp_path / "none.yaml")
+        structure_config.read(tmp_path / "none.yaml")
 
 
 # ------------------------------------------------------------------------------------------------- report
@@ -119,7 +119,7 @@ def test_every_test_gives_its_own_result(engine: Engine, web: str, tmp_path: Pat
     """Good tests pass, a bad one fails with the tool's sentence, all by name."""
     config = written(tmp_path, GOOD)
     found = {result.name: result for result in structure.run(web, [config], engine=engine)}
-    assert set(found) == set(structure.test_names(config))
+    assert set(found) == set(structure_config.read(config).names)
     assert [name for name, result in found.items() if not result.passed] == ["Command Test: fails"]
     assert "exit" in found["Command Test: fails"].errors[0]
     assert {result.config for result in found.values()} == {config}
@@ -149,9 +149,9 @@ def test_missing_image_could_not_be_looked_at(engine: Engine, tmp_path: Path) ->
 
 @pytest.mark.engine
 def test_value_that_the_tool_refuses_is_a_usage_error(engine: Engine, web: str, tmp_path: Path) -> None:
-    """What this package does not check, the tool does, and its words are kept."""
+    """A value of another type is named before any container is made."""
     text = 'schemaVersion: "2.0.0"\nfileExistenceTests: [{name: x, path: /x, shouldExist: 7}]'
-    with pytest.raises(UsageError, match=r"config\.yaml: container-structure-test refuses it"):
+    with pytest.raises(UsageError, match=r"shouldExist must be true or false, not 7"):
         structure.run(web, [written(tmp_path, text)], engine=engine)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dockproof.collect import structure
+from dockproof.collect import structure_config
 from dockproof.facts.dockerfile import parse
 
 DOCKERFILES = ("Dockerfile", "Dockerfile.worker", "Dockerfile.dev")
@@ -71,7 +71,7 @@ def test_every_structure_test_file_is_run_on_some_image(repository: Path) -> Non
     }
     files = sorted((repository / "structure-tests").glob("*.yaml"))
     assert named == {f"structure-tests/{file.name}" for file in files}
-    assert all(structure.test_names(file) for file in files)
+    assert all(structure_config.read(file).names for file in files)
 
 
 def test_compose_holds_no_password(repository: Path) -> None:

@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from dockproof.collect import image, structure
+from dockproof.collect.engine import Engine
 from tests.images.conftest import REPOSITORY
 
 
@@ -51,3 +53,18 @@ def test_fails_the_development_image_as_a_worker(images: dict[str, str]) -> None
     assert done.returncode == 1
     assert "FAILED  production.yaml: Command Test: nothing that installs" in done.stdout
     assert "FAILED  worker.yaml: Metadata Test" in done.stdout
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", ["api", "worker", "dev"])
+def test_facts_and_tool_agree_on_our_own_images(name: str, engine: Engine, images: dict[str, str]) -> None:
+    """Every test of structure-tests/ that both can answer, on the image that it is for and on the others."""
+    facts = image.facts(engine, images[name])
+    configs = [
+        path for path in sorted((REPOSITORY / "structure-tests").glob("*.yaml")) if path.stem != "image"
+    ]
+    theirs = structure.run(images[name], configs, engine=engine)
+    ours = structure.run(images[name], configs, engine=engine, facts=facts)
+    assert [(one.name, one.passed) for one in ours] == [(one.name, one.passed) for one in theirs]
+    assert {one.by for one in ours} == {structure.FACTS, structure.TOOL}
+    assert all(one.name.startswith("Command Test: ") for one in ours if one.by == structure.TOOL)

@@ -1,69 +1,41 @@
-"""Run container-structure-test so that it cannot pass by accident.
+"""Answer structure tests: from the image's facts where they tell, else by container-structure-test.
 
-Left to itself the tool passes a misspelt key in a JSON config and an empty config beside a full one, and waits
-for ever for a command that hangs. Here the configs are checked first, time is bounded, and every test of a file
-must have given a result of its own name.
+Tests of files and metadata need no container, so the facts answer them in milliseconds (`dockproof.facts.structure`).
+Command and license tests, and whatever the facts do not tell, go to container-structure-test. Left to itself it passes
+a misspelt key in a JSON config and an empty config beside a full one, and waits for ever for a command that hangs. Here
+the files are checked first, time is bounded, and every test of a file must have given one result of its own name,
+whoever gave it.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 import shutil
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dockproof.collect import process
+from dockproof.collect import process, structure_config
 from dockproof.collect.build import build_on
 from dockproof.errors import NotLookedError, UsageError
+from dockproof.facts import structure as facts_structure
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from dockproof.collect.engine import Engine
+    from dockproof.collect.structure_config import Document
+    from dockproof.facts.image import ImageFacts
+    from dockproof.facts.structure import Answered
 
 TIMEOUT = 120.0
 """Seconds for one config file."""
 
-SCHEMA = "2.0.0"
+FACTS, TOOL = "facts", "container-structure-test"
 
-_PAIR = {"key": None, "value": None, "isRegex": None}
-KEYS: Mapping[str, Any] = {
-    "schemaVersion": None,
-    "globalEnvVars": [_PAIR],
-    "commandTests": [
-        {
-            **dict.fromkeys(("name", "setup", "teardown", "exitCode", "command", "args")),
-            **dict.fromkeys(("expectedOutput", "excludedOutput", "expectedError", "excludedError")),
-            "envVars": [_PAIR],
-        }
-    ],
-    "fileExistenceTests": [
-        dict.fromkeys(("name", "path", "shouldExist", "permissions", "uid", "gid", "isExecutableBy"))
-    ],
-    "fileContentTests": [dict.fromkeys(("name", "path", "expectedContents", "excludedContents"))],
-    "metadataTest": {
-        **dict.fromkeys(("exposedPorts", "unexposedPorts", "volumes", "unmountedVolumes")),
-        **dict.fromkeys(("entrypoint", "cmd", "workdir", "user")),
-        "envVars": [_PAIR],
-        "unboundEnvVars": [_PAIR],
-        "labels": [_PAIR],
-    },
-    "licenseTests": [dict.fromkeys(("debian", "files"))],
-    "containerRunOptions": {
-        **dict.fromkeys(("user", "privileged", "allocateTty", "envFile", "capabilities", "bindMounts")),
-        "envVars": None,
-    },
-}
-"""What schema 2.0.0 knows: a mapping has these keys, a list entries of this shape, None is any value."""
-
-_NAMED = {
-    "commandTests": "Command Test: ",
-    "fileContentTests": "File Content Test: ",
-    "fileExistenceTests": "File Existence Test: ",
-}
+_CONTEXT = ("schemaVersion", "globalEnvVars", "containerRunOptions")
 
 
 class StructureResult(NamedTuple):
@@ -72,8 +44,9 @@ class StructureResult(NamedTuple):
     Attributes:
         name: as the tool names it, `File Existence Test: …`.
         config: the file that holds the test.
-        errors: the tool's sentences, empty for a test that passed.
+        errors: a sentence for each thing that is not as asked; empty for a test that passed.
         seconds: as the tool measured them; 0 for tests that run no command.
+        by: `facts` or `container-structure-test`, whoever gave it.
     """
 
     name: str
@@ -81,28 +54,97 @@ class StructureResult(NamedTuple):
     passed: bool
     errors: tuple[str, ...]
     seconds: float
+    by: str = TOOL
 
 
 def run(
-    image: str, configs: Sequence[Path], *, engine: Engine, timeout: float = TIMEOUT
+    image: str,
+    configs: Sequence[Path],
+    *,
+    engine: Engine,
+    facts: ImageFacts | None = None,
+    timeout: float = TIMEOUT,
 ) -> tuple[StructureResult, ...]:
     """Run the tests of some files on an image and return a result for every test.
+
+    Args:
+        image: a name or an id.
+        configs: the files.
+        engine: the engine that has the image.
+        facts: what is known of the image; None = the tool answers all that it can, and `x-dockproof` is an error.
+        timeout: seconds for the tool on one file.
 
     Raises:
         UsageError: a file is missing, empty, holds a key that the tool would ignore, or two tests of one name.
         NotLookedError: no such image, the tool crashed or hung, or did not answer for every test.
     """
-    expected = {config: test_names(config) for config in configs}
+    documents = [structure_config.read(config) for config in configs]
     engine.inspect_image(image)
-    labelled = _labelled(engine, image)
+    tool = _Tool(image, engine, timeout)
     try:
-        return tuple(
-            result
-            for config, names in expected.items()
-            for result in _run(labelled, config, names, engine, timeout)
-        )
+        return tuple(result for document in documents for result in _results_of(document, facts, tool))
     except NotLookedError as error:
         raise type(error)(f"{error} (image {image[:19]})", error.log) from error
+
+
+def _results_of(document: Document, facts: ImageFacts | None, tool: _Tool) -> list[StructureResult]:
+    """Return the results of one file in the order of its tests; there are as many as there are tests."""
+    told = answers(document, facts) if facts is not None else ()
+    found = {
+        one.name: StructureResult(one.name, document.config, not one.errors, one.errors, 0.0, FACTS)
+        for one in told
+        if not one.unknown
+    }
+    left = [name for name in document.names if name not in found]
+    found |= {result.name: result for result in (tool.run(document, left) if left else ())}
+    return [found[name] for name in document.names]
+
+
+def answers(document: Document, facts: ImageFacts) -> list[Answered]:
+    """Return what the facts say of the tests of a file that need no container.
+
+    What a test says of a container that is run differently is nothing that the image's facts tell.
+    """
+    found = [facts_structure.image_field(facts, *field) for field in document.image.items()]
+    tests = document.tests
+    if tests.get("containerRunOptions") or tests.get("globalEnvVars"):
+        return found
+    found += [facts_structure.file_content(facts, test) for test in tests.get("fileContentTests") or ()]
+    found += [facts_structure.file_existence(facts, test) for test in tests.get("fileExistenceTests") or ()]
+    if tests.get("metadataTest"):
+        found.append(facts_structure.metadata(facts.config, tests["metadataTest"]))
+    return found
+
+
+class _Tool:
+    """container-structure-test on one image, which is labelled at the first question."""
+
+    def __init__(self, image: str, engine: Engine, timeout: float) -> None:
+        self.image, self.engine, self.timeout = image, engine, timeout
+        self._labelled = ""
+
+    def run(self, document: Document, names: Sequence[str]) -> list[StructureResult]:
+        """Run the tests of these names alone, from a file that holds no others."""
+        reduced, config = _reduced(document, names), document.config
+        if any(name.startswith("Image Test: ") for name in names):
+            raise NotLookedError(f"{config}: x-dockproof needs the facts of the image")
+        self._labelled = self._labelled or _labelled(self.engine, self.image)
+        with tempfile.TemporaryDirectory(prefix="dockproof-") as folder:
+            path = Path(folder) / "config.json"
+            path.write_text(json.dumps(reduced), encoding="utf-8")
+            return list(_run(self._labelled, path, config, names, self.engine, self.timeout))
+
+
+def _reduced(document: Document, names: Sequence[str]) -> dict[str, Any]:
+    """Return a config with the tests of these names alone."""
+    tests = document.tests
+    kept: dict[str, Any] = {key: tests[key] for key in _CONTEXT if key in tests}
+    for kind, prefix in structure_config.NAMED.items():
+        kept[kind] = [test for test in tests.get(kind) or () if f"{prefix}{test['name']}" in names]
+    for kind, name in structure_config.SINGLE.items():
+        if name in names:
+            kept[kind] = tests[kind]
+    return {key: value for key, value in kept.items() if value}
 
 
 def _labelled(engine: Engine, image: str) -> str:
@@ -115,9 +157,10 @@ def _labelled(engine: Engine, image: str) -> str:
 
 
 def _run(
-    image: str, config: Path, names: Sequence[str], engine: Engine, timeout: float
+    image: str, path: Path, config: Path, names: Sequence[str], engine: Engine, timeout: float
 ) -> Iterator[StructureResult]:
-    argv = [_program(), "test", "--image", image, "--config", str(config), "--output", "json", "--no-color"]
+    """Run the tool on a file of tests that are told of as another's, the one that the user wrote."""
+    argv = [_program(), "test", "--image", image, "--config", str(path), "--output", "json", "--no-color"]
     host = engine.host
     began = time.monotonic()
     answer = process.run(
@@ -182,79 +225,3 @@ def _program() -> str:
             ) from None
         return found
     return str(get_binary_path())
-
-
-# ---------------------------------------------------------------------------------------------- config files
-
-
-def test_names(config: Path) -> list[str]:
-    """Return the names of a file's tests as the tool reports them.
-
-    Raises:
-        UsageError: the file is missing, no mapping, empty, of another schema, holds an unknown key, a test
-            without a name, or two of one name.
-    """
-    document = _read(config)
-    if document.get("schemaVersion") != SCHEMA:
-        raise UsageError(
-            f'{config}: schemaVersion must be "{SCHEMA}", it is {document.get("schemaVersion")!r}'
-        )
-    for problem in unknown_keys(document, KEYS):
-        raise UsageError(f"{config}: {problem}")
-    names = list(_names(document, config))
-    if not names:
-        raise UsageError(f"{config} holds no test, so it would pass on any image")
-    for name in names:
-        if names.count(name) > 1:
-            raise UsageError(f"{config}: two tests are called {name!r}; give each its own name")
-    return names
-
-
-def _names(document: Mapping[str, Any], config: Path) -> Iterator[str]:
-    for kind, prefix in _NAMED.items():
-        for number, test in enumerate(document.get(kind) or (), 1):
-            if not test.get("name"):
-                raise UsageError(f"{config}: test {number} of {kind} has no name")
-            yield f"{prefix}{test['name']}"
-    if len(document.get("licenseTests") or ()) > 1:
-        raise UsageError(f"{config}: put all files into one licenseTests entry; the tool gives them one name")
-    yield from ("License Test" for _ in document.get("licenseTests") or ())
-    if document.get("metadataTest"):
-        yield "Metadata Test"
-
-
-def _read(config: Path) -> dict[str, Any]:
-    import yaml  # noqa: PLC0415 - 35 ms that `check` need not pay
-
-    try:
-        document = yaml.safe_load(config.read_text(encoding="utf-8"))  # JSON is YAML
-    except OSError as error:
-        raise UsageError(f"{config}: no structure tests there: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{config} is no YAML: {error}") from error
-    if not isinstance(document, dict):
-        raise UsageError(f"{config} is empty or no mapping, so it would test nothing")
-    return document
-
-
-def unknown_keys(value: Any, shape: Any, where: str = "") -> Iterator[str]:
-    """Yield a sentence for every key that the schema does not know and for every part of the wrong form."""
-    if shape is None:
-        return
-    if isinstance(shape, list):
-        if not isinstance(value, list):
-            yield f"{where} must be a list"
-            return
-        for number, entry in enumerate(value, 1):
-            yield from unknown_keys(entry, shape[0], f"{where}[{number}]")
-        return
-    if not isinstance(value, dict):
-        yield f"{where} must be a mapping"
-        return
-    for key, inner in value.items():
-        path = f"{where}.{key}" if where else str(key)
-        if key not in shape:
-            near = difflib.get_close_matches(str(key), shape, 1)
-            yield f"unknown key {path}" + (f"; did you mean {near[0]}?" if near else "")
-        else:
-            yield from unknown_keys(inner, shape[key], path)

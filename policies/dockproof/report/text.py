@@ -72,10 +72,12 @@ def _image(file: FileReport, paint: _Paint) -> Iterator[str]:
     layers = _number(len(about["layers"]), "layer")
     head = f"{about['platform']}, {_megabytes(about['size']).strip()} MB in {layers}, runs as {runs}"
     yield f"{paint(clean(file.path), _BOLD)}: {clean(head)}\n"
-    yield paint("  layer        MB   files  from  line  step", _DIM) + "\n"
+    yield paint("  layer        MB  wasted   files  from  line  step", _DIM) + "\n"
     for layer in about["layers"]:
         step = clean(" ".join((layer["created_by"] or "").split()))[:STEP]
-        numbers = f"{layer['index']:7} {_megabytes(layer['size'])} {layer['files']:7}"
+        numbers = (
+            f"{layer['index']:7} {_megabytes(layer['size'])} {layer['wasted'] / 1e6:7.1f} {layer['files']:7}"
+        )
         yield f"{numbers}  {layer['origin'] or '?':4} {layer['line'] or '':>5}  {step}\n"
     packages = (
         ", ".join(f"{count} of {manager}" for manager, count in about["packages"].items()) or "none known"
@@ -84,7 +86,11 @@ def _image(file: FileReport, paint: _Paint) -> Iterator[str]:
     unseen = (
         f"{_number(hidden['files'], 'file')} hidden by later layers, {_megabytes(hidden['size']).strip()} MB"
     )
-    yield f"  packages: {packages}; {unseen}\n\n"
+    yield f"  packages: {packages}; {unseen}\n"
+    causes = ", ".join(
+        f"{cause} {_megabytes(size).strip()} MB" for cause, size in about["wasted"].items() if size
+    )
+    yield f"  wasted by own layers: {causes or 'nothing'}\n\n"
 
 
 def _megabytes(size: int) -> str:
