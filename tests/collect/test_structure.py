@@ -8,6 +8,7 @@ import pytest
 from dockproof.collect import structure, structure_config
 from dockproof.collect.engine import Engine
 from dockproof.errors import NotLookedError, UsageError
+from dockproof.facts.image import ImageConfig, ImageFacts
 
 GOOD = """
 schemaVersion: "2.0.0"
@@ -71,6 +72,78 @@ def test_refuses_a_config_that_would_test_less_than_it_says(text: str, words: st
     """Misspelt keys, wrong shapes, empty files and tests that cannot be told apart, in YAML and in JSON."""
     with pytest.raises(UsageError, match=words):
         structure_config.read(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("fileExistenceTests: [{name: x, path: /x, path: /y}]", "the key path stands twice"),
+        ("fileExistenceTests: [{name: x}]", r"fileExistenceTests\[1\] has no path"),
+        ("fileExistenceTests: [{name: x, path: /x, uid: root}]", "uid must be a whole number, not 'root'"),
+        ("fileExistenceTests: [{name: x, path: /x, shouldExist: 'no'}]", "must be true or false, not 'no'"),
+        (
+            "fileExistenceTests: [{name: x, path: /x, isExecutableBy: all}]",
+            "must be one of owner, group, other, any",
+        ),
+        (
+            "fileContentTests: [{name: x, path: /x, excludedContents: ['(?=a)']}]",
+            "is no regular expression to Go",
+        ),
+        ("commandTests: [{name: x, command: y, excludedOutput: ['(']}]", "is no regular expression to Go"),
+        ("commandTests: [{name: x}]", r"commandTests\[1\] has no command"),
+        (
+            "metadataTest: {labels: [{key: a, value: '(', isRegex: true}]}",
+            "value '\\(' is no regular expression",
+        ),
+        ("metadataTest: {unboundEnvVars: [{value: x}]}", r"unboundEnvVars\[1\] has no key"),
+        ("metadataTest: {unexposedPorts: [22/tcp]}", "'22/tcp' is no port's number"),
+        ("metadataTest: {volumes: []}", "metadataTest.volumes is empty and asserts nothing"),
+        ("metadataTest: {user: ''}", "metadataTest.user is empty and asserts nothing"),
+        ("metadataTest: {envVars: [{key: a, value: 1.10}]}", "must be a text, not 1.1; put it in quotes"),
+        ("metadataTest: {}", "holds no test"),
+        ("licenseTests: [{debian: true}, {debian: true}]", "put all files into one licenseTests entry"),
+        (
+            "x-dockproof: {image: {stopsignal: X}}",
+            "unknown key x-dockproof.image.stopsignal; did you mean stop_signal",
+        ),
+        ("x-dockproof: {image: {created: {match: X}}}", "must be a text, or {matches"),
+        ("x-dockproof: {image: {created: {matches: '('}}}", "is no regular expression"),
+        ("x-dockproof: {image: {healthcheck: {interval: soon}}}", "must be a duration as 5s, not 'soon'"),
+        ("x-dockproof: {image: {}}", "holds no test"),
+    ],
+)
+def test_refuses_what_the_tool_would_pass_or_nobody_could_mean(text: str, words: str, tmp_path: Path) -> None:
+    """Whoever would answer the test: the file is refused before anything is asked."""
+    with pytest.raises(UsageError, match=words):
+        structure_config.read(written(tmp_path, f'schemaVersion: "2.0.0"\n{text}'))
+
+
+def test_numbers_are_read_as_they_are_written(tmp_path: Path) -> None:
+    """The tool reads them as texts too; what YAML makes of `0644` or `22:22` is nobody's meaning."""
+    text = 'schemaVersion: "2.0.0"\nmetadataTest: {exposedPorts: [8000], envVars: [{key: M, value: 0644}], user: 7}'
+    tests = structure_config.read(written(tmp_path, text)).tests["metadataTest"]
+    assert tests == {"exposedPorts": ["8000"], "envVars": [{"key": "M", "value": "0644"}], "user": "7"}
+
+
+def test_own_assertions_are_no_part_of_what_the_tool_gets(tmp_path: Path) -> None:
+    """It would refuse the key; null is a value here."""
+    own = "x-dockproof: {image: {stop_signal: null, healthcheck: {interval: 1m30s}}}"
+    text = f'schemaVersion: "2.0.0"\n{own}\nmetadataTest: {{user: a}}'
+    document = structure_config.read(written(tmp_path, text))
+    assert document.tests == {"schemaVersion": "2.0.0", "metadataTest": {"user": "a"}}
+    assert document.image == {"stop_signal": None, "healthcheck": {"interval": 90.0}}
+    assert document.names == ("Metadata Test", "Image Test: stop_signal", "Image Test: healthcheck")
+
+
+def test_facts_answer_nothing_of_a_container_that_is_run_differently(tmp_path: Path) -> None:
+    """Other options of the container, or variables for all its commands, are the tool's."""
+    facts = ImageFacts(reference="x", id="sha256:1", config=ImageConfig(user="a"))
+    tests = "metadataTest: {user: a}\nx-dockproof: {image: {user: a}}"
+    text = f'schemaVersion: "2.0.0"\n{tests}'
+    plain = structure_config.read(written(tmp_path, text))
+    assert [one.name for one in structure.answers(plain, facts)] == ["Image Test: user", "Metadata Test"]
+    other = structure_config.read(written(tmp_path, f"{text}\ncontainerRunOptions: {{user: root}}"))
+    assert [one.name for one in structure.answers(other, facts)] == ["Image Test: user"]
 
 
 def test_missing_config_is_a_usage_error(tmp_path: Path) -> None:

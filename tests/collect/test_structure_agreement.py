@@ -1,6 +1,6 @@
 """The facts and container-structure-test itself say the same of the same tests: a generated set, passing and failing.
 
-Where they do not, the tool is wrong in a way that would let a test pass or fail by accident; those cases stand here too.
+Where they do not, the tool is wrong in a way that lets a test pass or fail by accident; those cases stand here too.
 """
 
 from __future__ import annotations
