@@ -83,6 +83,22 @@ def test_archive_is_judged_without_engine_and_dockerfile(
     assert [layer["origin"] for layer in file.image["layers"]] == ["base", "own"]
 
 
+def test_wasted_bytes_are_told_by_layer_and_cause(tmp_path: Path) -> None:
+    """Of the own layers alone; the layer that holds them has them, whoever hides them."""
+    layers = [
+        {"base": b"x" * 10},
+        {"a": b"a" * 20, "b": b"b" * 30},
+        {"base": b"", "a": b"a" * 20, ".wh.b": b""},
+    ]
+    history = [{"created_by": "base"}, *({"created_by": "RUN x # buildkit"} for _ in range(2))]
+    path = tmp_path / "image.tar"
+    archives.docker_archive(path, [archives.layer(one) for one in layers], history=history)
+    about = look(path).image
+    assert about is not None
+    assert [layer["wasted"] for layer in about["layers"]] == [0, 50, 0]
+    assert about["wasted"] == {"overwritten": 0, "rights-changed": 20, "hidden": 30, "duplicate": 0}
+
+
 def test_dockerfile_tells_the_line(tmp_path: Path) -> None:
     """The step that made the layer, or set the field, stands in the Dockerfile."""
     dockerfile = tmp_path / "Dockerfile"

@@ -266,14 +266,27 @@ class Session:
             findings = baseline.waive(answers.findings, str(path), target.dockerfile.lines, config)
             return answers._replace(findings=findings, not_looked=(*answers.not_looked, *found.not_looked))
 
-    def _image(self, service: str) -> Answers:
-        target = ImageTarget(
+    def layers(self, service: str) -> Sequence[Mapping[str, Any]]:
+        """Return the bytes of each layer of a service's image, with those wasted and the Dockerfile's line.
+
+        Raises:
+            NotLookedError: the image could not be built or read.
+        """
+        from dockproof.image_command import overview  # noqa: PLC0415 - see `open`
+
+        found: Sequence[Mapping[str, Any]] = overview(self._image_target(service))["layers"]
+        return found
+
+    def _image_target(self, service: str) -> ImageTarget:
+        return ImageTarget(
             self.image_facts(service),
             self.base_facts(service),
             self._source_or_none(service),
             profile=self.profile(service),
-            again=self._again(service),
         )
+
+    def _image(self, service: str) -> Answers:
+        target = self._image_target(service)._replace(again=self._again(service))
         with self._timed(f"image probes {service}"):
             return self._waived(
                 service,

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dockproof
 from dockproof.collect import process
@@ -45,6 +45,7 @@ class Service(NamedTuple):
         structure: results of the structure tests that the service names.
         contradictions: where levels disagree, and waivers that waived nothing at any level.
         not_looked: what could not be looked at, of no policy's own.
+        layers: bytes of each layer, as `dockproof.image_command.overview` gives them.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Service(NamedTuple):
     structure: Sequence[StructureResult]
     contradictions: Sequence[Finding]
     not_looked: Sequence[NotLooked]
+    layers: Sequence[Mapping[str, Any]] = ()
 
 
 class Shard(NamedTuple):
@@ -219,9 +221,9 @@ def _service(session: Session, name: str) -> Service:
         except DockproofError as error:
             missed.append(NotLooked(f"structure test {path.name}", str(error), getattr(error, "log", "")))
     try:
-        image = session.image_id(name)
+        image, layers = session.image_id(name), session.layers(name)
     except DockproofError:
-        image = None  # the image level's own answer says why
+        image, layers = None, ()  # the image level's own answer says why
     return Service(
         name,
         session.dockerfile(name),
@@ -232,6 +234,7 @@ def _service(session: Session, name: str) -> Service:
         structure,
         [*session.contradictions(name), *session.unused_waivers(name)],
         tuple(dict.fromkeys(missed)),
+        layers,
     )
 
 

@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 
 from dockproof.baseline import write_whole
 from dockproof.errors import NotLookedError, UsageError
+from dockproof.facts import sizes
 from dockproof.finding import Probe
 from dockproof.report.json import in_image
 from dockproof.verdict import Verdict, table
@@ -79,6 +80,7 @@ def _service(service: Service) -> dict[str, Any]:
         "dockerfile": _shown(service.dockerfile),
         "profile": service.profile,
         "image": service.image,
+        "layers": [dict(layer) for layer in service.layers],
         "verdicts": [_cell(cell) for cell in service.cells],
         "findings": [_finding(f) for answers in service.answers.values() for f in answers.findings],
         "hadolint": [_finding(f) for a in service.answers.values() for f in a.findings if ":" in f.policy],
@@ -204,6 +206,7 @@ def text(results: Document) -> str:
         "\n".join(_stand_ins(results)),
         table(columns),
         "\n".join(_structure(results)),
+        "\n".join(bytes_added(results)),
         _last(results),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -251,6 +254,21 @@ def _structure(results: Document) -> Iterator[str]:
         if tests:
             passed = sum(result["passed"] for result in tests)
             yield f"structure tests on {service['service']}: {passed} of {len(tests)} passed"
+
+
+def bytes_added(results: Document) -> Iterator[str]:
+    """Say how many bytes each image adds to its base, by the line of its Dockerfile, and how many nobody ever sees."""
+    for service in results["services"]:
+        own = [layer for layer in service.get("layers", ()) if layer["origin"] != "base"]
+        if own:
+            lines = [
+                f"line {layer['line'] or '?'} {sizes.megabytes(layer['size'])}"
+                for layer in own
+                if layer["size"]
+            ]
+            total, wasted = (sum(layer[key] for layer in own) for key in ("size", "wasted"))
+            what = f"{sizes.megabytes(total)} over its base, {sizes.megabytes(wasted)} of them wasted"
+            yield f"{service['service']}: {what}: {', '.join(lines) or 'no file'}"
 
 
 def _last(results: Document) -> str:
