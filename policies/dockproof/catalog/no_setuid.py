@@ -120,7 +120,6 @@ def _rights(entry: FileEntry) -> Iterator[str]:
 def _origin(target: ImageTarget, entry: FileEntry) -> str:
     if not target.blame.inherited.told_by:
         return "the base or the image's own layers (the base is not at hand)"
-
     return "an own layer" if target.blame.origin(entry.layer) == OWN else "the base"
 
 
