@@ -6,7 +6,6 @@ compared with each other alone, so that with the own layers given, the base's by
 
 from __future__ import annotations
 
-from dockproof.facts.image import merge
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -56,6 +55,8 @@ class Waste(NamedTuple):
 
 def wasted(layers: Sequence[Layer]) -> Iterator[Waste]:
     """Yield every file of these layers that a higher one of them hides or stores again, lowest layer to blame first."""
+    from dockproof.facts.image import merge  # noqa: PLC0415 - `check` reads no image and must start quickly
+
     hidden: list[Hidden] = []
     merge(layers, hidden)
     at = {layer.index: {entry.path: entry for entry in layer.entries} for layer in layers}
@@ -83,6 +84,8 @@ def duplicates(layers: Sequence[Layer]) -> Iterator[Waste]:
     Hard links share their bytes, so they are no copies.
     """
     first: dict[str, FileEntry] = {}
+    from dockproof.facts.image import merge  # noqa: PLC0415 - as above
+
     seen: Mapping[str, FileEntry] = merge(layers)
     for entry in sorted(seen.values(), key=lambda entry: (entry.layer, entry.path)):
         if entry.type == "file" and entry.size and entry.digest:
