@@ -291,6 +291,26 @@ def test_refuses_what_a_service_may_not_say(text: str, expected: str) -> None:
     assert expected in str(caught.value)
 
 
+def test_budgets_are_options_of_size_budget(tmp_path: Path) -> None:
+    """Of all images; those of a service stand over them, each for itself."""
+    path = tmp_path / ".dockproof.toml"
+    path.write_text('[budgets]\nimage = "60MB"\nlayer = 7\n[policy.size-budget]\nlayer = "9MB"')
+    found = config.load(path, catalog.load()).options
+    assert found == {"size-budget": {"image": 60_000_000, "layer": 7}}
+    merged = config.with_budgets(found, {"image": 5})
+    assert merged == {"size-budget": {"image": 5, "layer": 7}}
+    assert config.with_budgets({}, {}) == {}
+
+
+def test_refuses_a_budget_that_is_no_size(tmp_path: Path) -> None:
+    """In both places where one may stand."""
+    assert "'60 pounds' is no size" in refused(tmp_path, '[budgets]\nimage = "60 pounds"')
+    path = tmp_path / ".dockproof.toml"
+    path.write_text('[policy.size-budget]\nimage = "60 pounds"')
+    with pytest.raises(UsageError, match="is no size: write 120MB"):
+        config.load(path, catalog.load())
+
+
 OWN = '''"""No telnet.
 
 What it holds
