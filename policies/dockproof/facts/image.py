@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 from dockproof.facts import capabilities
 from dockproof.facts.accounts import Group, ResolvedUser, User, parse_group, parse_passwd, resolve_user
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
     from dockproof.facts.blame import Blame
     from dockproof.facts.stages import Stage

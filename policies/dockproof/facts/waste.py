@@ -83,6 +83,8 @@ def duplicates(layers: Sequence[Layer]) -> Iterator[Waste]:
 
     Hard links share their bytes, so they are no copies.
     """
+    from dockproof.facts.image import merge  # noqa: PLC0415 - reading an image; every check loads this module
+
     first: dict[str, FileEntry] = {}
     from dockproof.facts.image import merge  # noqa: PLC0415 - as above
 
