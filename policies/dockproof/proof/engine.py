@@ -20,6 +20,7 @@ from dockproof.proof.matrix import failed, judge
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from dockproof.config import Config
     from dockproof.facts.reproduction import Reproduction
     from dockproof.gate import Answers
     from dockproof.policy import Policy
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from dockproof.session import Session
 
 WORKERS = 4
+BUDGET = "size-budget"
 
 
 def baseline(session: Session) -> Iterator[str]:
@@ -72,7 +74,8 @@ def _image_row(session: Session, policy: Policy, mutant: ImageMutant, built: str
         return failed(policy, mutant, f"could not be built a second time: {error}")
     profile = session.profile(mutant.service)
     target = ImageTarget(facts, session.base_facts(mutant.service), profile=profile, again=again)
-    answers = _ask(session, mutant.service, Probe.IMAGE, target)
+    config = _config(session, mutant.service, policy)
+    answers = gate.ask(session.asks(mutant.service, Probe.IMAGE), Probe.IMAGE, target, config)
     row = judge(policy, mutant, answers)
     return row._replace(faults=(*row.faults, *_unblamed(policy, mutant, target, answers)))
 
@@ -100,8 +103,11 @@ def _again(session: Session, policy: Policy, mutant: ImageMutant, built: str) ->
     return reproduce.compared(session.engine, built, second)
 
 
-def _ask(session: Session, service: str, probe: Probe, target: ImageTarget | RuntimeTarget) -> Answers:
-    return gate.ask(session.asks(service, probe), probe, target, session.config_of(service))
+def _config(session: Session, service: str, owner: Policy) -> Config:
+    """Return a service's configuration; its budgets are those of the good image, so they hold for their owner alone."""
+    config = session.config_of(service)
+    kept = {name: value for name, value in config.options.items() if name != BUDGET or owner.id == BUDGET}
+    return config._replace(options=kept)
 
 
 def runtime_rows(session: Session, owners: Mapping[str, Owner]) -> list[Row]:
@@ -128,5 +134,6 @@ def _runtime_rows(session: Session, group: Sequence[tuple[Policy, RuntimeMutant]
         target = RuntimeTarget(facts, session.image_facts(service), profile=session.profile(service))
     except DockproofError as error:
         return [failed(p, m, f"could not be run: {error}") for p, m in group]
-    answers = _ask(session, service, Probe.RUNTIME, target)
+    asks = session.asks(service, Probe.RUNTIME)
+    answers = gate.ask(asks, Probe.RUNTIME, target, session.config_of(service))
     return [judge(p, m, answers) for p, m in group]
