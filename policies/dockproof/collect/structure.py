@@ -132,7 +132,7 @@ class _Tool:
             raise NotLookedError(f"{config}: x-dockproof needs the facts of the image")
         self._labelled = self._labelled or _labelled(self.engine, self.image)
         with tempfile.TemporaryDirectory(prefix="dockproof-") as folder:
-            # YAML, as the tool's defaults (uid -1, shouldExist true) hold for that alone: JSON without a uid asks for 0.
+            # YAML: in JSON the tool takes a missing uid for 0, and a missing shouldExist for false.
             path = Path(folder) / "config.yaml"
             path.write_text(yaml.safe_dump(reduced, allow_unicode=True), encoding="utf-8")
             return list(_run(self._labelled, path, config, names, self.engine, self.timeout))
