@@ -86,8 +86,6 @@ def duplicates(layers: Sequence[Layer]) -> Iterator[Waste]:
     from dockproof.facts.image import merge  # noqa: PLC0415 - reading an image; every check loads this module
 
     first: dict[str, FileEntry] = {}
-    from dockproof.facts.image import merge  # noqa: PLC0415 - as above
-
     seen: Mapping[str, FileEntry] = merge(layers)
     for entry in sorted(seen.values(), key=lambda entry: (entry.layer, entry.path)):
         if entry.type == "file" and entry.size and entry.digest:
