@@ -101,3 +101,9 @@ def test_runtime_says_what_was_not_shown() -> None:
         "the service was not frozen, so the check's truth is not shown",
         "death was not tried: it is off",
     ]
+
+
+def test_flags_container_that_turned_unhealthy_by_itself() -> None:
+    """Healthy once is not healthy: nothing was done to it, and it is not."""
+    found = runtime_red(POLICY, container_of(health=Health("unhealthy", 1.0)))
+    assert found == ["healthy"]

@@ -141,6 +141,9 @@ class Healthcheck(Policy):
         elif container.health.healthy_after is None:
             message = f"the container never became healthy: {_last_output(target)}"
             yield self.in_container(message, Place(field="State.Health.Status"), clause="healthy")
+        elif container.health.status == "unhealthy":
+            message = f"the container was healthy, and turned unhealthy by itself: {_last_output(target)}"
+            yield self.in_container(message, Place(field="State.Health.Status"), clause="healthy")
         else:
             yield from self._cost(target)
             yield from self._experiments(target)
