@@ -56,7 +56,7 @@ verify: engine ## the whole gate on compose.yaml; evidence in build/verify/
 
 .PHONY: test
 test: engine lint ## the project's tests, engine tests included
-	@$(ENGINE) $(PYTEST) --require-engine
+	@$(ENGINE) $(PYTEST) --require-engine --numprocesses 2 --dist loadfile
 
 .PHONY: faults
 faults: engine ## harm the running stack in every way, and print what was lost

@@ -96,6 +96,15 @@ def _record(line: dict[str, Any]) -> Record:
 
 
 @dataclass(frozen=True)
+class Blow:
+    """When a fault was complete, when its mending began, and when it was mended."""
+
+    begin: float
+    end: float
+    over: float
+
+
+@dataclass(frozen=True)
 class Row:
     """A row of the table: what befell the stack and what became of the work.
 
@@ -175,12 +184,13 @@ class Stack:
         finally:
             self.engine.docker("rm", "--force", name, check=False)
 
-    def blow(self, kind: str, service: str, seconds: float) -> tuple[float, float]:
-        """Let a fault befall a service for so long; return when it was complete and when it was over."""
+    def blow(self, kind: str, service: str, seconds: float) -> Blow:
+        """Let a fault befall a service for so long."""
         with FAULTS[kind](self.engine, self.container(service)):
             begin = time.time()
             time.sleep(seconds)
-        return begin, time.time()
+            end = time.time()
+        return Blow(begin, end, time.time())
 
     def settled(self, fault: str, records: list[Record], over: float) -> Row:
         """Wait until what was acknowledged is processed, and add the row of the table.

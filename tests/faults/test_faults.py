@@ -58,10 +58,10 @@ def test_service_comes_to_harm(stack: Stack, service: str, kind: str) -> None:
     """While a service is away the API says so or does without; afterwards everything is done, once."""
     with stack.load(f"{service}-{kind}".replace(" ", "-")) as load:
         time.sleep(WARM_SECONDS)
-        begin, over = stack.blow(kind, service, 0 if kind == "restarted" else FAULT_SECONDS)
-        eventually(lambda: load.has_settled(over), f"all is well after {service} was {kind}", 60)
+        blow = stack.blow(kind, service, 0 if kind == "restarted" else FAULT_SECONDS)
+        eventually(lambda: load.has_settled(blow.over), f"all is well after {service} was {kind}", 60)
         records = load.finish()
-    row = stack.settled(f"{service} {kind}", records, over)
+    row = stack.settled(f"{service} {kind}", records, blow.over)
     nothing_lost(row)
     assert {record.status for record in saves(records)} <= {201, 503}, sorted({r.why for r in records})
     if service != "postgres":
@@ -71,7 +71,7 @@ def test_service_comes_to_harm(stack: Stack, service: str, kind: str) -> None:
     named = [
         record.down
         for record in records
-        if record.kind == "ready" and begin < record.begin < record.end < over
+        if record.kind == "ready" and blow.begin < record.begin < record.end < blow.end
     ]
     assert named
     assert set(named) == {(READINESS[service],)}, named
@@ -82,8 +82,8 @@ def test_refusal_names_the_cause(stack: Stack) -> None:
     """A save that the database did not take is refused with a sentence that says so."""
     with stack.load("named") as load:
         time.sleep(WARM_SECONDS)
-        _, over = stack.blow("stopped", "postgres", WARM_SECONDS)
-        eventually(lambda: load.has_settled(over), "PostgreSQL is used again", 60)
+        blow = stack.blow("stopped", "postgres", WARM_SECONDS)
+        eventually(lambda: load.has_settled(blow.over), "PostgreSQL is used again", 60)
         refused = [record for record in saves(load.finish()) if record.status == 503]
     assert refused
     assert {"database" in record.why for record in refused} == {True}
@@ -131,9 +131,9 @@ def test_two_of_each_share_one_broker(stack: Stack) -> None:
     """Two APIs publish and two workers take from one RabbitMQ that is restarted meanwhile."""
     with stack.load("shared", ("http://api:8000", "http://api-2:8000")) as load:
         time.sleep(WARM_SECONDS)
-        _, over = stack.blow("restarted", "rabbitmq", 0)
-        eventually(lambda: load.has_settled(over), "all is well after the restart", 60)
+        blow = stack.blow("restarted", "rabbitmq", 0)
+        eventually(lambda: load.has_settled(blow.over), "all is well after the restart", 60)
         records = load.finish()
-    row = stack.settled("rabbitmq restarted, two of each", records, over)
+    row = stack.settled("rabbitmq restarted, two of each", records, blow.over)
     nothing_lost(row)
     assert row.acknowledged == row.saves

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from dockproof.collect.run import Project
     from dockproof.collect.sidecar import Sidecar
-    from dockproof.facts.container import ContainerFacts, Cost, Stop, Writable
+    from dockproof.facts.container import ContainerFacts, Cost, Health, Stop, Writable
 
 NO_WORK = StopRule()
 """Nothing is in hand when the container is stopped."""
@@ -165,7 +165,7 @@ class _Here:
             outcomes = self._outcomes(facts, beside)
         stopped = self._stop(facts, document)
         return facts._replace(
-            health=health,
+            health=_latest(health, facts.health),
             outcomes=outcomes,
             cost=cost,
             writable=writable,
@@ -239,6 +239,13 @@ class _Here:
 
 
 # ---------------------------------------------------------------------------------------------- other containers
+
+
+def _latest(awaited: Health, seen: Health) -> Health:
+    """Return the health that was waited for; what is healthy no more by the time of the look is said so."""
+    if awaited.status == "healthy":
+        return awaited._replace(status=seen.status, log=seen.log)
+    return awaited
 
 
 def _elsewhere(
