@@ -7,7 +7,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app.harness import Program, Services, engine_problem, free_port, running_api, running_services
+from tests.app.harness import (
+    Program,
+    Services,
+    engine_problem,
+    eventually,
+    free_port,
+    running_api,
+    running_services,
+)
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +41,9 @@ def log_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def api(services: Services, log_folder: Path) -> Iterator[httpx.Client]:
-    """The API on the real services."""
+    """The API on the real services, once all of them answer: RabbitMQ is the last."""
     with running_api(services.settings, log_folder / "api.log") as client:
+        eventually(lambda: client.get("/health/ready").is_success, "the services are ready", seconds=60)
         yield client
 
 
