@@ -176,6 +176,7 @@ def test_passes_values_that_are_no_secret(name: str, value: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
+        "-Dmaven.repo.local=/var/cache/m2",
         "9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285",
         "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
         "sha512-4jvyR+47xN5JSvZjT7fPpF2Q3E8g0Jm5kqQbD9pY3A==",

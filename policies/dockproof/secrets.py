@@ -549,10 +549,13 @@ _KINDS = ((str.islower, "a"), (str.isupper, "A"), (str.isdigit, "0"))
 
 
 def _is_jumbled(text: str) -> bool:
-    """Whether letters and digits alternate as if by chance: names and versions keep theirs together."""
-    shape = "".join(next((kind for test, kind in _KINDS if test(char)), "-") for char in text)
+    """Whether letters and digits alternate as if by chance: names and versions keep theirs together.
+
+    Other characters are left out, as an option with a path is all separators: `-Dmaven.repo.local=/var/cache/m2`.
+    """
+    shape = [kind for char in text for test, kind in _KINDS if test(char)]
     changes = sum(a != b for a, b in itertools.pairwise(shape))
-    return changes >= len(text) * 0.4
+    return changes >= len(shape) * 0.4
 
 
 # --------------------------------------------------------------------------------------------------- names

@@ -333,8 +333,9 @@ class CacheOrder(Policy):
         # of generated files
         SourceMutant(
             "node",
-            "COPY package.json package-lock.json ./\nRUN --mount=type=cache,target=/root/.npm npm ci --omit=dev",
-            "COPY . ./\nRUN --mount=type=cache,target=/root/.npm npm ci --omit=dev",
+            "COPY package.json package-lock.json ./\n"
+            "RUN --mount=type=cache,target=/var/cache/npm npm ci --omit=dev --cache=/var/cache/npm",
+            "COPY . ./\nRUN --mount=type=cache,target=/var/cache/npm npm ci --omit=dev --cache=/var/cache/npm",
             "good/node",
             clause="code-first",
             at="COPY . ./",

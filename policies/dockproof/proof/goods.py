@@ -202,12 +202,12 @@ _NODE = Recipe(
 FROM node:24-alpine3.23 AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --ignore-scripts
+RUN --mount=type=cache,target=/var/cache/npm npm ci --omit=dev --ignore-scripts --cache=/var/cache/npm
 
 FROM node:24-alpine3.23 AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
+RUN --mount=type=cache,target=/var/cache/npm npm ci --ignore-scripts --cache=/var/cache/npm
 COPY tsconfig.json ./
 COPY src ./src
 RUN npm run build
@@ -235,8 +235,8 @@ RUN --mount=type=cache,target=/go/pkg/mod \\
     go mod download
 RUN --mount=type=cache,target=/go/pkg/mod go install golang.org/x/vuln/cmd/govulncheck@v1.1.4
 COPY . .
-ENV CGO_ENABLED=0
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \\
+ENV CGO_ENABLED=0 GOCACHE=/var/cache/go-build
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/var/cache/go-build \\
     govulncheck ./... && go build -trimpath -ldflags="-s -w" -o /out/service ./cmd/service
 """,
     "gcr.io/distroless/static-debian12:nonroot",
@@ -252,11 +252,12 @@ _JAVA = Recipe(
     """
 FROM eclipse-temurin:21-jdk-noble AS build
 WORKDIR /src
+ENV MAVEN_OPTS=-Dmaven.repo.local=/var/cache/m2
 COPY mvnw pom.xml ./
 COPY .mvn .mvn
-RUN --mount=type=cache,target=/root/.m2 ./mvnw --batch-mode dependency:go-offline
+RUN --mount=type=cache,target=/var/cache/m2 ./mvnw --batch-mode dependency:go-offline
 COPY src src
-RUN --mount=type=cache,target=/root/.m2 ./mvnw --batch-mode --offline package -DskipTests
+RUN --mount=type=cache,target=/var/cache/m2 ./mvnw --batch-mode --offline package -DskipTests
 """,
     "eclipse-temurin:21-jre-noble",
     'ENV JAVA_TOOL_OPTIONS="-XX:MaxRAMPercentage=75"',
