@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BASE = archives.layer({"etc/passwd": b"root:x:0:0::/:/bin/sh\n", "bin/tool": b"\x7fELF\0"})
 OWN = archives.layer(
-    {"app/main.py": b"print()\n", "root/.netrc": b"machine a login b password c0rrect-horse\n"}
+    {"app/main.py": b"print()\n", "home/app/.netrc": b"machine a login b password c0rrect-horse\n"}
 )
 DOCKERFILE = """FROM python:3.13
 COPY . /
@@ -75,7 +75,7 @@ def test_archive_is_judged_without_engine_and_dockerfile(
     file = look(saved(tmp_path / "image.tar", User="root"))
     assert file.error is None
     (secret,) = found(file, "no-secret-files")
-    assert (secret.path, secret.layer_index, secret.origin, secret.line) == ("/root/.netrc", 1, "own", 0)
+    assert (secret.path, secret.layer_index, secret.origin, secret.line) == ("/home/app/.netrc", 1, "own", 0)
     assert secret.layer == archives.digest(OWN)
     (user,) = found(file, "non-root")
     assert (user.field, user.origin) == ("Config.User", "own")
@@ -167,7 +167,7 @@ def test_every_format_names_image_layer_and_path(
     assert "no-secret-files" in out
     assert "image.tar" in out
     if form not in {"github", "gitlab"}:  # they have a file and a line, and no place for more
-        assert "/root/.netrc" in out
+        assert "/home/app/.netrc" in out
         assert archives.digest(OWN)[7:19] in out
 
 
@@ -181,7 +181,7 @@ def test_json_has_layer_origin_path_field_and_overview(
     by_policy = {one["policy"]: one for one in file["findings"]}
     assert by_policy["no-secret-files"]["layer"] == {"index": 1, "digest": archives.digest(OWN)}
     assert by_policy["no-secret-files"]["origin"] == "own"
-    assert by_policy["no-secret-files"]["path"] == "/root/.netrc"
+    assert by_policy["no-secret-files"]["path"] == "/home/app/.netrc"
     assert by_policy["non-root"]["field"] == "Config.User"
     assert file["image"]["platform"] == "linux/amd64"
     assert [layer["files"] for layer in file["image"]["layers"]] == [2, 2]
@@ -360,7 +360,7 @@ def test_sarif_and_junit_are_what_their_readers_take(
     (checked,) = sarif.Sarif.model_validate_json(out).runs
     words = {one.locations[0].logical_locations[0].fully_qualified_name for one in checked.results}
     assert "Config.User" in words
-    assert f"own layer 1 {archives.digest(OWN)[7:19]}, /root/.netrc" in words
+    assert f"own layer 1 {archives.digest(OWN)[7:19]}, /home/app/.netrc" in words
     _, out, _ = run(capsys, str(path), "--format", "junit", "--select", "no-secret-files,non-root")
     (suite,) = JUnitXml.fromstring(out)
     assert (suite.tests, suite.failures, suite.errors) == (2, 2, 0)

@@ -334,8 +334,9 @@ class CacheOrder(Policy):
         SourceMutant(
             "node",
             "COPY package.json package-lock.json ./\n"
-            "RUN --mount=type=cache,target=/var/cache/npm npm ci --omit=dev --cache=/var/cache/npm",
-            "COPY . ./\nRUN --mount=type=cache,target=/var/cache/npm npm ci --omit=dev --cache=/var/cache/npm",
+            "RUN --mount=type=cache,target=/var/cache/npm npm ci --omit=dev --ignore-scripts --cache=/var/cache/npm",
+            "COPY . ./\n"
+            "RUN --mount=type=cache,target=/var/cache/npm npm ci --omit=dev --ignore-scripts --cache=/var/cache/npm",
             "good/node",
             clause="code-first",
             at="COPY . ./",
