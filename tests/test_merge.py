@@ -33,6 +33,7 @@ def part(*services: str, **changes: object) -> Results:
         "inputs": {"compose.yaml": "sha256:1", "Dockerfile": "sha256:2"},
         "tools": {"dockproof": "1", "engine": "26"},
         "stand_ins": [{"image": "local", "id": "sha256:3", "for": "python", "why": "no registry"}],
+        "lacks": [],
         "seconds": 2.0,
         "phases": [{"name": f"run {name}", "seconds": 1.0} for name in services],
         "not_removed": [],
@@ -69,6 +70,16 @@ def test_whole_has_the_services_in_the_manifests_order() -> None:
     assert (whole["exit"], whole["seconds"], whole["shard"]) == (1, 9.0, None)
     assert len(whole["stand_ins"]) == 1
     assert len(whole["phases"]) == 3
+
+
+def test_engines_of_all_parts_are_named() -> None:
+    """Machines may have engines of different versions; what each lacks is told."""
+    old = {"dockproof": "1", "engine": "24", "builder": "far (remote)"}
+    whole = merge.merge(
+        {"a": part("worker", "api"), "b": part("dev", tools=old, lacks=["no start interval"])}
+    )
+    assert whole["tools"] == {"dockproof": "1", "engine": "26, 24", "builder": "far (remote)"}
+    assert whole["lacks"] == ["no start interval"]
 
 
 def test_part_that_could_not_look_wins_over_one_that_found() -> None:

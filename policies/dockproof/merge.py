@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from dockproof.errors import Exit, NotLookedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dockproof.report.evidence import Document
 
 SAME = ("schema", "manifest", "images", "inputs", "fail_level")
 """What the parts of one run agree on: they looked at the same files, with the same demands."""
 
-LISTS = ("stand_ins", "phases", "not_removed", "services")
+LISTS = ("stand_ins", "lacks", "phases", "not_removed", "services")
 
 
 def read(path: Path) -> Document:
@@ -70,6 +70,7 @@ def merge(parts: Mapping[str, Document]) -> Document:
     return {
         **first,
         **joined,
+        "tools": _tools(part["tools"] for part in parts.values()),
         "services": [services[image] for image in first["images"]],
         "created": max(part["created"] for part in parts.values()),
         "exit": int(Exit.NOT_LOOKED if Exit.NOT_LOOKED in exits else max(exits)),
@@ -107,6 +108,15 @@ def _services(parts: Mapping[str, Document]) -> dict[str, Document]:
                 raise UsageError(f"{owner[known]} and {name} both hold {known}: give each part once")
             services[known], owner[known] = service, name
     return services
+
+
+def _tools(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return the versions of all parts; where machines differ, each version once."""
+    found: dict[str, dict[str, None]] = {}
+    for tools in parts:
+        for name, version in tools.items():
+            found.setdefault(name, {})[version] = None
+    return {name: ", ".join(versions) for name, versions in found.items()}
 
 
 def _distinct(entries: Any) -> list[Any]:

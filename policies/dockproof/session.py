@@ -388,7 +388,10 @@ class Session:
         from dockproof.collect import process  # noqa: PLC0415 - see `open`
 
         names = list(self.services)
-        return dict(zip(names, process.parallel(self._build, names, BUILDS), strict=True))
+        results = dict(zip(names, process.parallel(self._build, names, BUILDS), strict=True))
+        if words := self.engine.builder.words(self.engine.context):
+            self.progress(words)
+        return results
 
     def _build(self, service: str) -> str | DockproofError:
         from dockproof.collect import build  # noqa: PLC0415 - see `open`

@@ -106,6 +106,7 @@ class Report(NamedTuple):
         phases: part of the run to seconds.
         seconds: of the whole run.
         left: what could not be removed at the end.
+        lacks: what the engine cannot do that would be used, or does in its own way.
     """
 
     manifest: Path
@@ -118,6 +119,7 @@ class Report(NamedTuple):
     inputs: Mapping[str, str] = {}
     shard: Shard | None = None
     left: Sequence[NotLooked] = ()
+    lacks: Sequence[str] = ()
 
     def exit(self, config: Config) -> Exit:
         """Return the exit code; what could not be looked at wins over what was found."""
@@ -161,6 +163,7 @@ def run(session: Session, names: Sequence[str] = (), shard: Shard | None = None)
         images,
         inputs,
         shard,
+        lacks=session.engine.lacks,
     )
 
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from dockproof.collect.standins import StandIns
 
 TIMEOUT = 900.0
+
+TRANSFER_TIMEOUT = 600.0
+"""Seconds for an image to come over from the engine that built it."""
+
 WORKERS = 2
 """Builds at a time: BuildKit runs the steps of one build in parallel by itself."""
 
@@ -70,12 +74,13 @@ def build(
     """
     if service.build is None:
         raise UsageError(f"service {service.name} has no `build:`")
-    flags = [*_common(stand_ins, no_cache=no_cache), "--tag", engines.tag(engine.lease, service.name)]
-    flags += ["--tag", engines.last_tag(service.build.context, service.name)] if keep else []
-    flags += arguments(service.build, stand_ins)
+    tags = [engines.tag(engine.lease, service.name)]
+    tags += [engines.last_tag(service.build.context, service.name)] if keep else []
+    flags = _common(tags, stand_ins, no_cache=no_cache) + arguments(service.build, stand_ins)
     file, inline = str(service.build.dockerfile), service.build.inline
     where = "dockerfile_inline" if inline else file
-    return _buildx(engine, flags, timeout, service.name, where, stdin=inline, env=env)
+    identity = _buildx(engine, flags, timeout, service.name, where, stdin=inline, env=env)
+    return arrive(engine, identity, tags)
 
 
 def build_all(
@@ -99,6 +104,8 @@ def build_on(
 ) -> str:
     """Build instructions on top of an image and return the new image's id; it lasts as long as the run.
 
+    The engine itself builds it, whatever builder is selected: no other one has the image.
+
     Args:
         engine: the engine.
         image: id or reference of the image that stands in FROM.
@@ -117,7 +124,8 @@ def build_on(
     text = (
         instructions.replace("{image}", base) if "{image}" in instructions else f"FROM {base}\n{instructions}"
     )
-    flags = [*_common(stand_ins, no_cache=no_cache), "--tag", engines.tag(engine.lease, name), "-"]
+    flags = _common([engines.tag(engine.lease, name)], stand_ins, no_cache=no_cache)
+    flags += ["--builder", engine.context, "-"]
     return _buildx(engine, flags, timeout, name, "Dockerfile", stdin=text, env=env)
 
 
@@ -136,11 +144,12 @@ def arguments(build: Build, stand_ins: StandIns | None = None) -> list[str]:
     return [*flags, build.raw["context"]]
 
 
-def _common(stand_ins: StandIns | None, *, no_cache: bool = False) -> list[str]:
+def _common(tags: Sequence[str], stand_ins: StandIns | None, *, no_cache: bool = False) -> list[str]:
     flags = ["--load", "--progress", "plain", "--provenance=false", "--sbom=false"]
     return [
         *flags,
         *(["--no-cache"] if no_cache else []),
+        *(word for tag in tags for word in ("--tag", tag)),
         *(stand_ins.build_arguments() if stand_ins else ()),
     ]
 
@@ -164,6 +173,46 @@ def _buildx(
         if answer.exit_code or not file.exists():
             raise failed(name, dockerfile, answer)
         return file.read_text(encoding="ascii").strip()
+
+
+def arrive(engine: Engine, identity: str, tags: Sequence[str]) -> str:
+    """Return the id by which the engine knows what was built, brought over where another engine keeps it.
+
+    Builders load what they built into the engine that the client talks to. One that is another engine's own does not;
+    then the image comes by `docker save` and `docker load`, and its tags go from there. An engine whose image store
+    names images by their manifests has an id of its own for what another builder made.
+
+    Args:
+        engine: the engine that is probed.
+        identity: of the image, as the builder says.
+        tags: of the image, the run's own first.
+
+    Raises:
+        NotLookedError: it could not be brought over, or the engine does not have it.
+    """
+    if engine.builder.keeper:
+        _bring(engine, identity, tags)
+    if engine.has_image(identity):
+        return identity
+    return str(engine.inspect_image(tags[0])["Id"])
+
+
+def _bring(engine: Engine, identity: str, tags: Sequence[str]) -> None:
+    there = ["--context", engine.builder.keeper]
+    try:
+        if engine.has_image(identity):
+            for tag in tags:
+                engine.docker("tag", identity, tag)
+        else:
+            _transfer(engine, there, tags)
+    finally:
+        engines.untag(engine, *tags)
+
+
+def _transfer(engine: Engine, there: Sequence[str], tags: Sequence[str]) -> None:
+    what = f"docker save of {tags[0]} from the builder {engine.builder.name}"
+    with process.stream(["docker", *there, "save", *tags], timeout=TRANSFER_TIMEOUT, what=what) as archive:
+        engine.docker("load", "--quiet", stdin=archive, timeout=TRANSFER_TIMEOUT)
 
 
 def failed(name: str, dockerfile: str, answer: process.Completed) -> NotLookedError:

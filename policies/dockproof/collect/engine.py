@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from dockproof.collect import process
 from dockproof.errors import NotLookedError
+from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +33,21 @@ OLDEST = (23, 0)
 
 START_INTERVAL = (25, 0)
 """The first engine that honours a health check's start interval."""
+
+OWN_DRIVER = "docker"
+"""The buildx driver that builds inside an engine."""
+
+MODES = {
+    "rootless": (
+        "the engine is rootless: what runs has the rights of one user of its machine, so that a published port below "
+        "1024 and limits of resources are not tried here as they are elsewhere"
+    ),
+    "userns": (
+        "the engine maps users (userns-remap): user ids are those inside the container, and root in a container is "
+        "nobody outside it"
+    ),
+}
+"""What of an engine's way to run containers changes what the gate sees of them, by the name in `docker info`."""
 
 ROUNDS = 4
 """How often a clean-up looks whether something is left."""
@@ -71,6 +87,29 @@ def cache_folder(name: str) -> Path:
     return folder
 
 
+class Builder(NamedTuple):
+    """The builder that `docker buildx` has selected.
+
+    Attributes:
+        name: of the builder.
+        driver: `docker`, `docker-container`, `kubernetes`, `remote` …
+        keeper: context of the engine that keeps what is built, "" where the engine that is probed gets it. A builder
+            of the driver `docker` is an engine's own; it keeps its images there, whatever `--load` says.
+    """
+
+    name: str
+    driver: str
+    keeper: str = ""
+
+    def words(self, context: str) -> str:
+        """Say how images come from it to a context's engine; "" for that engine's own builder."""
+        if self.keeper:
+            return f"images are built by the engine {self.keeper} and come to {context} by docker save and docker load"
+        if self.driver == OWN_DRIVER:
+            return ""
+        return f"images are built by builder {self.name} ({self.driver}) and loaded into the engine {context}"
+
+
 class Engine:
     """An engine that answered.
 
@@ -103,7 +142,9 @@ class Engine:
                 ["docker", "version", "--format", "json"], timeout=timeout, env=ENVIRONMENT, check=False
             )
         except NotLookedError as error:
-            raise NotLookedError(f"no container engine answers: {error}. {INSTALL}", error.log) from error
+            raise NotLookedError(
+                f"no container engine answers{_asked()}: {error}. {INSTALL}", error.log
+            ) from error
         return cls(_server(answer))
 
     @property
@@ -111,18 +152,55 @@ class Engine:
         """Major and minor version of the server."""
         return _number(self.version)
 
+    @cached_property
+    def info(self) -> Mapping[str, Any]:
+        """What the engine says of itself (`docker info`); empty where it does not."""
+        try:
+            answer = self.docker("info", "--format", "json", timeout=15, check=False)
+            document: dict[str, Any] = json.loads(answer.stdout)
+        except (NotLookedError, ValueError):
+            return {}
+        return document
+
     @property
     def lacks(self) -> tuple[str, ...]:
         """What this engine cannot do that the gate would use, a sentence each with what that means."""
-        if self.number >= START_INTERVAL:
-            return ()
-        known = ".".join(map(str, START_INTERVAL))
-        return (
-            (
+        found = []
+        if self.number < START_INTERVAL:
+            known = ".".join(map(str, START_INTERVAL))
+            found.append(
                 f"the engine is Docker {self.version}, which knows no start interval ({known} does): health checks are "
                 "waited for at their own pace, so `verify` takes minutes longer"
-            ),
-        )
+            )
+        modes = {option.partition(",")[0] for option in self.info.get("SecurityOptions") or ()}
+        found += [sentence for mode, sentence in MODES.items() if f"name={mode}" in modes]
+        if _named("DOCKER_HOST") and (context := _named("DOCKER_CONTEXT")):
+            found.append(
+                f"DOCKER_HOST is set, so docker does not look at DOCKER_CONTEXT={context}: unset one of the two"
+            )
+        return tuple(found)
+
+    @cached_property
+    def builder(self) -> Builder:
+        """The builder that `docker buildx` has selected; the engine's own where it does not say."""
+        fields: dict[str, str] = {}
+        said = ""
+        with contextlib.suppress(NotLookedError):
+            said = self.docker("buildx", "inspect", timeout=30, check=False).stdout
+        for line in said.splitlines():
+            key, colon, value = line.partition(":")
+            if colon:
+                fields.setdefault(key.strip(), value.strip())
+        name, driver = fields.get("Name") or self.context, fields.get("Driver") or OWN_DRIVER
+        endpoint = fields.get("Endpoint") or self.context
+        other = driver == OWN_DRIVER and endpoint != self.context and not self._is(endpoint)
+        return Builder(name, driver, endpoint if other else "")
+
+    def _is(self, context: str) -> bool:
+        """Whether a context leads to this same engine."""
+        ask = ["info", "--format", "{{.ID}}"]
+        there = self.docker("--context", context, *ask, timeout=15, check=False).stdout.strip()
+        return bool(there) and there == self.info.get("ID")
 
     def docker(
         self,
@@ -130,7 +208,7 @@ class Engine:
         timeout: float = 60,
         check: bool = True,
         what: str = "",
-        stdin: str | None = None,
+        stdin: str | IO[bytes] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> process.Completed:
         """Run `docker ARGUMENTS…`.
@@ -181,6 +259,8 @@ class Engine:
         compose = self.docker("compose", "version", "--short", timeout=10, check=False).stdout.strip()
         buildx = self.docker("buildx", "version", timeout=10, check=False).stdout.split()
         known = {"engine": self.version, "compose": compose, "buildx": buildx[1] if len(buildx) > 1 else ""}
+        if self.builder.words(self.context):
+            known["builder"] = f"{self.builder.name} ({self.builder.driver})"
         return {name: version for name, version in known.items() if version}
 
     def logs(self, container: str, lines: int = process.TAIL_LINES) -> str:
@@ -224,6 +304,8 @@ class Engine:
         try:
             with process.undisturbed():
                 remove(self, lease.id)
+                if "builder" in self.__dict__ and self.builder.keeper:
+                    untag(self, lease.id)
         finally:
             lease.release()  # what could not be removed is the next run's to sweep
 
@@ -241,12 +323,49 @@ def _server(answer: process.Completed) -> dict[str, Any]:
     except ValueError:
         document = {}
     if answer.exit_code or not document.get("Server"):
-        raise NotLookedError(f"no container engine answers. {INSTALL}", answer.log)
+        raise _no_server(document, answer)
     version = document["Server"]["Version"]
     if _number(version) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         raise NotLookedError(f"the engine is Docker {version}; {oldest} or newer is needed. {INSTALL}")
     return document
+
+
+def _no_server(document: Mapping[str, Any], answer: process.Completed) -> NotLookedError:
+    """Say which engine was asked for, what the client said, and what to do."""
+    words = answer.stderr.strip().splitlines()
+    said = words[-1] if words else f"exit code {answer.exit_code}"
+    if "context not found" in said:
+        return NotLookedError(
+            f"docker knows no such context{_asked()}; `docker context ls` lists those that it knows",
+            answer.log,
+        )
+    if "client version" in said:
+        pinned = _named("DOCKER_API_VERSION")
+        mend = f"unset DOCKER_API_VERSION (it is {pinned})" if pinned else "update the older of the two"
+        return NotLookedError(
+            f"the engine{_asked()} and the docker client have no version of the API in common: {said}. Do: {mend}",
+            answer.log,
+        )
+    where = _asked(document.get("Client", {}).get("Context", ""))
+    return NotLookedError(f"no container engine answers{where}: {said.rstrip('.')}. {INSTALL}", answer.log)
+
+
+def _asked(current: str = "") -> str:
+    """Name the engine that was asked for, as part of a sentence; "" for the client's own default.
+
+    Args:
+        current: the context that the client named, in force where the environment names nothing.
+    """
+    if host := _named("DOCKER_HOST"):
+        return f" at {host} (DOCKER_HOST)"
+    if context := _named("DOCKER_CONTEXT"):
+        return f" in context {context} (DOCKER_CONTEXT)"
+    return f" in context {current} (docker context use)" if current not in {"", "default"} else ""
+
+
+def _named(variable: str) -> str:
+    return os.environ.get(variable, "")
 
 
 def _number(version: str) -> tuple[int, int]:
@@ -410,6 +529,31 @@ def _images(engine: Engine, run: str) -> list[str]:
     tags = engine.docker("image", "ls", "--filter", named, "--format", form, timeout=30).stdout.split()
     labelled = ["--filter", f"label={LABEL_RUN}={run}", "--filter", "dangling=true"]
     return tags + engine.docker("image", "ls", "--quiet", "--no-trunc", *labelled, timeout=30).stdout.split()
+
+
+def untag(engine: Engine, *names: str) -> None:
+    """Remove tags from the engine that builds, by name or by run, with those that dead runs left there."""
+    there = ("--context", engine.builder.keeper)
+    listing = ["image", "ls", "--filter", f"reference={REPOSITORY}/{host_name()}/*"]
+    known = engine.docker(
+        *there, *listing, "--format", "{{.Repository}}:{{.Tag}}", check=False
+    ).stdout.split()
+    gone = [
+        each
+        for each in known
+        if {each, each.rpartition(":")[2]} & {*names} or _is_dead(each.rpartition(":")[2])
+    ]
+    _remove(engine, gone, [*there, "image", "rm"])
+
+
+def _is_dead(run: str) -> bool:
+    """Whether a run's lock can be taken; False for what is no run's name."""
+    file = _lock(_path(run)) if re.fullmatch(r"[0-9a-f]{10}", run) else None
+    if file is None:
+        return False
+    _path(run).unlink(missing_ok=True)
+    file.close()
+    return True
 
 
 def _remove(engine: Engine, names: Iterable[str], removal: Sequence[str]) -> list[str]:

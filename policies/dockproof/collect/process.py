@@ -120,7 +120,7 @@ def run(
     argv: Sequence[str],
     *,
     timeout: float,
-    stdin: str | None = None,
+    stdin: str | IO[bytes] | None = None,
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
     check: bool = True,
@@ -131,7 +131,7 @@ def run(
     Args:
         argv: the program and its arguments.
         timeout: seconds of wall time; then its whole process group is ended.
-        stdin: text for its standard input; none = empty.
+        stdin: text for its standard input, or an open file such as another tool's output; none = empty.
         env: variables on top of this process's own.
         cwd: working folder.
         check: whether an exit code other than 0 is an error.
@@ -347,7 +347,7 @@ def _started(
     argv: Sequence[str],
     *,
     stderr: int | IO[bytes],
-    stdin: str | None = None,
+    stdin: str | IO[bytes] | None = None,
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
@@ -371,10 +371,10 @@ def _started(
 
 
 @contextlib.contextmanager
-def _input(text: str | None) -> Iterator[int | IO[bytes]]:
+def _input(text: str | IO[bytes] | None) -> Iterator[int | IO[bytes]]:
     """Offer a text as a file: unlike a pipe it cannot block when the tool does not read it."""
-    if text is None:
-        yield subprocess.DEVNULL
+    if not isinstance(text, str):
+        yield subprocess.DEVNULL if text is None else text
         return
     with tempfile.TemporaryFile() as file:
         file.write(text.encode())

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dockproof.collect import process, structure_config
+from dockproof.collect import process, relay, structure_config
 from dockproof.collect.build import build_on
 from dockproof.errors import NotLookedError, UsageError
 from dockproof.facts import structure as facts_structure
@@ -164,15 +164,10 @@ def _run(
 ) -> Iterator[StructureResult]:
     """Run the tool on a file of tests that are told of as another's, the one that the user wrote."""
     argv = [program(), "test", "--image", image, "--config", str(path), "--output", "json", "--no-color"]
-    host = engine.host
+    what = f"container-structure-test of {config}"
     began = time.monotonic()
-    answer = process.run(
-        argv,
-        timeout=timeout,
-        env={"DOCKER_HOST": host} if host else {},
-        check=False,
-        what=f"container-structure-test of {config}",
-    )
+    with relay.variables(engine) as env:
+        answer = process.run(argv, timeout=timeout, env=env, check=False, what=what)
     try:
         return results(answer.stdout, config, names)
     except ValueError as error:
