@@ -79,7 +79,10 @@ def build(
     flags = _common(tags, stand_ins, no_cache=no_cache) + arguments(service.build, stand_ins)
     file, inline = str(service.build.dockerfile), service.build.inline
     where = "dockerfile_inline" if inline else file
-    identity = _buildx(engine, flags, timeout, service.name, where, stdin=inline, env=env)
+    there = (
+        engine.builder.keeper
+    )  # buildx itself refuses another engine's builder but in that engine's context
+    identity = _buildx(engine, flags, timeout, service.name, where, stdin=inline, env=env, context=there)
     return arrive(engine, identity, tags)
 
 
@@ -163,11 +166,19 @@ def _buildx(
     *,
     stdin: str | None = None,
     env: Mapping[str, str] | None = None,
+    context: str = "",
 ) -> str:
-    """Run one build and return the image's id."""
+    """Run one build, in a context of the client's where one is named, and return the image's id."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "image-id")
-        argv = ["buildx", "build", "--iidfile", str(file), *flags]
+        argv = [
+            *(["--context", context] if context else []),
+            "buildx",
+            "build",
+            "--iidfile",
+            str(file),
+            *flags,
+        ]
         what = f"build of {name}"
         answer = engine.docker(*argv, timeout=timeout, check=False, what=what, stdin=stdin, env=env)
         if answer.exit_code or not file.exists():
