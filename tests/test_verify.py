@@ -20,6 +20,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from dockproof.collect.engine import cache_folder
+from tests.forwarding import forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -313,7 +314,7 @@ class _Proxy:
             server.connect(self.target)
             self.connections += [client, server]
             for pair in ((client, server), (server, client)):
-                threading.Thread(target=_copy, args=pair, daemon=True).start()
+                threading.Thread(target=forward, args=pair, daemon=True).start()
 
     def close_when(self, condition: Callable[[], bool]) -> None:
         """Go away as soon as a condition holds, or after two minutes."""
@@ -325,12 +326,3 @@ class _Proxy:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        return

@@ -373,10 +373,6 @@ class Policy:
         """Say that the question makes no sense here, and why."""
         return NotApplicable(self.id, probe, reason)
 
-    def mutants_of(self, kind: type[Mutant]) -> Iterator[Mutant]:
-        """Yield the mutants of one kind."""
-        return (mutant for mutant in self.mutants if isinstance(mutant, kind))
-
 
 _HEADING = pattern(r"^(?P<title>[A-Z][A-Za-z ]+)\n-{3,}$", re.MULTILINE)
 

@@ -21,6 +21,7 @@ from dockproof.collect.sidecar import NET_ADMIN, Sidecar, image_for
 from dockproof.collect.standins import StandIns
 from dockproof.config import RequestRule, ScriptRule, StopRule
 from dockproof.errors import NotLookedError
+from tests.forwarding import forward
 
 pytestmark = pytest.mark.engine
 
@@ -369,19 +370,10 @@ class _Tunnel(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         """Copy both ways until one side has said all."""
         with self.server.dial() as engine:  # type: ignore[attr-defined]
-            back = threading.Thread(target=_copy, args=(engine, self.request), daemon=True)
+            back = threading.Thread(target=forward, args=(engine, self.request), daemon=True)
             back.start()
-            _copy(self.request, engine)
+            forward(self.request, engine)
             back.join()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while block := source.recv(65536):
-            target.sendall(block)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
 
 
 @contextmanager

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dockproof.facts.dockerfile import Dockerfile, parse
+from tests.facts.fuzzing import fuzz
 from tests.facts.oracle import ask, facts, outdated
 from tests.facts.places import gaps, rebuild, rebuild_bytes
 from tests.facts.strategies import soups, texts
 
-EXAMPLES = int(os.environ.get("DOCKPROOF_FUZZ", "300"))
-RUN = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="DOCKPROOF_FUZZ" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+RUN = fuzz(300)
 
 
 @RUN

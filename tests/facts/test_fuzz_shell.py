@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 import shutil
 import subprocess
@@ -16,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from dockproof.facts.shell_parser import Result, parse
 from dockproof.facts.shell_words import Command, Source
+from tests.facts.fuzzing import LONG, fuzz
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,14 +28,7 @@ if TYPE_CHECKING:
     import tree_sitter
 
 BASH = shutil.which("bash") or "bash"
-EXAMPLES = int(os.environ.get("DOCKPROOF_FUZZ", "100"))
-RUN = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="DOCKPROOF_FUZZ" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+RUN = fuzz(100)
 
 
 def read(text: str) -> Result:
@@ -503,6 +496,6 @@ BITS = [*_BITS, *_MORE_BITS]
 @pytest.mark.parametrize("bit", BITS)
 def test_fuzz_reads_what_is_made_to_be_slow(bit: str) -> None:
     """Ten thousand nested or repeated constructs, in a long run a line of 1 MB, are read through."""
-    count = 1_000_000 // len(bit) if "DOCKPROOF_FUZZ" in os.environ else 10_000
+    count = 1_000_000 // len(bit) if LONG else 10_000
     for command in read(bit * count).commands[:1000]:
         assert command.piped_into is not command

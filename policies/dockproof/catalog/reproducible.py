@@ -186,8 +186,6 @@ def _sentence(found: Reproduction, layer: int, how: str, paths: tuple[str, ...])
 
 # ---------------------------------------------------------------------------------------------------- source
 
-Judge = "Callable[[Run, Command], str]"
-
 
 def _told(run: Run, *, ships: bool) -> Iterator[tuple[str, Command, str]]:
     """Yield clause, command and sentence for what differs at each build."""

@@ -25,9 +25,6 @@ TIMEOUT = 900.0
 TRANSFER_TIMEOUT = 600.0
 """Seconds for an image to come over from the engine that built it."""
 
-WORKERS = 2
-"""Builds at a time: BuildKit runs the steps of one build in parallel by itself."""
-
 
 class Failure(NamedTuple):
     """Where a build failed, as far as its log tells.
@@ -84,14 +81,6 @@ def build(
     )  # buildx itself refuses another engine's builder but in that engine's context
     identity = _buildx(engine, flags, timeout, service.name, where, stdin=inline, env=env, context=there)
     return arrive(engine, identity, tags)
-
-
-def build_all(
-    engine: Engine, services: Sequence[Service], stand_ins: StandIns | None = None
-) -> dict[str, str]:
-    """Build several services side by side and return their image ids; the first failure ends the others."""
-    ids = process.parallel(lambda service: build(engine, service, stand_ins), services, WORKERS)
-    return {service.name: identity for service, identity in zip(services, ids, strict=True)}
 
 
 def build_on(
