@@ -261,6 +261,19 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return starts
 
 
+def test_hadolint_shares_many_files_among_processors(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each processor gets a process with its share of them; the report is the same, in the same order."""
+    for number in range(2 * hadolint.SHARE):
+        write(here, **{f"{number}.Dockerfile": f"FROM debian:12\nRUN cd /{number} && make\n"})
+    monkeypatch.setattr(hadolint, "_processors", lambda: 1)
+    alone = run(config=Config(), settings=Settings(cache=False))
+    monkeypatch.setattr(hadolint, "_processors", lambda: 2)
+    started = counted(monkeypatch)
+    assert run(config=Config(), settings=Settings(cache=False)) == alone
+    assert len(started) == 2
+    assert {tuple(ids(file)) for file in alone.files} == {("hadolint:DL3003:2",)}
+
+
 def test_hadolint_is_asked_again_only_where_something_changed(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

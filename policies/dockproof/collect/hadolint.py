@@ -1,4 +1,4 @@
-"""hadolint beside our own probes: one process for all files, its answers cached by content.
+"""hadolint beside our own probes: one process a processor for all files, its answers cached by content.
 
 What it says is a finding of `hadolint:DL3008`. A file that it cannot parse is "not looked at by hadolint", which does
 not fail the gate, because hadolint refuses files that Docker builds; one that it crashes on is found among the others,
@@ -34,6 +34,9 @@ LEVELS = {"error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity
 
 BATCH = 100_000
 """Bytes of file names on one command line; the smallest limit of the systems that we run on is ten times that."""
+
+SHARE = 16
+"""Files that are worth a process of their own: it starts in 30 ms and looks at a file in 15."""
 
 
 class Found(NamedTuple):
@@ -154,9 +157,11 @@ def _ask(
         good.write_text("FROM scratch\n")
         options = ["--no-fail", "--no-color", "--format", "json", "--config", str(config or empty), "--"]
         tool = _Tool([program, *options], _environment(program, defaults=defaults), str(good))
-        for batch in _batches(files):
-            for path, said in tool.ask(batch):
-                answers[path].append(said)
+        # It works on one processor, and we need no more than a quarter of its time on another.
+        batches = [batch for share in _shares(files, _processors()) for batch in _batches(share)]
+        for said in process.parallel(tool.ask, batches, workers=_processors()):
+            for path, one in said:
+                answers[path].append(one)
     return answers
 
 
@@ -206,6 +211,19 @@ class _Tool(NamedTuple):
 def _argument(path: str) -> str:
     """A name that begins with a dash, or is one, would be an option or standard input."""
     return f"./{path}" if path.startswith("-") else path
+
+
+def _processors() -> int:
+    affinity = getattr(
+        os, "sched_getaffinity", None
+    )  # Linux: what a container is given, not what the machine has
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _shares(files: Sequence[str], workers: int) -> list[Sequence[str]]:
+    """Deal files out like cards, because those that lie together are alike in size."""
+    count = max(1, min(workers, len(files) // SHARE))
+    return [files[start::count] for start in range(count)]
 
 
 def _batches(files: Iterable[str]) -> Iterator[list[str]]:
