@@ -138,7 +138,7 @@ def _run(arguments: list[str]) -> int:
 
         _print([f"dockproof {__version__}\n"])
         return Exit.CLEAN
-    from dockproof.config import nearest  # noqa: PLC0415 - as above
+    from dockproof.strict_table import nearest  # noqa: PLC0415 - as above
 
     raise UsageError(f"no command {name!r}{nearest(name, COMMANDS)}; `dockproof --help` lists them")
 
@@ -175,7 +175,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> None:  # type: ignore[override]
         """Raise instead of printing the usage."""
-        from dockproof.config import nearest  # noqa: PLC0415 - see the module's docstring
+        from dockproof.strict_table import nearest  # noqa: PLC0415 - see the module's docstring
 
         wrong = message.partition("unrecognized arguments: ")[2].partition(" ")[0].partition("=")[0]
         hint = nearest(wrong, self._option_string_actions) if wrong else ""
@@ -304,7 +304,7 @@ def with_own(policies: Mapping[str, Policy], config: Config) -> Mapping[str, Pol
 
 
 def _ids(values: Iterable[str], policies: Mapping[str, Policy], option: str) -> frozenset[str]:
-    from dockproof.config import unknown_policy  # noqa: PLC0415 - see the module's docstring
+    from dockproof.strict_table import unknown_policy  # noqa: PLC0415 - see the module's docstring
 
     ids = frozenset(name.strip() for value in values for name in value.split(",") if name.strip())
     for name in sorted(ids):

@@ -366,7 +366,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _known(names: Iterable[str]) -> None:
-    from dockproof.config import nearest  # noqa: PLC0415 - only this command needs it
+    from dockproof.strict_table import nearest  # noqa: PLC0415 - only this command needs it
 
     for name in names:
         if name not in STANDARDS:

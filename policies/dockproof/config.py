@@ -21,18 +21,15 @@ from dockproof.waiver import Exemption, problem_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
-    from enum import Enum
-    from typing import Any, Self, TypeVar
+    from collections.abc import Collection, Sequence
+    from typing import Any
 
     from dockproof.policy import Policy
-
-    _EnumT = TypeVar("_EnumT", bound=Enum)
+    from dockproof.strict_table import Table
 
 PYPROJECT = "pyproject.toml"
 FILES = (".dockproof.toml", PYPROJECT)
 PEERS = ("hadolint", "checkov", "buildkit", "trivy")
-NAMES_OF_TOOLS = frozenset({"hadolint", "waiver"})
 EXPERIMENTS = ("cost", "write", "freeze", "dependency", "death", "stop", "hardened", "arbitrary-uid")
 
 
@@ -266,11 +263,13 @@ def load(path: str | os.PathLike[str], known: Mapping[str, Policy], text: str | 
     Raises:
         UsageError: it cannot be read, or says something that is not known.
     """
+    from dockproof.strict_table import Table  # noqa: PLC0415 - a repository without settings needs none
+
     path = os.fspath(path)
     whole = _tables(path) if text is None else _parsed(text)
     prefix = "tool.dockproof" if os.path.basename(path) == PYPROJECT else ""  # noqa: PTH119 - fast start
     table = _tools(whole).get("dockproof", {}) if prefix else whole
-    with _Table(table, str(path), prefix) as t:
+    with Table(table, str(path), prefix) as t:
         folder, installed = _below(path, t.path_text("policies")), t.flag("installed", default=True)
         known = _with_own(known, folder, installed=installed)
         return Config(
@@ -305,7 +304,7 @@ def _below(path: str, text: str) -> str | None:
     return os.path.join(os.path.dirname(path), text) if text else None  # noqa: PTH118, PTH120 - fast start
 
 
-def _file_rule(table: _Table, path: str, known: Mapping[str, Policy]) -> FileRule:
+def _file_rule(table: Table, path: str, known: Mapping[str, Policy]) -> FileRule:
     with table as t:
         return FileRule(
             pattern=t.name,
@@ -329,7 +328,9 @@ def x_dockproof(
     Raises:
         UsageError: it says something that is not known.
     """
-    with _Table(mapping, where, "x-dockproof") as t:
+    from dockproof.strict_table import Table  # noqa: PLC0415 - as above
+
+    with Table(mapping, where, "x-dockproof") as t:
         return ServiceRule(
             profile=t.choice("profile", Profile),
             waivers=_waivers(t, known, where),
@@ -344,7 +345,7 @@ def x_dockproof(
         )
 
 
-def _budgets(table: _Table) -> dict[str, int]:
+def _budgets(table: Table) -> dict[str, int]:
     """Read `budgets`, or `budget` as it was called first."""
     key = "budget" if table.has("budget") else "budgets"
     if key == "budget" and table.has("budgets"):
@@ -363,18 +364,18 @@ def with_budgets(
     return {**options, "size-budget": {**options.get("size-budget", {}), **budgets}}
 
 
-def _experiments(table: _Table) -> dict[str, bool]:
+def _experiments(table: Table) -> dict[str, bool]:
     with table.table("experiments") as t:
         return {name: t.flag(name, default=True) for name in EXPERIMENTS if t.has(name)}
 
 
-def _stop(table: _Table) -> StopRule:
+def _stop(table: Table) -> StopRule:
     with table.table("stop") as t:
         requests = tuple(_request(one) for one in t.list_of_tables("requests"))
         return StopRule(requests, _script(t.table("work")) if t.has("work") else None)
 
 
-def _request(table: _Table) -> RequestRule:
+def _request(table: Table) -> RequestRule:
     with table as t:
         port = t.get("port", int, "a port")
         if port is None:
@@ -390,7 +391,7 @@ def _request(table: _Table) -> RequestRule:
         )
 
 
-def _script(table: _Table) -> ScriptRule:
+def _script(table: Table) -> ScriptRule:
     with table as t:
         rule = ScriptRule(t.text("service"), t.texts("command"), t.text("script"))
         for name, value in rule._asdict().items():
@@ -399,11 +400,11 @@ def _script(table: _Table) -> ScriptRule:
         return rule
 
 
-def _waivers(table: _Table, known: Collection[str], origin: str) -> tuple[Exemption, ...]:
+def _waivers(table: Table, known: Collection[str], origin: str) -> tuple[Exemption, ...]:
     return tuple(_waiver(one, known, origin) for one in table.list_of_tables("waivers"))
 
 
-def _waiver(table: _Table, known: Collection[str], origin: str) -> Exemption:
+def _waiver(table: Table, known: Collection[str], origin: str) -> Exemption:
     with table as t:
         policies = t.policies("policy", known) or t.policies("policies", known)
         waiver = Waiver(t.text("reason").strip(), t.date("until"))
@@ -415,7 +416,7 @@ def _waiver(table: _Table, known: Collection[str], origin: str) -> Exemption:
         return Exemption(tuple(sorted(policies)), waiver, origin=f"{origin}: {t.path}", shared=True)
 
 
-def _options(table: _Table, known: Mapping[str, Policy] | Collection[str]) -> dict[str, dict[str, Any]]:
+def _options(table: Table, known: Mapping[str, Policy] | Collection[str]) -> dict[str, dict[str, Any]]:
     """Read the `policy` table: one table a policy, its keys those that the policy declares."""
     found = {}
     for one in table.tables_of("policy"):
@@ -425,7 +426,7 @@ def _options(table: _Table, known: Mapping[str, Policy] | Collection[str]) -> di
     return found
 
 
-def _policy_options(table: _Table, policy: Policy) -> dict[str, Any]:
+def _policy_options(table: Table, policy: Policy) -> dict[str, Any]:
     with table as t:
         values = {name: t.like(name, default) for name, default in policy.options.items() if t.has(name)}
         for name, value in values.items():
@@ -433,205 +434,3 @@ def _policy_options(table: _Table, policy: Policy) -> dict[str, Any]:
             if problem:
                 raise t.error(name, problem)
     return values
-
-
-class _Table:
-    """Reads one table strictly: each key is asked for by name, and leaving it with keys unasked is an error."""
-
-    def __init__(self, data: object, where: str, path: str, name: str = "") -> None:
-        self.where, self.path, self.name = where, path, name
-        self.data: dict[str, Any] = {}
-        if not isinstance(data, dict):
-            raise self.error("", f"must be a table, not {_kind(data)}")
-        for key, value in data.items():
-            self._add(str(key), value)
-        self._asked: dict[str, None] = {}
-
-    def _add(self, key: str, value: object) -> None:
-        plain = key.replace("-", "_")
-        if plain in self.data:
-            raise self.error(key, "is there twice, once with - and once with _")
-        self.data[plain] = value
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        left = [key for key in self.data if key not in self._asked]
-        if left and error is None:
-            raise self.error(left[0], f"is not known{nearest(left[0], self._asked)}")
-
-    def error(self, key: str, message: str) -> UsageError:
-        """Return an error at a key of this table; "" = the table itself."""
-        path = ".".join(
-            part for part in (self.path, key.replace("_", "-") if self.path != "x-dockproof" else key) if part
-        )
-        return UsageError(f"{self.where}: {path}: {message}" if path else f"{self.where}: {message}")
-
-    def has(self, key: str) -> bool:
-        """Whether a key is there; it counts as known from now on."""
-        plain = key.replace("-", "_")
-        self._asked[plain] = None
-        return self.data.get(plain) is not None
-
-    def get(self, key: str, kind: type | tuple[type, ...], words: str) -> Any:
-        """Return a value of a type, None where the key is missing."""
-        if not self.has(key):
-            return None
-        value = self.data[key.replace("-", "_")]
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self.error(key, f"must be {words}, not {_kind(value)}")
-        return value
-
-    def text(self, key: str) -> str:
-        """Return a text, "" where the key is missing."""
-        return self.get(key, str, "a text") or ""
-
-    def path_text(self, key: str) -> str:
-        """Return the text of a path, "" where the key is missing."""
-        text = self.text(key)
-        if "\0" in text:
-            raise self.error(key, "is no path: it holds a NUL character")
-        return text
-
-    def flag(self, key: str, *, default: bool) -> bool:
-        """Return true or false."""
-        value = self.get(key, bool, "true or false")
-        return default if value is None else bool(value)
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Return a list of texts; one text alone counts as a list of one."""
-        value = self.get(key, (list, str), "a list of texts")
-        items = [value] if isinstance(value, str) else value or []
-        for item in items:
-            if not isinstance(item, str) or not item:
-                raise self.error(key, f"must be a list of texts, not of {_kind(item)}")
-        return tuple(items)
-
-    def words(self, key: str, allowed: Iterable[str]) -> tuple[str, ...]:
-        """Return a list of texts out of a closed set."""
-        allowed = tuple(allowed)
-        for item in self.texts(key):
-            if item not in allowed:
-                raise self.error(
-                    key, f"{item!r} is not known{nearest(item, allowed)}; allowed: {', '.join(allowed)}"
-                )
-        return self.texts(key)
-
-    def choice(self, key: str, kind: type[_EnumT]) -> _EnumT | None:
-        """Return a member of an enumeration, None where the key is missing."""
-        text = self.get(key, str, "a text")
-        allowed = [str(member.value) for member in kind]
-        if text is not None and text not in allowed:
-            raise self.error(
-                key, f"{text!r} is not known{nearest(text, allowed)}; allowed: {', '.join(allowed)}"
-            )
-        return None if text is None else kind(text)
-
-    def policies(self, key: str, known: Collection[str]) -> frozenset[str]:
-        """Return ids of policies, each with or without a clause."""
-        for name in self.texts(key):
-            self.known_policy(name, known, key)
-        return frozenset(self.texts(key))
-
-    def known_policy(self, name: str, known: Collection[str], key: str = "") -> None:
-        """Check a policy's id."""
-        problem = unknown_policy(name, known)
-        if problem:
-            raise self.error(key, problem)
-
-    def date(self, key: str) -> str | None:
-        """Return an ISO date; TOML and YAML know dates of their own, and compose turns them into times."""
-        if not self.has(key):
-            return None
-        value = self.data[key]
-        text = value if isinstance(value, str) else value.isoformat() if hasattr(value, "isoformat") else None
-        if text is None:
-            raise self.error(key, f"must be a date as 2027-01-31, not {_kind(value)}")
-        return str(text).removesuffix("T00:00:00Z")
-
-    def size(self, key: str) -> int | None:
-        """Return a number of bytes, written as `120MB`, `30 MiB` or a whole number."""
-        value = self.get(key, (int, str), "a size as 120MB")
-        if value is None:
-            return None
-        from dockproof.facts import sizes  # noqa: PLC0415 - few configurations set one
-
-        size = sizes.parse(value)
-        if size is None:
-            raise self.error(key, f"{value!r} is no size: write 120MB")
-        return size
-
-    def like(self, key: str, default: object) -> Any:
-        """Return a value of the type of a policy's default; a list becomes the default's own kind of collection."""
-        if isinstance(default, list | tuple | set | frozenset):
-            return type(default)(self.texts(key))
-        kinds: Mapping[type, Callable[[], Any]] = {
-            bool: lambda: self.flag(key, default=bool(default)),
-            int: lambda: self.get(key, int, "a whole number"),
-            float: lambda: self.get(key, (int, float), "a number"),
-            str: lambda: self.text(key),
-            dict: lambda: dict(self.get(key, dict, "a table")),
-        }
-        read = kinds.get(type(default), lambda: self.data[key.replace("-", "_")])
-        return read()
-
-    def table(self, key: str) -> _Table:
-        """Return the table under a key, an empty one where the key is missing."""
-        data = self.data[key] if self.has(key) else {}
-        return _Table(data, self.where, self._below(key), key)
-
-    def tables_of(self, key: str) -> list[_Table]:
-        """Return the tables of a table of tables; each has its key as name."""
-        data = self.data[key] if self.has(key) else {}
-        if not isinstance(data, dict):
-            raise self.error(key, f"must be a table, not {_kind(data)}")
-        return [
-            _Table(one, self.where, self._below(f'{key}."{name}"'), str(name)) for name, one in data.items()
-        ]
-
-    def list_of_tables(self, key: str) -> list[_Table]:
-        """Return the tables of a list."""
-        items: Sequence[object] = self.get(key, list, "a list of tables") or ()
-        return [_Table(one, self.where, self._below(f"{key}[{i}]")) for i, one in enumerate(items)]
-
-    def _below(self, key: str) -> str:
-        return f"{self.path}.{key}" if self.path else key
-
-
-def unknown_policy(name: str, known: Mapping[str, Policy] | Collection[str]) -> str:
-    """Say that an id is no policy, or has no such clause, with the nearest one; "" where all is well."""
-    policy, _, clause = name.partition("/")
-    tool, _, rule = name.partition(":")
-    if tool == "hadolint" and rule and not clause:
-        return ""
-    if policy not in known and policy not in NAMES_OF_TOOLS:
-        return f"{policy!r} is no policy{nearest(policy, [*known, *NAMES_OF_TOOLS])}; `dockproof policies` lists them"
-    if clause and isinstance(known, Mapping) and policy in known:
-        clauses = [one.name for one in known[policy].clauses]
-        return (
-            ""
-            if clause in clauses
-            else f"clause {clause!r} of {policy} is not known{nearest(clause, clauses)}"
-        )
-    return ""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `, did you mean "…"?` for the name that comes closest, "" where none comes close."""
-    import difflib  # noqa: PLC0415 - only an error pays for it
-
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f', did you mean "{close[0]}"?' if close else ""
-
-
-def _kind(value: object) -> str:
-    names = {
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        str: "a text",
-        list: "a list",
-        dict: "a table",
-    }
-    return names.get(type(value), "nothing" if value is None else type(value).__name__)

@@ -152,7 +152,7 @@ def _clauses(policy: Policy) -> Iterator[str]:
 
 
 def _explain_other(name: str, policies: Mapping[str, Policy]) -> Iterator[str]:
-    from dockproof.config import unknown_policy  # noqa: PLC0415 - the usual case needs none
+    from dockproof.strict_table import unknown_policy  # noqa: PLC0415 - the usual case needs none
 
     problem = unknown_policy(name, policies)
     if problem:
