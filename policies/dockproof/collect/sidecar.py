@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from dockproof.collect import inside, process
 from dockproof.collect.engine import LABEL_PROJECT
 from dockproof.errors import NotLookedError
-from dockproof.facts import container as facts
+from dockproof.facts import proc
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from dockproof.collect.engine import Engine
     from dockproof.collect.standins import StandIns
+    from dockproof.facts.container import Process, Socket
 
 IMAGE = "python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285"
 """The sidecar's image. Any with a POSIX shell, base64, ls, cat and sleep will do to look; experiments on the network
@@ -61,15 +62,15 @@ done
 for table in tcp tcp6 udp udp6; do file "net/$table" "/proc/net/$table"; done
 echo '@ end'
 """.replace("MAXIMUM", str(MAX_PROCESSES))
-"""Dumps what `dockproof.facts.container.parse_dump` reads, in any POSIX shell, busybox's included."""
+"""Dumps what `dockproof.facts.proc.parse_dump` reads, in any POSIX shell, busybox's included."""
 
 
 class Snapshot(NamedTuple):
     """The target at one moment, as the kernel shows it."""
 
-    processes: tuple[facts.Process, ...]
-    visitors: tuple[facts.Process, ...]
-    sockets: tuple[facts.Socket, ...]
+    processes: tuple[Process, ...]
+    visitors: tuple[Process, ...]
+    sockets: tuple[Socket, ...]
     truncated: bool
 
 
@@ -259,11 +260,11 @@ def parse(dump: str) -> Snapshot:
     Raises:
         ValueError: it is cut off or damaged, or does not show PID 1.
     """
-    records = facts.parse_dump(dump)
-    own, visitors = facts.split_processes(facts.parse_processes(records))
+    records = proc.parse_dump(dump)
+    own, visitors = proc.split_processes(proc.parse_processes(records))
     if not own or own[0].pid != 1:
         raise ValueError("PID 1 is not to be seen")
-    return Snapshot(own, visitors, facts.parse_sockets(records), "truncated" in records)
+    return Snapshot(own, visitors, proc.parse_sockets(records), "truncated" in records)
 
 
 def _bounded_host(container: str) -> Any:
