@@ -169,7 +169,7 @@ class Session:
                 self.left.append(NotLooked("clean-up", f"{error}; the next run removes what is left"))
 
     def select(self, names: Sequence[str]) -> None:
-        """Leave only these services to be built, run and asked about; what they depend on is run all the same.
+        """Leave only these services to be asked about; what they depend on is built and run all the same.
 
         Raises:
             UsageError: a name is no service that is built here.
@@ -340,7 +340,7 @@ class Session:
 
     def dockerfile(self, service: str) -> Path:
         """Return the path of a service's Dockerfile."""
-        build = self.services[service].build
+        build = self.manifest.services[service].build
         if build is None:
             raise UsageError(f"service {service} builds no image")
         return build.dockerfile
@@ -357,7 +357,7 @@ class Session:
         from dockproof.facts.context import BuildContext  # noqa: PLC0415 - see `open`
         from dockproof.facts.dockerfile import parse  # noqa: PLC0415 - as above
 
-        build, path = self.services[service].build, self.dockerfile(service)
+        build, path = self.manifest.services[service].build, self.dockerfile(service)
         try:
             dockerfile = parse(path.read_bytes(), str(path))
         except OSError as error:
@@ -387,11 +387,21 @@ class Session:
     def _build_all(self) -> dict[str, str | DockproofError]:
         from dockproof.collect import process  # noqa: PLC0415 - see `open`
 
-        names = list(self.services)
+        names = self._needed()
         results = dict(zip(names, process.parallel(self._build, names, BUILDS), strict=True))
         if words := self.engine.builder.words(self.engine.context):
             self.progress(words)
         return results
+
+    def _needed(self) -> list[str]:
+        """Return the services whose images are run: those that are asked about, and what these depend on.
+
+        A service without `build:` may run the image that another one builds, by its name.
+        """
+        services = self.manifest.services
+        running = {*self.services, *self.manifest.dependencies(self.services)}
+        borrowed = {services[name].image for name in running if not services[name].build} - {""}
+        return [n for n, s in services.items() if s.build and (n in running or s.image in borrowed)]
 
     def _build(self, service: str) -> str | DockproofError:
         from dockproof.collect import build  # noqa: PLC0415 - see `open`
@@ -399,7 +409,7 @@ class Session:
         try:
             self._refuse_to_build(service)
             with self._timed(f"build {service}"):
-                return build.build(self.engine, self.services[service], self.stand_ins)
+                return build.build(self.engine, self.manifest.services[service], self.stand_ins)
         except DockproofError as error:
             return error
 
@@ -509,12 +519,12 @@ class Session:
     def _start(self) -> Project:
         from dockproof.collect.run import Project  # noqa: PLC0415 - see `open`
 
-        images = {name: self.image_id(name) for name in self.services if not self._failed(name)}
+        images = {name: self.image_id(name) for name in self._needed() if not self._failed(name)}
         for sentence in self.engine.lacks:
             self.progress(sentence)
         with self._timed("start"):
             project = self._stack.enter_context(Project(self.engine, self.manifest, images, self.stand_ins))
-            project.start(list(images))
+            project.start([name for name in self.services if name in images])
         return project
 
     def _failed(self, service: str) -> bool:

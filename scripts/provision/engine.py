@@ -57,11 +57,12 @@ def up(environ: Mapping[str, str] = os.environ) -> Choice:
     answer = client.ask(theirs)
     if answer.usable:
         return _users_own(answer, theirs)
-    if named := theirs.get("DOCKER_HOST"):
-        # Whoever names an engine means that one: another in its place would hide that it is down.
-        raise host.ProvisionError(
-            f"DOCKER_HOST is {named}, but {answer.reason}; start it or unset DOCKER_HOST"
-        )
+    for variable in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        if named := theirs.get(variable):
+            # Whoever names an engine means that one: another in its place would hide that it is down.
+            raise host.ProvisionError(
+                f"{variable} is {named}, but {answer.reason}; start it or unset {variable}"
+            )
     version = ours.version()
     if not version:
         what = unpacked.plan(host.this_release(), root=os.geteuid() == 0, why=answer.reason)

@@ -23,15 +23,16 @@ pytestmark = pytest.mark.engine
 STACK = Path(__file__).parents[1] / "collect" / "stack"
 COMPOSE = """\
 services:
-  one: {build: .}
-  two: {build: ., user: "0"}
+  one: {build: ., image: shown-by-one}
+  two: {build: ., user: "0", depends_on: {job: {condition: service_completed_successfully}}}
+  job: {image: shown-by-one, command: [python3, -c, "print('done')"], healthcheck: {disable: true}}
 """
 ASKED = "declared-ports,exec-form,hardened-run,no-setuid,non-root,size-budget"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of two services; one of them is run as root."""
+    """A project of two services; one is run as root, after a job that runs the image of the other."""
     folder = tmp_path_factory.mktemp("fleet")
     for name in ("Dockerfile", "server.py", "probe.py"):
         shutil.copy(STACK / name, folder)

@@ -52,10 +52,13 @@ def test_misses_client_that_is_not_installed() -> None:
     assert client.ask({"PATH": "/nowhere"}).reason == "there is no docker client"
 
 
-def test_fails_closed_on_named_engine_that_is_down(tmp_path: Path) -> None:
-    """Another engine in place of the one that DOCKER_HOST names would hide that it is down."""
-    env = {"PATH": "/nowhere", "HOME": str(tmp_path), "DOCKER_HOST": "tcp://build-box:2376"}
-    with pytest.raises(host.ProvisionError, match="DOCKER_HOST is tcp://build-box:2376"):
+@pytest.mark.parametrize(
+    ("variable", "named"), [("DOCKER_HOST", "tcp://build-box:2376"), ("DOCKER_CONTEXT", "build-box")]
+)
+def test_fails_closed_on_named_engine_that_is_down(variable: str, named: str, tmp_path: Path) -> None:
+    """Another engine in place of the one that a variable names would hide that it is down."""
+    env = {"PATH": "/nowhere", "HOME": str(tmp_path), variable: named}
+    with pytest.raises(host.ProvisionError, match=f"{variable} is {named}"):
         engine.up(env)
 
 

@@ -218,7 +218,7 @@ def _transfer(engine: Engine, there: Sequence[str], tags: Sequence[str]) -> None
 def failed(name: str, dockerfile: str, answer: process.Completed) -> NotLookedError:
     """Say where a build failed, with the last lines of its log."""
     log = answer.stdout + answer.stderr
-    if "is not a docker command" in log or "unknown command: docker buildx" in log:
+    if engines.lacks_plugin(log, "buildx"):
         return NotLookedError(
             "`docker buildx` is missing: install the Buildx plugin, 0.10 or newer", answer.log
         )

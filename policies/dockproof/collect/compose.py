@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dockproof.collect import process
-from dockproof.collect.engine import ENVIRONMENT
+from dockproof.collect.engine import ENVIRONMENT, lacks_plugin
 from dockproof.errors import NotLookedError, UsageError
 from dockproof.records import NamedTuple
 
@@ -185,13 +185,10 @@ def load(path: Path, engine: Engine | None = None, *, timeout: float = TIMEOUT) 
 
 def _refused(path: Path, answer: process.Completed) -> Exception:
     words = answer.stderr.strip()
-    if (
-        "is not a docker command" in words
-        or "unknown command: docker compose" in words
-        or "unknown shorthand" in words
-    ):
+    if lacks_plugin(words, "compose"):
         return NotLookedError(
-            "`docker compose` is missing: install the Compose plugin, version 2.20 or newer", words
+            "`docker compose` is missing: install the Compose plugin, version 2.20 or newer",
+            process.tail(words),
         )
     last = words.splitlines()[-1] if words else f"exit code {answer.exit_code}"
     return UsageError(f"{path}: docker compose refuses it: {last}")

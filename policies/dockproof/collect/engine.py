@@ -316,6 +316,15 @@ class Engine:
         self.close()
 
 
+def lacks_plugin(words: str, plugin: str) -> bool:
+    """Whether these are the client's words for a plugin that it does not have.
+
+    Older clients say that it is no command; newer ones take its flags for their own and print their own usage.
+    """
+    refusals = (f"'{plugin}' is not a docker command", f"unknown command: docker {plugin}")
+    return any(each in words for each in refusals) or "Usage:  docker [OPTIONS] COMMAND" in words
+
+
 def _server(answer: process.Completed) -> dict[str, Any]:
     """Read `docker version`; no server, or one that is too old, is an error with the way out."""
     try:
