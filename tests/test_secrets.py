@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import secrets as bench
-from dockproof import secrets
+from dockproof import secret_formats, secrets
 from tests.secrets_corpus import TOKENS, Maker, planted
 
 GITHUB = "ghp" + "_" + "q8ZrT3vLx0WkYb5NcE7uJm2HsDf9Ga4PiX1o"
@@ -39,7 +39,7 @@ def test_finds_them_in_layers_config_and_history_of_images() -> None:
 def test_quick_patterns_miss_nothing() -> None:
     """What a rule matches, its quick pattern matches too: it is asked first."""
     texts = [case.text.encode() for case in planted()]
-    matching = [(rule, text) for rule in secrets._TOKENS for text in texts if rule.pattern.search(text)]  # noqa: SLF001 - the rules themselves
+    matching = [(rule, text) for rule in secret_formats.TOKENS for text in texts if rule.pattern.search(text)]
     assert len({rule.kind for rule, _ in matching}) >= 20
     assert [rule.kind for rule, text in matching if rule.quick and not rule.quick.search(text)] == []
 

@@ -1,6 +1,7 @@
 """Which files hold secrets by their name and place: environment files, keys, credentials of programs.
 
-Pure functions over paths, of a build context or of an image. Content is no matter here; `dockproof.secrets` reads it.
+Pure functions over paths, of a build context or of an image. Content is no matter here;
+`dockproof.secret_contents` reads it.
 """
 
 from __future__ import annotations
