@@ -191,7 +191,7 @@ def test_judges_the_target_that_is_shipped(folder: Path, run: Any) -> None:
 
 def test_other_shell_is_not_applicable(folder: Path, run: Any) -> None:
     """Commands of PowerShell are not read, so that nothing of them can be shown."""
-    (folder / "Dockerfile").write_text('FROM windows:1\nSHELL ["powershell"]\nRUN Get-Item x\nUSER 1:1\n')
+    (folder / "Dockerfile").write_text('FROM shell:1\nSHELL ["powershell"]\nRUN Get-Item x\nUSER 1:1\n')
     found = matrix(run, "Dockerfile", "--select", "no-sudo,non-root")
     assert [(one["policy"], one["reason"]) for one in found["not_made"]] == [
         ("no-sudo", "SHELL is PowerShell, not a POSIX shell")

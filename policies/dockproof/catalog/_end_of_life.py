@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - pathlib costs the start 3 ms
 PATH = os.path.join(_PACKAGE, "data", "end_of_life.json")  # noqa: PTH118 - as above
 _VERSION = pattern(r"v?(\d+(?:\.\d+)*)")
+_NAME_AND_VERSION = pattern(r"(?<![a-z0-9])([a-z]+)-?(\d+(?:\.\d+)*)(?![a-z0-9])")
 
 
 class Release(NamedTuple):
@@ -59,20 +60,30 @@ def _named() -> Mapping[str, Mapping[str, Any]]:
 
 @cache
 def _code_named() -> Mapping[str, tuple[Mapping[str, Any], str]]:
-    """Return distribution and cycle by what a tag may say of them: `bookworm`, `alpine3.19`."""
-    found = {}
-    for product in data()["products"].values():
-        names = dict(product.get("codenames", {}))
-        if "suffix" in product:
-            names.update({f"{product['suffix']}{cycle}": cycle for cycle in product["cycles"]})
-        found.update({name: (product, cycle) for name, cycle in names.items()})
-    return found
+    """Return distribution and cycle by the code names that a tag may say: `bookworm`."""
+    return {
+        name: (product, cycle)
+        for product in data()["products"].values()
+        for name, cycle in product.get("codenames", {}).items()
+    }
 
 
-def of_reference(ref: ImageRef) -> Iterator[Release]:
+@cache
+def _suffixed() -> Mapping[str, Mapping[str, Any]]:
+    """Return the distributions by what stands in front of their versions: `alpine3.19`, `ubuntu-22.04`, `ubi8`."""
+    return {product["suffix"]: product for product in data()["products"].values() if "suffix" in product}
+
+
+def of_reference(ref: ImageRef) -> tuple[Release, ...]:
     """Give the releases that an image's name and tag tell: of `python:3.9-slim-buster` Python 3.9 and Debian 10."""
+    found = {(release.title, release.cycle): release for release in _told_by(ref)}
+    return tuple(found.values())
+
+
+def _told_by(ref: ImageRef) -> Iterator[Release]:
     tag = ref.tag or ""
     told_by = f"the tag {tag}"
+    yield from _versioned(ref.path, f"the name {ref.familiar}")
     product = _named().get("/".join(ref.path.rsplit("/", 2)[-2:])) if tag else None
     version = _VERSION.match(tag)
     if product and version and (cycle := _cycle(product, version[1])):
@@ -81,6 +92,15 @@ def of_reference(ref: ImageRef) -> Iterator[Release]:
         if part in _code_named():
             distribution, cycle = _code_named()[part]
             yield _release(distribution, cycle, told_by)
+    yield from _versioned(tag, told_by)
+
+
+def _versioned(text: str, told_by: str) -> Iterator[Release]:
+    """Give the distributions that a tag or a repository names with their versions."""
+    for found in _NAME_AND_VERSION.finditer(text):
+        product = _suffixed().get(found[1])
+        if product and (cycle := _cycle(product, found[2])):
+            yield _release(product, cycle, told_by)
 
 
 def of_image(image: ImageFacts) -> Iterator[Release]:

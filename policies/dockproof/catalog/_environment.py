@@ -40,8 +40,11 @@ def exports(command: Command) -> Iterator[tuple[str, Word]]:
 
 
 def expanded(run: Run, word: Word) -> str | None:
-    """Expand a word with the variables of the file; None where it hangs on one without a known value."""
-    return word.text if word.literal else run.stage.expand(run.instruction, word.text).text
+    """Expand a word with the file's variables; None where it hangs on one without a known value, or on a command."""
+    if word.literal:
+        return word.text
+    by_command = "$(" in word.text or "`" in word.text
+    return None if by_command else run.stage.expand(run.instruction, word.text).text
 
 
 def _exported_before(run: Run, command: Command) -> Iterator[tuple[str, Word]]:

@@ -281,5 +281,6 @@ def _tidy(run: Run, path: str) -> str:
     home = run.stage.expand(run.instruction, "$HOME").text
     if home and path.startswith(f"{home.rstrip('/')}/"):
         path = f"~{path[len(home.rstrip('/')) :]}"
-    path = re.sub(r"(?:/+\**)+$", "", path)
+    # The files of apt's lists are named after their address and what they hold, with an underscore: `lists/*_*`.
+    path = re.sub(r"(?:/+\**)+$", "", path.removesuffix("_*") if path.endswith("/*_*") else path)
     return _HOME.sub("~", path, count=1) if _HOME.match(path) else path

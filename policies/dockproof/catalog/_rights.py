@@ -327,3 +327,16 @@ def _apply(state: dict[str, bool], who: str, how: str, what: str) -> None:
             state[letter] = how != "-"
         elif how == "=":
             state[letter] = what in {"g", "o"} and state[what]
+
+
+_NEW_USER = table(
+    "bcdefgGhkKpRsuZ",
+    "base-dir comment expiredate firstgid firstuid gecos gid groups home home-dir inactive ingroup key lastgid lastuid"
+    " password prefix root selinux-user shell skel uid",
+)
+
+
+def new_user(command: Command) -> str:
+    """Name the user that a useradd or adduser makes, wherever its options stand; "" for none."""
+    operands = read_arguments(command.words[1:], _NEW_USER).operands
+    return operands[0].text if operands else ""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dockproof.facts.dockerfile import Dockerfile, Instruction
+    from dockproof.facts.package_specs import Package
     from dockproof.facts.packages import PackageCall
     from dockproof.facts.shell import Script
     from dockproof.facts.stages import Stage
@@ -48,6 +49,14 @@ def runs_of(stage: Stage) -> tuple[Run, ...]:
 def removed_names(calls: Iterable[PackageCall]) -> frozenset[str]:
     """Name the packages, apk's virtual ones too, that calls remove: what a RUN installs and removes is not shipped."""
     return frozenset(one.name for call in calls if call.action == "remove" for one in call.packages)
+
+
+def names_in(stage: Stage, instruction: Instruction, package: Package) -> list[str]:
+    """Give the names that a word of an installation holds: a variable that the file sets may hold many."""
+    if package.word.literal:
+        return [package.name]
+    value = stage.expand(instruction, package.word.text).text
+    return [package.name] if value is None else value.split()
 
 
 def unread(policy: Policy, file: Dockerfile) -> Iterator[NotApplicable]:

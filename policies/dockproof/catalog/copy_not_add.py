@@ -127,7 +127,8 @@ class CopyNotAdd(Policy):
     def _add(self, instruction: Instruction, stage: Stage) -> Iterator[Finding]:
         for source in _sources(instruction, stage):
             if source is not None and not (_ADDED.match(source) or _is_archive(source)):
-                message = f"ADD of {source}, which is neither an archive nor an address"
+                what = "a here-document" if source.startswith("<<") else source
+                message = f"ADD of {what}, which is neither an archive nor an address"
                 yield self.at(instruction, message, stage=stage, clause="plain-file", help="write COPY")
                 return
 

@@ -29,7 +29,7 @@ import json
 
 from dockproof.facts.dockerfile import parse
 from dockproof.facts.shell import script
-from dockproof.facts.stages import DEFAULT_SHELL
+from dockproof.facts.stages import DEFAULT_SHELL, WINDOWS_SHELL
 from dockproof.finding import Place, Severity
 from dockproof.policy import (
     Clause,
@@ -71,6 +71,7 @@ class ExecForm(Policy):
         Clause("health-form", "HEALTHCHECK is a JSON array", same_as=_PEERS[:1]),
         Clause("invalid-json", "what looks like an exec form is one", same_as=_PEERS),
         Clause("shell-in-disguise", "an exec form does not name a shell that stays"),
+        Clause("one-string", "an exec form's first string is a program, without its arguments"),
     )
     references = ("https://docs.docker.com/reference/dockerfile/#shell-and-exec-form",)
 
@@ -89,12 +90,15 @@ class ExecForm(Policy):
             if _stays_a_shell(argv):
                 message = f"{keyword} starts a shell that stays between the engine and the program"
                 yield self.at(instruction, message, stage=stage, clause="shell-in-disguise")
+            elif _holds_arguments(argv, stage):
+                message = f"{keyword} starts a program of the name {argv[0]!r}: each argument is a string of its own"
+                yield self.at(instruction, message, stage=stage, clause="one-string")
         elif text.lstrip().startswith("["):
             message = (
                 f"{keyword} looks like an exec form but is no valid JSON array of strings: a shell runs it"
             )
             yield self.at(instruction, message, stage=stage, clause="invalid-json")
-        elif stage.shell_at(instruction) is DEFAULT_SHELL:
+        elif any(stage.shell_at(instruction) is one for one in (DEFAULT_SHELL, WINDOWS_SHELL)):
             clause = "shell-form" if keyword in _FIELDS else "health-form"
             why = "a shell stands between the engine and the program"
             if clause == "health-form":
@@ -161,7 +165,17 @@ class ExecForm(Policy):
             clause="invalid-json",
             also=frozenset({"graceful-stop"}),
         ),
+        EditMutant(
+            "one-string",
+            keyword="CMD",
+            old=r"\[.*\]",
+            new='["app --listen 8080"]',
+            clause="one-string",
+            also=frozenset({"graceful-stop"}),
+            requires=("posix",),
+        ),
         # of the shipped files
+        SourceMutant("one-string", _CMD, 'CMD ["python -m app"]', clause="one-string"),
         SourceMutant("shell-form", _CMD, "CMD python -m app", clause="shell-form"),
         SourceMutant("single-quotes", _CMD, "CMD ['python', '-m', 'app']", clause="invalid-json"),
         SourceMutant("entrypoint", _CMD, "ENTRYPOINT python -m app", clause="shell-form"),
@@ -201,6 +215,13 @@ def _command(instruction: Instruction) -> tuple[str, str, tuple[str, ...] | None
     if instruction.keyword == "HEALTHCHECK" and instruction.value[:4].upper() == "CMD ":
         return "HEALTHCHECK", instruction.value[4:], instruction.json
     return None
+
+
+def _holds_arguments(argv: Sequence[str], stage: Stage) -> bool:
+    """Whether the first string is a whole command line; a path may have a blank in it, above all on Windows."""
+    program, blank, rest = argv[0].partition(" ") if argv else ("", "", "")
+    is_path = "/" in program and not rest.startswith("-")
+    return bool(blank and program and rest.strip()) and not is_path and not stage.root_base.is_windows
 
 
 def _runs_a_shell(process: Process) -> bool:

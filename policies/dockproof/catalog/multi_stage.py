@@ -24,7 +24,7 @@ References
 
 from __future__ import annotations
 
-from dockproof.catalog._runs import removed_names
+from dockproof.catalog._runs import names_in, removed_names
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
@@ -68,7 +68,7 @@ COMPILERS = frozenset(
     ]
 )
 _BUILD_PACKAGE = pattern(
-    r"(?:gcc|g\+\+|clang|gfortran|cpp)(?:-[\d.]+)?(?:-[\w-]+)?"
+    r"(?:gcc|g\+\+|clang|gfortran|cpp)(?:-[\d.]+)?(?:-[\w+-]+)?"
     r"|build-(?:essential|base)|alpine-sdk|make|cmake|ninja-build|meson|autoconf|automake|libtool|binutils|dpkg-dev"
     r"|rustc|cargo|golang(?:-[\w.]+)?|openjdk-\d+-jdk(?:-headless)?|[\w.+-]+-(?:dev|devel)|linux-headers[\w.-]*",
     needs=(
@@ -105,8 +105,17 @@ _BUILDS = {
     ),
     "go": frozenset({"build"}),
     "cargo": frozenset({"build"}),
-    "mvn": frozenset({"package", "install", "verify"}),
     "dotnet": frozenset({"build", "publish"}),
+    "mix": frozenset({"compile", "release"}),
+    **dict.fromkeys(("swift", "zig", "stack", "cabal"), frozenset({"build"})),
+}
+# Those that are told to do several things at once, as `mvn clean package`.
+_BUILDS_AMONG_OTHERS = {
+    **dict.fromkeys(("mvn", "mvnw"), frozenset({"compile", "package", "install", "verify"})),
+    **dict.fromkeys(
+        ("gradle", "gradlew"), frozenset({"assemble", "build", "bootJar", "installDist", "shadowJar"})
+    ),
+    "sbt": frozenset({"compile", "assembly", "stage", "dist"}),
 }
 _USER = "USER 10001:10001"
 _HEADER = pattern(r"(?:/usr)?/(?:local/)?include/.*\.h(?:pp)?")
@@ -141,7 +150,9 @@ class MultiStage(Policy):
         calls = package_calls(commands)
         removed = removed_names(calls)
         for call in calls:
-            for clause, message in _complaints(call, removed, alone=alone):
+            kept = (package for package in call.packages if package.name not in removed)
+            names = [name for package in kept for name in names_in(stage, instruction, package)]
+            for clause, message in _complaints(call, removed, names, alone=alone):
                 line = call.command.span.line
                 yield self.at(instruction, message, stage=stage, clause=clause, line=line)
         command = next((one for one in commands.commands if _compiles(one)), None)
@@ -231,13 +242,14 @@ def _takes_from_no_stage(shipped: Stage) -> bool:
     return all(stage is None or stage in lineage for stage in others)
 
 
-def _complaints(call: PackageCall, removed: frozenset[str], *, alone: bool) -> Iterator[tuple[str, str]]:
+def _complaints(
+    call: PackageCall, removed: frozenset[str], names: list[str], *, alone: bool
+) -> Iterator[tuple[str, str]]:
     """Yield clause and sentence for an installation that does not belong into a shipped stage."""
     if call.action != "install" or call.options.get("--virtual", call.options.get("-t")) in removed:
         return
     if call.manager in SYSTEM:
-        names = [package.name for package in call.packages if _BUILD_PACKAGE.fullmatch(package.name)]
-        names = [name for name in names if name not in removed]
+        names = [name for name in names if _BUILD_PACKAGE.fullmatch(name)]
         if names:
             yield "build-tools", f"{call.manager} installs {', '.join(names)} in the shipped stage"
     elif call.manager in LANGUAGE and alone:
@@ -248,7 +260,8 @@ def _complaints(call: PackageCall, removed: frozenset[str], *, alone: bool) -> I
 def _compiles(command: Command) -> bool:
     wanted = _BUILDS.get(command.name)
     if wanted is None:
-        return False
+        goals = _BUILDS_AMONG_OTHERS.get(command.name, frozenset())
+        return any(word.text in goals for word in command.arguments)
     return not wanted or any(word.text in wanted for word in command.arguments[:1])
 
 

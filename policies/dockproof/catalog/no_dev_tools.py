@@ -75,6 +75,14 @@ _TOOLS = frozenset(
         *("nodemon", "ts-node-dev", "jest", "mocha", "eslint", "webpack-dev-server", "node-inspector"),
     ]
 )
+_PHP_INSTALLERS = (
+    "pecl",
+    "pickle",
+    "pie",
+    "docker-php-ext-enable",
+    "docker-php-ext-install",
+    "install-php-extensions",
+)
 _PROGRAMS = frozenset(
     [
         *(
@@ -168,10 +176,16 @@ class NoDevTools(Policy):
             calls = package_calls(run.script)
             removed = removed_names(calls)
             for call in calls:
-                names = [p.name for p in call.packages if p.name.lower() in _TOOLS and p.name not in removed]
+                names = [p.name for p in call.packages if _is_tool(p.name) and p.name not in removed]
                 if call.action == "install" and names:
                     message = f"{call.manager} installs {', '.join(names)} in the shipped stage"
                     line = call.command.span.line
+                    yield self.at(run.instruction, message, stage=stage, clause="tools", line=line)
+
+            for command in run.script.named(*_PHP_INSTALLERS):
+                if any(word.text.partition("-")[0] == "xdebug" for word in command.arguments):
+                    message = f"{command.name} brings xdebug into the shipped stage"
+                    line = command.span.line
                     yield self.at(run.instruction, message, stage=stage, clause="tools", line=line)
 
     def _started(self, stage: Stage) -> Iterator[Finding]:
@@ -209,7 +223,7 @@ class NoDevTools(Policy):
 
     def _found(self, target: ImageTarget) -> Iterator[Finding]:
         for package, place in target.own_packages:
-            if package.name.lower() in _TOOLS:
+            if _is_tool(package.name):
                 message = f"package {package.name} {package.version} is installed"
                 yield self.in_image(message, place, clause="tools")
         for layer in target.own_layers:
@@ -339,3 +353,8 @@ def _serves(name: str, argv: Sequence[str]) -> str:
     if "runserver" in argv and any(word.endswith("manage.py") for word in argv):
         return "runserver"
     return "run dev" if name in {"npm", "yarn", "pnpm", "bun"} and "dev" in argv else ""
+
+
+def _is_tool(package: str) -> bool:
+    """Whether a package is a tool for developers, as vim or php8.3-xdebug."""
+    return package.lower() in _TOOLS or package.endswith("-xdebug")

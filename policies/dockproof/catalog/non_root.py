@@ -29,6 +29,7 @@ References
 
 from __future__ import annotations
 
+from dockproof.catalog._base_users import is_administrator, user_of
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
@@ -84,20 +85,22 @@ class NonRoot(Policy):
             yield from self._judge_stage(stage, arbitrary_uid=target.options["arbitrary_uid"])
 
     def _judge_stage(self, stage: Stage, *, arbitrary_uid: bool) -> Iterator[Finding]:
-        setting = stage.user
-        if setting is None:
-            message = "no USER is set, so the image runs as the base image's user: root unless the base says otherwise"
-            yield self.at(stage.instruction, message, stage=stage, clause="root-user")
-            return
-        value, at = setting.value, setting.instruction
-        if value.text is None:
-            names = ", ".join(value.missing)
+        setting, user = stage.user, user_of(stage)
+        at = setting.instruction if setting else stage.instruction
+        if user is not None:
+            for clause, message in _judge(stage, user, arbitrary_uid=arbitrary_uid):
+                yield self.at(at, message, stage=stage, clause=clause)
+        elif setting is None:
+            root = "ContainerAdministrator" if stage.root_base.is_windows else "root"
+            message = (
+                "no USER is set, so the image runs as the base image's user: "
+                f"{root} unless the base says otherwise"
+            )
+            yield self.at(at, message, stage=stage, clause="root-user")
+        else:
+            names = ", ".join(setting.value.missing)
             message = f"cannot be shown: USER hangs on {names}, which has no value here"
             yield self.at(at, message, stage=stage, clause="unknown-user")
-        else:
-            known = arbitrary_uid or _has_group(stage, value.text)
-            for clause, message in _complaints(value.text, group_is_fine=known):
-                yield self.at(at, message, stage=stage, clause=clause)
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Resolve the config's user through the image's passwd, as the engine does."""
@@ -142,10 +145,12 @@ class NonRoot(Policy):
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
-        EditMutant("dropped", keyword="USER", clause="root-user"),
-        EditMutant("root", "USER root", clause="root-user", also=frozenset({"numeric-user"})),
-        EditMutant("zero", "USER 00:0", clause="root-user"),
-        EditMutant("group-zero", "USER 10001:0", clause="root-group"),
+        EditMutant("dropped", keyword="USER", clause="root-user", requires=("base-is-root",)),
+        EditMutant(
+            "root", "USER root", clause="root-user", also=frozenset({"numeric-user"}), requires=("posix",)
+        ),
+        EditMutant("zero", "USER 00:0", clause="root-user", requires=("posix",)),
+        EditMutant("group-zero", "USER 10001:0", clause="root-group", requires=("posix",)),
         EditMutant(
             "unknown",
             "ARG WHO\nUSER $WHO",
@@ -185,6 +190,14 @@ class NonRoot(Policy):
         RuntimeMutant("run-with-group-root", {"user": "10001:0"}, clause="root-group"),
         RuntimeMutant("in-group-root", {"group_add": ["0"]}, "worker", clause="root-group"),
     )
+
+
+def _judge(stage: Stage, user: str, *, arbitrary_uid: bool) -> Iterator[tuple[str, str]]:
+    """Yield clause and sentence for what is wrong with a known user of a stage."""
+    if not stage.root_base.is_windows:
+        yield from _complaints(user, group_is_fine=arbitrary_uid or _has_group(stage, user))
+    elif is_administrator(user):
+        yield "root-user", f"USER {user} has all rights: take ContainerUser"
 
 
 def _has_group(stage: Stage, uid: str) -> bool:

@@ -22,6 +22,7 @@ References
 
 from __future__ import annotations
 
+from dockproof.catalog._base_users import user_of
 from dockproof.finding import Place, Severity
 from dockproof.policy import EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
@@ -55,10 +56,11 @@ class NumericUser(Policy):
         """Judge the USER in force in each shipped stage; none at all is `non-root`'s matter."""
         for stage in target.shipped:
             user = stage.user
-            if user is None or _is_numeric(user.value.text or ""):
+            if user is None or stage.root_base.is_windows or _is_numeric(user_of(stage) or ""):
                 continue
-            message = f"USER {user.value.text} is a name"
-            if user.value.text is None:
+            text = user_of(stage)
+            message = f"USER {text} is a name"
+            if text is None:
                 if set(user.value.missing) <= stage.arguments.keys():
                     continue
                 message = (
@@ -87,7 +89,7 @@ class NumericUser(Policy):
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
-        EditMutant("by-name", "USER nobody", also=frozenset({"non-root"})),
+        EditMutant("by-name", "USER nobody", also=frozenset({"non-root"}), requires=("posix",)),
         # of the shipped files
         SourceMutant("name", _USER, "USER app:app"),
         SourceMutant("name-in-arg", _USER, "ARG RUN_AS=app\nUSER ${RUN_AS}", at="USER ${RUN_AS}"),

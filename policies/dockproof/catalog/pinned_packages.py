@@ -26,7 +26,7 @@ References
 
 from __future__ import annotations
 
-from dockproof.catalog._runs import runs, unread
+from dockproof.catalog._runs import names_in, runs, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
@@ -123,7 +123,8 @@ class PinnedPackages(Policy):
 
 def _unpinned(run: Run, call: PackageCall) -> list[str]:
     """Return the names that carry no version, in order."""
-    return [one.name for one in call.packages if one.kind == "index" and not _is_pinned(run, call, one)]
+    loose = [one for one in call.packages if one.kind == "index" and not _is_pinned(run, call, one)]
+    return [name for one in loose for name in names_in(run.stage, run.instruction, one)]
 
 
 def _is_pinned(run: Run, call: PackageCall, package: Package) -> bool:

@@ -36,7 +36,7 @@ import posixpath
 import re
 from collections import defaultdict
 
-from dockproof.catalog._rights import Tree, copied, covers, grant, steps
+from dockproof.catalog._rights import Tree, copied, covers, grant, new_user, steps
 from dockproof.catalog._rights import changes as changes_of
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
@@ -267,7 +267,7 @@ def _who(stage: Stage, text: str) -> Who:
             for command in script(step.instruction, step.stage.shell_at(step.instruction)).named(
                 "useradd", "adduser"
             ):
-                new = command.words[-1].text
+                new = new_user(command)
                 uid = command.option("-u", "--uid")
                 if names & {new, uid}:
                     made = True

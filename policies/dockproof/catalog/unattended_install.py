@@ -92,6 +92,7 @@ _SETTINGS = {
     "dnf": ("/etc/dnf/dnf.conf", "assumeyes"),
 }
 _SETTING = pattern(r"apt::get::assume-yes\s*=?\s*\"?(?:true|yes|1)", re.IGNORECASE)
+_RELEASE_8 = pattern(r"(?:ubi|rhel|centos|:)-?8(?![0-9])")
 _NAME = pattern(r"\$\{?([A-Za-z_]\w*)")
 _QUIET_ENOUGH = 2  # apt-get: `-qq` implies --yes
 _YES = "apt-get install --yes "
@@ -194,15 +195,15 @@ def _asks(call: PackageCall, clause: str, run: Run) -> bool:
         or call.verb in _ASKING_WORDS
         or f"{call.action} {call.manager}" in _ASKING_WORDS
     )
-    if not asking or call.has(*_ONLY_SHOWS) or _answered(call, clause) or _fed(call.command):
+    if not asking or call.has(*_ONLY_SHOWS) or _answered(call, clause, run.stage) or _fed(call.command):
         return False
     return not (
         any(_may_answer(word, clause, run) for word in call.arguments.operands) or _set(clause, run.stage)
     )
 
 
-def _answered(call: PackageCall, clause: str) -> bool:
-    if call.has(*_ANSWERS[clause]):
+def _answered(call: PackageCall, clause: str, stage: Stage) -> bool:
+    if call.has(*_ANSWERS[clause]) or (call.manager == "microdnf" and _is_release_8(stage)):
         return True
     if clause == "zypper":
         return _stands_before_the_word(call)
@@ -211,6 +212,12 @@ def _answered(call: PackageCall, clause: str) -> bool:
         settings = (option.value or "" for option in call.arguments.values("-o", "--option"))
         return len(quiet) >= _QUIET_ENOUGH or "2" in quiet or any(_SETTING.match(text) for text in settings)
     return False
+
+
+def _is_release_8(stage: Stage) -> bool:
+    """Whether the image is one of Enterprise Linux 8, whose microdnf never asks; that of 9 does."""
+    ref = stage.root_base.ref
+    return ref is not None and bool(_RELEASE_8.search(f"{ref.path}:{ref.tag}"))
 
 
 def _stands_before_the_word(call: PackageCall) -> bool:

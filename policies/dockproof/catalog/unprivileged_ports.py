@@ -47,7 +47,7 @@ class UnprivilegedPorts(Policy):
     def source(self, target: SourceTarget) -> Iterator[Finding]:
         """Judge the exposed ports of the shipped stages."""
         for stage in target.shipped:
-            for setting in stage.ports:
+            for setting in () if stage.root_base.is_windows else stage.ports:
                 number = setting.value.number
                 first = number.start if isinstance(number, range) else number
                 if first is not None and 0 < first < FIRST_UNPRIVILEGED:
@@ -82,7 +82,7 @@ class UnprivilegedPorts(Policy):
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
         # edits of any file
-        EditMutant("port-80", "EXPOSE 80"),
+        EditMutant("port-80", "EXPOSE 80", requires=("posix",)),
         # of the shipped files
         SourceMutant("port-80", "EXPOSE 8000", "EXPOSE 80"),
         SourceMutant("range", "EXPOSE 8000", "EXPOSE 1000-1040"),

@@ -4,7 +4,7 @@ What it holds
 -------------
 Each stage is reachable from a shipped stage through FROM, COPY --from or RUN --mount from=. The shipped stages are the
 last one, or the targets that compose, the configuration or `--target` name. A stage that is a target of its own is
-named with the option `targets`.
+named with the option `targets`. `FROM build-$TARGETARCH` reaches every earlier stage whose name fits.
 
 Why it matters
 --------------
@@ -47,6 +47,8 @@ class UsedStages(Policy):
         """Compare the stages there are with those that are needed."""
         named = {name.lower() for name in target.options["targets"]}
         needed = set(target.needed)
+        for stage in target.shipped:
+            needed |= target.dockerfile.needed([str(stage.index)], by_chance=True)
         for stage in target.dockerfile.stages:
             if stage.name is not None and stage.name.lower() in named:
                 needed |= target.dockerfile.needed([stage.name])

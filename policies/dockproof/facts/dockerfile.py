@@ -437,8 +437,14 @@ class Dockerfile:
             return self.stages[-1:]
         return tuple(dict.fromkeys(self.target(name) for name in targets))
 
-    def needed(self, targets: Sequence[str] = ()) -> frozenset[int]:
+    def needed(self, targets: Sequence[str] = (), *, by_chance: bool = False) -> frozenset[int]:
         """Indexes of all stages that a shipped one needs by FROM, COPY --from or a mount, itself included.
+
+        Of a FROM whose variable has no known value all the stages that it may mean are needed.
+
+        Args:
+            targets: the shipped stages, the last one where none is named.
+            by_chance: so are those that another value than the one in the file would choose.
 
         Raises:
             KeyError: a target that is no stage.
@@ -450,6 +456,8 @@ class Dockerfile:
             if stage.index not in found:
                 found.add(stage.index)
                 waiting += [external.stage for external in stage.externals if external.stage]
+                if by_chance or stage.base.value.text is None:
+                    waiting += stage.base.choices
         return frozenset(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from fnmatch import fnmatchcase
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -28,6 +29,7 @@ from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterable, Mapping
 
     from dockproof.facts.dockerfile import Dockerfile, Instruction, Pair
@@ -35,6 +37,17 @@ if TYPE_CHECKING:
 
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
+WINDOWS_SHELL = ("cmd", "/S", "/C")
+"""What runs a shell form in an image of Windows."""
+_WINDOWS = pattern(
+    r".*(?:windows|nanoserver|servercore|dotnet/framework).*", needs=("windows", "server", "framework")
+)
+_VARIABLE = pattern(r"\$(?:(\w+)|\{(\w+)[^{}]*\})")
+_AMD64 = {
+    f"{side}{part}": text
+    for side in ("BUILD", "TARGET")
+    for part, text in (("PLATFORM", "linux/amd64"), ("OS", "linux"), ("ARCH", "amd64"), ("VARIANT", ""))
+}
 TRIGGER_LIMIT = 20_000
 """How often ONBUILD triggers may run in one file: stages times triggers would grow beyond all bounds."""
 
@@ -63,13 +76,21 @@ class Base(NamedTuple):
             reference).
         value: the expanded name.
         ref: the image of kind `image`.
-        stage: the stage of kind `stage`.
+        stage: the stage of kind `stage`; where a variable without a known value chooses among stages, as
+            `build-$TARGETARCH` does, the one for linux/amd64, or else the last.
+        choices: the earlier stages that a name with a variable in it may mean.
     """
 
     kind: str
     value: Value
     ref: ImageRef | None = None
     stage: Stage | None = None
+    choices: tuple[Stage, ...] = ()
+
+    @property
+    def is_windows(self) -> bool:
+        """Whether the image's name or tag says that it is one of Windows."""
+        return self.ref is not None and bool(_WINDOWS.fullmatch(f"{self.ref.path}:{self.ref.tag}"))
 
 
 class External(NamedTuple):
@@ -314,7 +335,9 @@ class Stage:
             if position is None or at < position:
                 return shell
         inherited = self.base.stage and self.base.stage.shell
-        return inherited.value if inherited else DEFAULT_SHELL
+        if inherited:
+            return inherited.value
+        return WINDOWS_SHELL if self.root_base.is_windows else DEFAULT_SHELL
 
 
 class _FileSettings(NamedTuple):
@@ -631,17 +654,37 @@ def build_stages(file: Dockerfile) -> tuple[Stage, ...]:
 
 
 def _base(instruction: Instruction, settings: _FileSettings) -> Base:
-    words = instruction.words
-    value = expand(words[0] if words else "", settings.scope, instruction.escape)
+    written = instruction.words[0] if instruction.words else ""
+    value = expand(written, settings.scope, instruction.escape)
+    choices = _choices(written, settings) if "$" in written else ()
     if value.text is None:
-        return Base("unknown", value)
+        chosen = (_chosen(written, settings) or choices[-1]) if choices else None
+        return Base("stage" if chosen else "unknown", value, stage=chosen, choices=choices)
     stage = settings.names.get(value.text.lower())
     if stage:
-        return Base("stage", value, stage=stage)
+        return Base("stage", value, stage=stage, choices=choices)
     if value.text == "scratch":
         return Base("scratch", value)
     ref = image_ref(value)
     return Base("image", value, ref) if ref else Base("invalid", value)
+
+
+def _choices(written: str, settings: _FileSettings) -> tuple[Stage, ...]:
+    """The stages whose names fit a name with variables; a variable alone would fit them all, and chooses none."""
+    fits = _VARIABLE.sub("*", written.lower())
+    if "$" in fits or not fits.strip("*"):
+        return ()
+    return tuple(stage for name, stage in settings.names.items() if fnmatchcase(name, fits))
+
+
+def _chosen(written: str, settings: _FileSettings) -> Stage | None:
+    """The stage that a build for linux/amd64 takes."""
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1] or found[2]
+        return _AMD64.get(name) or settings.scope.get(name).value.text or ""
+
+    return settings.names.get(_VARIABLE.sub(value, written).lower())
 
 
 def _platform(instruction: Instruction, settings: _FileSettings) -> Value | None:

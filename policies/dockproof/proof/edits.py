@@ -9,6 +9,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from dockproof.catalog._base_users import image_user
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -215,14 +216,25 @@ def _has_user(target: SourceTarget) -> str:
     return "it runs as root" if user.value.text.partition(":")[0] in {"root", "0"} else ""
 
 
+def _base_is_root(target: SourceTarget) -> str:
+    known = image_user(target.shipped[-1].root_base)
+    return f"its base runs as {known} of itself" if known else ""
+
+
+def _posix(target: SourceTarget) -> str:
+    return "it is an image of Windows" if target.shipped[-1].root_base.is_windows else ""
+
+
 def _registries(target: SourceTarget) -> str:
     return "" if target.options.get("registries") else "the configuration names no registries"
 
 
 REQUIREMENTS: Mapping[str, Callable[[SourceTarget], str]] = {
+    "base-is-root": _base_is_root,
     "command": _has_command,
     "ignores-git": _ignores_git,
     "no-ignore-file": _no_ignore_file,
+    "posix": _posix,
     "registries": _registries,
     "user": _has_user,
 }
