@@ -336,6 +336,8 @@ def test_accepts_what_bash_accepts(text: str) -> None:
         "[[ a == b && ( c < d || ! e ) ]]",
         "[[ a =~ ^(b|c)$ ]] && d",
         "[[ -n a\n]]",
+        "! ;",
+        "if ! time ; then a; fi",
         "((a < b)) && c",
         "a $((1 << 2))",
         "a $(( (1 + 2) * 3 ))",

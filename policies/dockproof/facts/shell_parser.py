@@ -7,10 +7,18 @@ goes on at the next command.
 
 from __future__ import annotations
 
-import re
-
 from dockproof.facts import shell_wrappers
-from dockproof.facts.shell_words import Command, Piece, Pipeline, Redirect, ShellError, Source, Word, join
+from dockproof.facts.shell_lexer import (
+    COMMENT,
+    EXPANDS,
+    MAX_NESTING,
+    OPERATOR,
+    TOKEN,
+    WORD,
+    Draft,
+    WordReader,
+)
+from dockproof.facts.shell_words import Command, Pipeline, Redirect, ShellError, Source, Word, join
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
@@ -18,60 +26,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_NESTING = 24
-"""Substitutions within substitutions that are looked into: each takes a few frames of the interpreter's stack."""
 MAX_CONTEXTS = 64
 """Enclosing constructs that a command remembers; deeper ones share what is known."""
 MAX_SCRIPTS = 6
 """Scripts within scripts (`sh -c "sh -c …"`) that are looked into."""
 MAX_ERRORS = 100
 """Errors of one script that are kept."""
-ARITHMETIC_DEPTH = 8
-ARITHMETIC_REACH = 2000
-"""The parentheses and characters within which `((` must close as `))` to be arithmetic and not two subshells."""
 
-_WORD, _OPERATOR, _COMMENT = 1, 2, 3
-# Blanks and joined lines, then: a plain word up to a delimiter, an operator, or a comment. Anything else starts
-# a word with quotes or expansions in it.
-_TOKEN = pattern(
-    r"(?:[ \t\r]++|\\\r?\n)*+"
-    r"(?:((?!\#|[0-9]++[<>])[^ \t\r\n;&|<>()$`'\"\\]++)(?=[ \t\r\n;&|<>()]|\Z)"
-    r"|(&&|\|\||;;&|;;|;&|\|&|&>>|&>|[<>]\(|[0-9]*+(?:<<<|<<-|<<|>>|<&|>&|<>|>\||[<>])|[;&|()\n])"
-    r"|(\#[^\n]*+))?"
-)
-_PLAIN = pattern(r"[^ \t\r\n;&|<>()$`'\"\\]++")
-_QUOTED = pattern(r"[^\"$`\\]++")
-_NAME = pattern(r"\$(?:[A-Za-z_][A-Za-z_0-9]*+|[0-9@*#?$!-])")
 _ASSIGNMENT = pattern(r"([A-Za-z_][A-Za-z_0-9]*+)(?:\[[^\]=]*\])?\+?=")
-_BACKTICKS = pattern(r"(?:[^`\\]++|\\.)*+", re.DOTALL)
-_ANSI_C = pattern(r"(?:[^'\\]++|\\.)*+", re.DOTALL)
-_BRACED = pattern(r"[^}\\'\"$`]++")
 _BLANKS = pattern(r"[ \t]*+")
 _LINES = pattern(r"(?:[ \t\r\n]++|\\\n|\#[^\n]*+)*+")
 _LINE = pattern(r"\t*+([^\n]*+\n?)")
-_JOINED_LINE = pattern(r"\\\r?\n")
-_BACKTICKS_PART = pattern(r"\\([`$\\])|[^\\]++|\\")
-_ANSI_C_PART = pattern(r"\\.|[^\\]++|\\", re.DOTALL)
-_EXPANDS = pattern(r"\$\(|`|\\|\$\{")
 _TIME_OPTION = pattern(r"[ \t]+-p(?=[ \t])")
 _PARENTHESES = pattern(r"(?:[ \t]*\([ \t]*\))?")
 _EMPTY_PARENTHESES = pattern(r"[ \t]*\)")
-_PARENTHESIS = pattern(r"\\.|'[^']*'|[()]", re.DOTALL)
-_ENDS_WORD = frozenset(" \t\r\n;&|<>()")
 _ENDS_CONDITION = frozenset({";", ";;", "&"})
 _EXTGLOB = frozenset("?*+@!")
-_PROTECTED = ("$", "`", '"', "\\")
-_ESCAPES = {
-    "n": "\n",
-    "t": "\t",
-    "r": "\r",
-    "a": "\a",
-    "b": "\b",
-    "f": "\f",
-    "v": "\v",
-    "e": "\x1b",
-    "E": "\x1b",
-}
 
 
 class Result:
@@ -163,7 +133,7 @@ def _read_fed(command: Command, text: Word, result: Result) -> None:
     result.texts += found.texts
 
 
-class _Parser:
+class _Parser(WordReader):
     """The reader of one text. `command` is the simple command being read, `level` the list that it stands in."""
 
     __slots__ = (
@@ -173,24 +143,19 @@ class _Parser:
         "function",
         "heredocs",
         "level",
-        "nesting",
         "open",
         "prefix",
         "result",
         "scripts",
-        "source",
         "stack",
-        "text",
         "words",
     )
 
     def __init__(self, source: Source, result: Result, level: _Level, feeds: Command | None) -> None:
-        self.source = source
-        self.text = source.masked
+        super().__init__(source, nesting=0)
         self.result = result
         self.level = level
         self.feeds = feeds
-        self.nesting = 0
         self.scripts = 0
         self.stack: list[_Level] = []
         self.open: dict[str, int] = {}
@@ -227,25 +192,25 @@ class _Parser:
 
     def read(self, position: int, *, substitution: bool) -> int:
         """Read a list of commands up to the end, or to the parenthesis that closes the substitution."""
-        text, match, size, source = self.text, _TOKEN.match, len(self.text), self.source
+        text, match, size, source = self.text, TOKEN.match, len(self.text), self.source
         while True:
             found = match(text, position)
             assert found is not None  # noqa: S101  # every part of the pattern is optional
             kind, position = found.lastindex, found.end()
-            if kind == _WORD:
-                raw = found[_WORD]
+            if kind == WORD:
+                raw = found[WORD]
                 if self.command is None:
                     position = self.plain_word(raw, position - len(raw), position)
                 else:
                     self.words.append(Word(raw, position - len(raw), position, source))
                     self.end = position
-            elif kind == _OPERATOR:
-                operator = found[_OPERATOR]
+            elif kind == OPERATOR:
+                operator = found[OPERATOR]
                 if operator == ")" and substitution and not self.open.get("subshell"):
                     break
                 action = _OPERATORS.get(operator, _Parser.numbered)
                 position = action(self, operator, position - len(operator), position)
-            elif kind != _COMMENT and position < size:
+            elif kind != COMMENT and position < size:
                 position = self.complex_word(position)
             elif position >= size:
                 if substitution:
@@ -401,7 +366,7 @@ class _Parser:
         """End a command at && || ; or &, or begin the pipeline's next element at a |."""
         self.finish()
         level = self.level
-        if not level.ready:
+        if not level.ready and not (operator == ";" and self.stands_alone()):
             self.error(f"no command before {operator!r}", start)
         if operator in ("|", "|&"):
             if level.pipeline is None and level.alone is not None:
@@ -410,6 +375,12 @@ class _Parser:
         else:
             self.end_pipeline(operator)
         return end
+
+    def stands_alone(self) -> bool:
+        """Whether `!` or `time` ends here without a command, which bash takes."""
+        pipeline, timed = self.level.pipeline, bool(self.prefix)
+        self.prefix = ()
+        return timed or (pipeline is not None and pipeline.negated and not pipeline.elements)
 
     def newline(self, _operator: str, _start: int, end: int) -> int:
         """End the command, unless the line ends in an operator, and read the heredocs that it asked for."""
@@ -632,14 +603,14 @@ class _Parser:
         while True:
             word, position = self.loose_word(end)
             if word is None:
-                found = _TOKEN.match(self.text, position)
-                if found and found[_OPERATOR] == "\n":
+                found = TOKEN.match(self.text, position)
+                if found and found[OPERATOR] == "\n":
                     end = found.end()
                     continue
-                if found is None or not found[_OPERATOR] or found[_OPERATOR] in _ENDS_CONDITION:
+                if found is None or not found[OPERATOR] or found[OPERATOR] in _ENDS_CONDITION:
                     self.error("no ]] ends the condition", start)
                     return self.ended(position)
-                word, position = Word(found[_OPERATOR], position, found.end(), self.source), found.end()
+                word, position = Word(found[OPERATOR], position, found.end(), self.source), found.end()
             self.words.append(word)
             end = position
             if word.text == "]]":
@@ -654,6 +625,37 @@ class _Parser:
         """Pass over blanks, newlines and comments."""
         found = _LINES.match(self.text, position)
         return found.end() if found else position
+
+    # ---- substitutions
+
+    def substituted(self) -> _Level:
+        """Make the level for a substitution's commands."""
+        inside = self.level.inside
+        return _Level(
+            "", inside if len(inside) >= MAX_CONTEXTS else (*inside, "substitution"), self.level.options
+        )
+
+    def commands(self, position: int) -> int:
+        """Read the commands of a substitution that begins before `position`, and its parenthesis."""
+        inner = self.inner(self.source, self.substituted())
+        inner.heredocs = self.heredocs
+        return inner.read(position, substitution=True)
+
+    def text_of_commands(self, source: Source) -> None:
+        """Read the commands of a substitution that is a text of its own."""
+        self.inner(source, self.substituted()).read_all()
+
+    def expansions(self, source: Source, draft: Draft) -> int:
+        """Read a text as if in double quotes, one level deeper, into the draft; return where it ends."""
+        return self.expand(source, draft, self.command)
+
+    def expand(self, source: Source, draft: Draft, command: Command | None) -> int:
+        """Read the expansions of a text that the command is given."""
+        inner = self.inner(source, _Level("", self.level.inside, self.level.options))
+        inner.command = command
+        end = inner.quoted(0, draft, closer="")
+        inner.finish_heredocs()
+        return end
 
     # ---- redirections
 
@@ -715,7 +717,7 @@ class _Parser:
 
     def heredoc_body(self, heredoc: _Heredoc, start: int, end: int) -> Word:
         """Make the word of a heredoc's body; the substitutions of an unquoted one are read."""
-        draft = _Draft()
+        draft = Draft()
         if heredoc.strip:
             for line in _LINE.finditer(self.text, start, end):
                 draft.add(line[1], line.start(1))
@@ -727,271 +729,11 @@ class _Parser:
 
     def expanded(self, body: Word, command: Command | None) -> Word:
         """Read the expansions of a heredoc's body, as the shell does in double quotes."""
-        if self.nesting >= MAX_NESTING or not _EXPANDS.search(body.text):
+        if self.nesting >= MAX_NESTING or not EXPANDS.search(body.text):
             return body
-        source = join([body])
-        inner = self.inner(source, _Level("", self.level.inside, self.level.options))
-        inner.command = command
-        draft = _Draft()
-        end = inner.quoted(0, draft, closer="")
-        inner.finish_heredocs()
+        source, draft = join([body]), Draft()
+        end = self.expand(source, draft, command)
         return draft.word(0, end, source)
-
-    # ---- words
-
-    def loose_word(self, position: int) -> tuple[Word | None, int]:
-        """Read the next word, if one stands here; it is not added to the command."""
-        found = _TOKEN.match(self.text, position)
-        assert found is not None  # noqa: S101  # every part of the pattern is optional
-        kind, end = found.lastindex, found.end()
-        if kind == _WORD:
-            start = found.start(_WORD)
-            return Word(found[_WORD], start, end, self.source), end
-        if kind == _OPERATOR:
-            start = found.start(_OPERATOR)
-            return self.word(start) if found[_OPERATOR] in ("<(", ">(") else (None, start)
-        if kind == _COMMENT or end >= len(self.text):
-            return None, end
-        return self.word(end)
-
-    def word(self, start: int) -> tuple[Word, int]:
-        """Read one word with quotes and expansions, and where it ends."""
-        text, size, position, draft = self.text, len(self.text), start, _Draft()
-        if text.startswith(("<(", ">("), start):
-            position = self.substitution(start + 2)
-            draft.expand(text[start:position], start, opaque=True)
-        while position < size:
-            here = text[position]
-            if here in _ENDS_WORD:
-                break
-            position = _PARTS.get(here, _Parser.plain)(self, position, draft)
-        return draft.word(start, position, self.source), position
-
-    def plain(self, position: int, draft: _Draft) -> int:
-        """Add characters that mean themselves."""
-        found = _PLAIN.match(self.text, position)
-        end = found.end() if found else position + 1
-        draft.add(self.text[position:end], position)
-        return end
-
-    def escape(self, position: int, draft: _Draft) -> int:
-        """Add what a backslash protects; at the end of a line it joins the next one."""
-        found = _JOINED_LINE.match(self.text, position)
-        if found:
-            return found.end()
-        escaped = self.text[position + 1 : position + 2]
-        if not escaped:
-            draft.add("\\", position)  # nothing to protect: it stands for itself
-            return position + 1
-        draft.add(escaped, position + 1)
-        return position + 2
-
-    def single(self, position: int, draft: _Draft) -> int:
-        """Add a string in single quotes."""
-        end = self.text.find("'", position + 1)
-        if end < 0:
-            self.error("no quote closes the string", position)
-            end = len(self.text)
-        draft.add(self.source.text[position + 1 : end], position + 1)
-        return min(end + 1, len(self.text))
-
-    def double(self, position: int, draft: _Draft) -> int:
-        """Add a string in double quotes."""
-        return self.quoted(position + 1, draft, closer='"')
-
-    def dollar(self, position: int, draft: _Draft) -> int:
-        """Add an expansion, or one of bash's strings that begin with a dollar."""
-        following = self.text[position + 1 : position + 2]
-        if following == '"':
-            return self.double(position + 1, draft)
-        return self.ansi_c(position, draft) if following == "'" else self.expansion(position, draft)
-
-    def expand_backticks(self, position: int, draft: _Draft) -> int:
-        """Add a substitution in backticks."""
-        return self.expansion(position, draft)
-
-    def ansi_c(self, position: int, draft: _Draft) -> int:
-        r"""Add bash's $'…', its one-letter escapes decoded and the others kept."""
-        start = position + 2
-        found = _ANSI_C.match(self.text, start)
-        end = found.end() if found else start
-        for part in _ANSI_C_PART.finditer(self.text, start, end):
-            text = part[0]
-            draft.add(_ESCAPES.get(text[1:], text) if text[0] == "\\" else text, part.start())
-        if end >= len(self.text):
-            self.error("no quote closes the string", position)
-        return min(end + 1, len(self.text))
-
-    def quoted(self, position: int, draft: _Draft, *, closer: str) -> int:
-        """Add text in which only expansions and some escapes mean something, up to the closer or the end."""
-        text, size, start = self.text, len(self.text), position
-        while position < size:
-            here = text[position]
-            if here == closer:
-                return position + 1
-            if here in "$`":
-                position = self.expansion(position, draft, quoted=True)
-            elif here == "\\":
-                position = self.quoted_escape(position, draft)
-            else:
-                found = _QUOTED.match(text, position)
-                end = found.end() if found else position + 1
-                draft.add(text[position:end], position)
-                position = end
-        if closer:
-            self.error("no quote closes the string", start - 1)
-        return size
-
-    def quoted_escape(self, position: int, draft: _Draft) -> int:
-        """Take a backslash in double quotes, which protects few characters and else means itself."""
-        found = _JOINED_LINE.match(self.text, position)
-        if found:
-            return found.end()
-        if self.text[position + 1 : position + 2] in _PROTECTED:
-            return self.escape(position, draft)
-        draft.add("\\", position)
-        return position + 1
-
-    # ---- expansions
-
-    def expansion(self, position: int, draft: _Draft, *, quoted: bool = False) -> int:
-        """Add what a dollar or a backtick begins; it is kept as written, and the commands in it are read."""
-        text = self.text
-        following = text[position + 1 : position + 2]
-        if text[position] == "`":
-            end = self.backticks(position)
-        elif following == "(":
-            end = self.arithmetic(position + 1) or self.substitution(position + 2)
-        elif following == "{":
-            end = self.braced(position + 2, quoted=quoted)
-        else:
-            found = _NAME.match(text, position)
-            if found is None:
-                draft.add("$", position)
-                return position + 1
-            end = found.end()
-            raw = self.source.text[position:end]
-            draft.expand(raw, position, opaque=raw != found[0])
-            return end
-        raw = text[position:end]
-        draft.expand(raw, position, opaque="$(" in raw or "`" in raw)
-        return end
-
-    def substituted(self) -> _Level:
-        """Make the level for a substitution's commands."""
-        inside = self.level.inside
-        return _Level(
-            "", inside if len(inside) >= MAX_CONTEXTS else (*inside, "substitution"), self.level.options
-        )
-
-    def substitution(self, position: int) -> int:
-        """Read the commands of a substitution that begins before `position`, and its parenthesis."""
-        if self.nesting >= MAX_NESTING:
-            return self.skip(position)
-        inner = self.inner(self.source, self.substituted())
-        inner.heredocs = self.heredocs
-        return inner.read(position, substitution=True)
-
-    def skip(self, position: int) -> int:
-        """Pass over a substitution that is nested too deep to be read."""
-        self.error("substitutions are nested too deep to be looked into", position)
-        depth = 1
-        for found in _PARENTHESIS.finditer(self.text, position):
-            depth += {"(": 1, ")": -1}.get(found[0], 0)
-            if depth == 0:
-                return found.end()
-        return len(self.text)
-
-    def backticks(self, position: int) -> int:
-        """Read the commands between backticks."""
-        found = _BACKTICKS.match(self.text, position + 1)
-        end = found.end() if found else position + 1
-        if end >= len(self.text):
-            self.error("no backtick closes the substitution", position)
-        if self.nesting < MAX_NESTING:
-            draft = _Draft()
-            for part in _BACKTICKS_PART.finditer(self.text, position + 1, end):
-                at = part.start(1) if part[1] else part.start()
-                draft.add(part[1] or part[0], at)
-            inner = join([draft.word(position + 1, end, self.source)])
-            self.inner(inner, self.substituted()).read_all()
-        return min(end + 1, len(self.text))
-
-    def braced(self, position: int, *, quoted: bool) -> int:
-        """Pass over a parameter expansion up to its brace; substitutions in it are read."""
-        text, size, start, draft = self.text, len(self.text), position, _Draft()
-        if self.nesting >= MAX_NESTING:
-            self.error("expansions are nested too deep to be looked into", position)
-            return text.find("}", position) + 1 or size
-        self.nesting += 1
-        while position < size and text[position] != "}":
-            here = text[position]
-            if here in "$`":
-                position = self.expansion(position, draft, quoted=quoted)
-            elif here in '\\"' or (here == "'" and not quoted):
-                position = _PARTS[here](self, position, draft)
-            else:
-                found = _BRACED.match(text, position)
-                position = found.end() if found else position + 1
-        self.nesting -= 1
-        if position >= size:
-            self.error("no brace closes the expansion", start)
-        return min(position + 1, size)
-
-    def arithmetic(self, position: int) -> int:
-        """Pass over `((…))` at `position`, reading substitutions in it; 0 where no arithmetic stands there."""
-        if not self.text.startswith("((", position):
-            return 0
-        end = _arithmetic_end(self.text, position)
-        if end and self.nesting < MAX_NESTING and _EXPANDS.search(self.text, position, end):
-            source = Source(self.text[position + 2 : end - 2], [(0, self.source.locate, position + 2)])
-            inner = self.inner(source, _Level("", self.level.inside, self.level.options))
-            inner.command = self.command
-            inner.quoted(0, _Draft(), closer="")
-            inner.finish_heredocs()
-        return end
-
-
-class _Draft:
-    """A word that is being put together."""
-
-    __slots__ = ("length", "literal", "parts", "pieces")
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.pieces: list[Piece] = []
-        self.length = 0
-        self.literal = True
-
-    def add(self, text: str, source: int, *, opaque: bool = False) -> None:
-        """Add characters that stand in the source, as they are, from this offset on."""
-        self.pieces.append((self.length, source, opaque))
-        self.parts.append(text)
-        self.length += len(text)
-
-    def expand(self, text: str, source: int, *, opaque: bool) -> None:
-        """Add an expansion."""
-        self.literal = False
-        self.add(text, source, opaque=opaque)
-
-    def word(self, start: int, end: int, source: Source) -> Word:
-        """Make the word that the parts are."""
-        end = min(end, len(source.text))
-        return Word("".join(self.parts), start, end, source, literal=self.literal, pieces=self.pieces)
-
-
-def _arithmetic_end(text: str, start: int) -> int:
-    """Find where `((…))` ends, 0 where it does not close as arithmetic does; the search is bounded."""
-    depth, inner_close = 0, -1
-    for found in _PARENTHESIS.finditer(text, start, start + ARITHMETIC_REACH):
-        depth += {"(": 1, ")": -1}.get(found[0], 0)
-        if depth > ARITHMETIC_DEPTH:
-            return 0
-        if depth == 0:
-            return found.end() if inner_close == found.start() else 0
-        if depth == 1 and found[0] == ")":
-            inner_close = found.end()
-    return 0
 
 
 _LOOPS = ("for", "select", "while", "until")
@@ -1017,11 +759,4 @@ _OPERATORS: dict[str, Callable[[_Parser, str, int, int], int]] = {
     "\n": _Parser.newline,
     "(": _Parser.opening,
     ")": _Parser.closing,
-}
-_PARTS: dict[str, Callable[[_Parser, int, _Draft], int]] = {
-    '"': _Parser.double,
-    "'": _Parser.single,
-    "\\": _Parser.escape,
-    "$": _Parser.dollar,
-    "`": _Parser.expand_backticks,
 }
