@@ -55,6 +55,12 @@ class Family(StrEnum):
     REPEATABLE = "Repeatable builds"
 
 
+BY_SOURCE = (Probe.SOURCE,)
+BY_IMAGE = (Probe.IMAGE,)
+BY_BUILD = (Probe.SOURCE, Probe.IMAGE)
+"""Who claims that a clause holds, see `Clause.claimed_by`."""
+
+
 class Clause(NamedTuple):
     """One meaning inside a policy that gathers several peer rules.
 
@@ -63,12 +69,17 @@ class Clause(NamedTuple):
         title: the property that holds, one phrase.
         same_as: peer rules with the same verdict, as `hadolint:DL3002`.
         covers: peer rules that it fires at least as often as.
+        claimed_by: the levels whose silence says that it holds: where such a level is silent and another finds it
+            broken, they contradict each other. None = nobody's silence says so, as of a clause that one level asks.
+        question: the clause that asks the same at another level under its own name, "" = none does.
     """
 
     name: str
     title: str
     same_as: tuple[str, ...] = ()
     covers: tuple[str, ...] = ()
+    claimed_by: tuple[Probe, ...] = ()
+    question: str = ""
 
 
 class SourceTarget(NamedTuple):
@@ -281,8 +292,6 @@ class Policy:
         references: where the rule comes from (URLs, `cis:4.1`).
         since: the version that brought it.
         options: its configuration keys with their defaults; unknown keys are errors.
-        one_question: whether its levels ask the same, so that they contradict each other where they disagree; not
-            so where the source probe can only know a part of it.
         experiments: runtime experiments it needs, names of `dockproof.facts.container.Experiment`.
         example: for its page; None where it is not asked of Dockerfiles.
         mutants: the proof.
@@ -300,7 +309,6 @@ class Policy:
     references: ClassVar[tuple[str, ...]] = ()
     since: ClassVar[str] = "0.1.0"
     options: ClassVar[Mapping[str, Any]] = {}
-    one_question: ClassVar[bool] = True
     experiments: ClassVar[frozenset[str]] = frozenset()
     example: ClassVar[Example | None] = None
     mutants: ClassVar[tuple[Mutant, ...]] = ()

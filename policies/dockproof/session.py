@@ -237,8 +237,8 @@ class Session:
 
     def contradictions(self, service: str) -> list[Finding]:
         """Return a finding for every policy whose levels disagree on a service, and for every fact that differs."""
-        cells = [cell for cell in self.cells(service) if self.policies[cell.policy].one_question]
-        return [*verdict.contradictions(cells), *self._disagreements(service)]
+        found = verdict.contradictions(self.cells(service), self.policies)
+        return [*found, *self._disagreements(service)]
 
     def _disagreements(self, service: str) -> Iterator[Finding]:
         """Hold the levels' facts against each other; what could not be looked at says so at its own level."""

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from dockproof.finding import Finding, Place, Probe, Severity
+from dockproof.finding import BASE, Finding, Place, Probe, Severity
 from dockproof.gate import Answers, NotLooked, is_red
 from dockproof.levels import CONTRADICTION
+from dockproof.policy import BY_BUILD, Clause
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
@@ -83,27 +84,57 @@ def _word(
     return Verdict.NOT_APPLICABLE if skipped else Verdict.PASSED
 
 
-def contradictions(cells: Iterable[Cell]) -> Iterator[Finding]:
-    """Yield a finding for every policy that one level saw hold and another saw broken.
+def contradictions(cells: Iterable[Cell], policies: Mapping[str, Policy]) -> Iterator[Finding]:
+    """Yield a finding for every clause that one level claims and another saw broken.
 
-    Each level looked at the same property; when they disagree, one of the three is not what it claims to be.
+    A level claims what its silence says, clause by clause (`Clause.claimed_by`): a clause that one level asks alone,
+    or that a later level cannot see any more, contradicts nobody. When they disagree, one of the three levels is not
+    what it claims to be.
+
+    Args:
+        cells: every policy at every level of one image.
+        policies: all policies by id.
     """
     by_policy: dict[str, list[Cell]] = {}
     for one in cells:
         by_policy.setdefault(one.policy, []).append(one)
-    for policy, levels in by_policy.items():
-        held = [one.probe for one in levels if one.verdict is Verdict.PASSED]
+    for name, levels in by_policy.items():
+        clauses = {clause.name: clause for clause in policies[name].clauses}
         for broken in levels:
-            if held and broken.verdict in {Verdict.FAILED, Verdict.WARNED}:
-                yield _contradiction(policy, held, broken)
+            for finding in _firsts(broken):
+                clause = clauses.get(finding.clause or "", _ANY)
+                held = [one.probe for one in levels if _claims(one, clause, clauses, finding)]
+                if held:
+                    yield _contradiction(held, finding)
 
 
-def _contradiction(policy: str, held: list[Probe], broken: Cell) -> Finding:
-    finding = next(f for f in broken.findings if f.waived is None)
-    sides = " and ".join(held)
-    message = f"{policy}: {sides} saw it hold, {broken.probe} did not: {finding.message}"
+_ANY = Clause("", "", claimed_by=BY_BUILD)
+"""The one meaning of a policy without clauses: who looks claims it."""
+
+_LOOKED = frozenset({Verdict.PASSED, Verdict.WARNED, Verdict.FAILED})
+
+
+def _firsts(cell: Cell) -> Iterator[Finding]:
+    """Yield the first finding of each clause that nobody waived."""
+    if cell.verdict in _LOOKED:
+        yield from {f.clause: f for f in reversed(cell.findings) if f.waived is None}.values()
+
+
+def _claims(cell: Cell, clause: Clause, clauses: Mapping[str, Clause], finding: Finding) -> bool:
+    """Whether a level looked and is silent on a clause, whatever it said of others."""
+    if cell.probe not in clause.claimed_by or cell.verdict not in _LOOKED:
+        return False
+    if cell.probe is Probe.SOURCE and finding.place.origin == BASE:
+        return False  # of what the base brings the Dockerfile says nothing
+    said = {clauses.get(one.clause or "", _ANY) for one in cell.findings}
+    return not {one.question or one.name for one in said} & {clause.question or clause.name}
+
+
+def _contradiction(held: list[Probe], finding: Finding) -> Finding:
+    name = finding.policy if finding.clause is None else f"{finding.policy}/{finding.clause}"
+    message = f"{name}: {' and '.join(held)} saw it hold, {finding.probe} did not: {finding.message}"
     place = finding.place if finding.probe is not Probe.SOURCE else Place(line=finding.place.line)
-    return Finding(CONTRADICTION, message, place, broken.probe, clause=policy, severity=Severity.ERROR)
+    return Finding(CONTRADICTION, message, place, finding.probe, finding.policy, severity=Severity.ERROR)
 
 
 Column = Mapping[tuple[str, Probe], Verdict]

@@ -35,7 +35,7 @@ from dockproof.catalog._package_caches import OTHER, left_by
 from dockproof.catalog._runs import runs_of, unread
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import BY_SOURCE, Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ class CleanPackageCaches(Policy):
     production = Severity.WARNING
     development = Severity.INFO
     clauses = (
-        Clause("apt-lists", "apt's package lists are removed", same_as=("hadolint:DL3009",)),
+        Clause(
+            "apt-lists", "apt's package lists are removed", same_as=("hadolint:DL3009",), claimed_by=BY_SOURCE
+        ),
         Clause("apt-archives", "apt's downloaded packages are not in the image"),
         Clause(
             "apk-cache", "apk adds without keeping its index", same_as=("hadolint:DL3019", "trivy:DS-0025")
@@ -82,7 +84,9 @@ class CleanPackageCaches(Policy):
         Clause("dnf-cache", "dnf's cache is cleaned", same_as=_DNF),
         Clause("microdnf-cache", "microdnf's cache is cleaned", same_as=(*_DNF, "trivy:DS-0027")),
         Clause("zypper-cache", "zypper's cache is cleaned", same_as=("hadolint:DL3036", "trivy:DS-0020")),
-        Clause("pip-cache", "pip installs without a cache", same_as=("hadolint:DL3042",)),
+        Clause(
+            "pip-cache", "pip installs without a cache", same_as=("hadolint:DL3042",), claimed_by=BY_SOURCE
+        ),
         Clause("yarn-cache", "yarn's cache is cleaned", same_as=("hadolint:DL3060",)),
         Clause(OTHER, "no other package manager's cache and no index stays"),
     )

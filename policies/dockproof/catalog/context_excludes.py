@@ -35,7 +35,7 @@ import re
 from dockproof import secret_files, secrets
 from dockproof.finding import NotApplicable, Place, Probe, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import BY_SOURCE, Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +79,11 @@ class ContextExcludes(Policy):
     development = Severity.WARNING
     builder = Severity.WARNING
     clauses = (
-        Clause("kept-out", "a context copied whole leaves out history, secrets, caches and environments"),
+        Clause(
+            "kept-out",
+            "a context copied whole leaves out history, secrets, caches and environments",
+            claimed_by=BY_SOURCE,
+        ),
         Clause(
             "copied-is-ignored", "nothing that is copied is ignored", same_as=("buildkit:CopyIgnoredFile",)
         ),

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from dockproof.finding import Place, Severity
 from dockproof.policy import (
+    BY_BUILD,
     Clause,
     EditMutant,
     Example,
@@ -63,11 +64,11 @@ class DeclaredPorts(Policy):
     development = Severity.WARNING
     clauses = (
         Clause("valid", "EXPOSE names valid ports", same_as=("hadolint:DL3011", "trivy:DS-0008")),
-        Clause("not-zero", "no port is 0, on which nothing can listen"),
+        Clause("not-zero", "no port is 0, on which nothing can listen", claimed_by=BY_BUILD),
         Clause("no-mapping", "EXPOSE names no host's part", same_as=("buildkit:ExposeInvalidFormat",)),
         Clause("lower-case", "the protocol is in lower case", same_as=("buildkit:ExposeProtoCasing",)),
-        Clause("undeclared", "what listens is exposed"),
-        Clause("silent", "what is exposed listens"),
+        Clause("undeclared", "what listens is exposed", claimed_by=BY_BUILD),
+        Clause("silent", "what is exposed listens", claimed_by=BY_BUILD),
     )
     references = ("cis:5.9", "https://docs.docker.com/reference/dockerfile/#expose")
 

@@ -32,6 +32,7 @@ from dockproof.facts.shell import script
 from dockproof.facts.stages import DEFAULT_SHELL, WINDOWS_SHELL
 from dockproof.finding import Place, Severity
 from dockproof.policy import (
+    BY_BUILD,
     Clause,
     EditMutant,
     Example,
@@ -67,10 +68,15 @@ class ExecForm(Policy):
     production = Severity.ERROR
     development = Severity.WARNING
     clauses = (
-        Clause("shell-form", "CMD and ENTRYPOINT are JSON arrays", same_as=_PEERS),
-        Clause("health-form", "HEALTHCHECK is a JSON array", same_as=_PEERS[:1]),
+        Clause("shell-form", "CMD and ENTRYPOINT are JSON arrays", same_as=_PEERS, claimed_by=BY_BUILD),
+        Clause("health-form", "HEALTHCHECK is a JSON array", same_as=_PEERS[:1], claimed_by=BY_BUILD),
         Clause("invalid-json", "what looks like an exec form is one", same_as=_PEERS),
-        Clause("shell-in-disguise", "an exec form does not name a shell that stays"),
+        Clause(
+            "shell-in-disguise",
+            "an exec form does not name a shell that stays",
+            claimed_by=BY_BUILD,
+            question="shell-form",
+        ),
         Clause("one-string", "an exec form's first string is a program, without its arguments"),
     )
     references = ("https://docs.docker.com/reference/dockerfile/#shell-and-exec-form",)

@@ -44,6 +44,7 @@ from __future__ import annotations
 from dockproof.catalog.exec_form import hands_over
 from dockproof.finding import Place, Probe, Severity
 from dockproof.policy import (
+    BY_BUILD,
     Clause,
     EditMutant,
     Example,
@@ -101,10 +102,10 @@ class GracefulStop(Policy):
     production = Severity.ERROR
     development = None
     clauses = (
-        Clause("shell", "no shell stays in front of the program"),
-        Clause("wrapper", "no package manager stands in front of it"),
-        Clause("signal", "the stop signal can be answered"),
-        Clause("grace", "the server has a limit for what is in hand"),
+        Clause("shell", "no shell stays in front of the program", claimed_by=BY_BUILD),
+        Clause("wrapper", "no package manager stands in front of it", claimed_by=BY_BUILD),
+        Clause("signal", "the stop signal can be answered", claimed_by=BY_BUILD),
+        Clause("grace", "the server has a limit for what is in hand", claimed_by=BY_BUILD),
         Clause("in-time", "it ends before it is killed"),
         Clause("exit-code", "it ends with 0, or with what its stop signal gives"),
         Clause("work", "what it has in hand is answered, or done exactly once"),

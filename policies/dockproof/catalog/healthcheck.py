@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from dockproof.finding import NotApplicable, Place, Probe, Severity
 from dockproof.policy import (
+    BY_BUILD,
     Clause,
     EditMutant,
     Example,
@@ -84,6 +85,7 @@ class Healthcheck(Policy):
             "present",
             "the image has a health check",
             covers=("hadolint:DL3057", "checkov:CKV_DOCKER_2", "trivy:DS-0026"),
+            claimed_by=BY_BUILD,
         ),
         Clause("bounded", "a probe ends before the next one starts"),
         Clause("healthy", "the container becomes healthy"),

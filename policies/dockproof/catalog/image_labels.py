@@ -33,7 +33,7 @@ import re
 from dockproof.facts.suggest import near
 from dockproof.finding import BASE, Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import BY_SOURCE, Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ class ImageLabels(Policy):
     development = None
     clauses = (
         Clause("key", "keys follow Docker's guidelines", same_as=("hadolint:DL3048",)),
-        Clause("missing", "the labels asked for are there", same_as=("hadolint:DL3049",)),
+        Clause(
+            "missing", "the labels asked for are there", same_as=("hadolint:DL3049",), claimed_by=BY_SOURCE
+        ),
         Clause("superfluous", "under `strict` there are no others", same_as=("hadolint:DL3050",)),
         Clause("empty", "a label asked for says something", same_as=("hadolint:DL3051",)),
         Clause(

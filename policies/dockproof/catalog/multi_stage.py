@@ -29,7 +29,7 @@ from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import BY_SOURCE, Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,7 +130,11 @@ class MultiStage(Policy):
     production = Severity.ERROR
     development = None
     clauses = (
-        Clause("build-tools", "the shipped stage installs no compiler, header or build package"),
+        Clause(
+            "build-tools",
+            "the shipped stage installs no compiler, header or build package",
+            claimed_by=BY_SOURCE,
+        ),
         Clause("built-in-place", "the shipped stage compiles nothing"),
         Clause("single-stage", "language dependencies are installed in another stage"),
     )

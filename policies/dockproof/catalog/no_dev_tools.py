@@ -33,6 +33,8 @@ from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import (
+    BY_BUILD,
+    BY_SOURCE,
     Clause,
     EditMutant,
     Example,
@@ -151,9 +153,11 @@ class NoDevTools(Policy):
     production = Severity.ERROR
     development = None
     clauses = (
-        Clause("tools", "no debugger, editor, version control or test tool is installed"),
-        Clause("command", "the command starts no reloader or debugger"),
-        Clause("setting", "no variable switches debugging on"),
+        Clause(
+            "tools", "no debugger, editor, version control or test tool is installed", claimed_by=BY_SOURCE
+        ),
+        Clause("command", "the command starts no reloader or debugger", claimed_by=BY_BUILD),
+        Clause("setting", "no variable switches debugging on", claimed_by=BY_BUILD),
         Clause("port", "no debugger's port is exposed"),
     )
     references = ("cis:4.3", "https://docs.docker.com/build/building/best-practices/")

@@ -37,6 +37,8 @@ from dockproof.catalog._rights import covers, steps
 from dockproof.facts.mounts import mounts
 from dockproof.finding import Place, Severity
 from dockproof.policy import (
+    BY_BUILD,
+    BY_SOURCE,
     Clause,
     EditMutant,
     Example,
@@ -82,8 +84,10 @@ class NoHostAccess(Policy):
         Clause("privileged", "nothing runs with all rights"),
         Clause("host-namespaces", "the host's network and processes are not shared"),
         Clause("host-socket", "no container engine's socket is mounted"),
-        Clause("workdir", "no WORKDIR on a folder of the kernel", same_as=("trivy:DS-0030",)),
-        Clause("system-folder", "no volume or mount on a folder of the system"),
+        Clause(
+            "workdir", "no WORKDIR on a folder of the kernel", same_as=("trivy:DS-0030",), claimed_by=BY_BUILD
+        ),
+        Clause("system-folder", "no volume or mount on a folder of the system", claimed_by=BY_SOURCE),
     )
     references = (
         "cis:5.5",

@@ -34,7 +34,7 @@ import re
 from dockproof import secret_files, secrets
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
-from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import BY_SOURCE, Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,10 +66,13 @@ class NoSecretFiles(Policy):
     development = Severity.ERROR
     builder = Severity.ERROR
     clauses = (
-        Clause(secret_files.ENVIRONMENT, "no environment file is copied in"),
-        Clause(secret_files.KEY, "no private key is copied in"),
+        Clause(secret_files.ENVIRONMENT, "no environment file is copied in", claimed_by=BY_SOURCE),
+        Clause(secret_files.KEY, "no private key is copied in", claimed_by=BY_SOURCE),
         Clause(
-            secret_files.CREDENTIALS, "no credentials of a program are copied in", covers=("trivy:DS-0031",)
+            secret_files.CREDENTIALS,
+            "no credentials of a program are copied in",
+            covers=("trivy:DS-0031",),
+            claimed_by=BY_SOURCE,
         ),
         Clause("pointer", "no variable points at credentials in the image", covers=("trivy:DS-0031",)),
     )

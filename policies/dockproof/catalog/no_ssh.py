@@ -25,6 +25,7 @@ from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.policy import (
+    BY_BUILD,
     Clause,
     EditMutant,
     Example,
@@ -61,8 +62,13 @@ class NoSsh(Policy):
     production = Severity.ERROR
     development = Severity.ERROR
     clauses = (
-        Clause("port", "port 22 is not exposed or open", same_as=("checkov:CKV_DOCKER_1", "trivy:DS-0004")),
-        Clause("server", "no SSH server is installed or runs"),
+        Clause(
+            "port",
+            "port 22 is not exposed or open",
+            same_as=("checkov:CKV_DOCKER_1", "trivy:DS-0004"),
+            claimed_by=BY_BUILD,
+        ),
+        Clause("server", "no SSH server is installed or runs", claimed_by=BY_BUILD),
     )
     references = ("cis:5.7",)
 

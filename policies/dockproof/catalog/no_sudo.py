@@ -29,7 +29,7 @@ from __future__ import annotations
 from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import BY_SOURCE, Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class NoSudo(Policy):
         ),
         Clause("su", "no RUN uses su"),
         Clause("chpasswd", "no RUN sets passwords", same_as=("checkov:CKV2_DOCKER_17",)),
-        Clause("installed", "the image has no sudo"),
+        Clause("installed", "the image has no sudo", claimed_by=BY_SOURCE),
     )
     references = ("https://docs.docker.com/build/building/best-practices/#user",)
 

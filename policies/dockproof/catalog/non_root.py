@@ -34,6 +34,8 @@ from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import (
+    BY_BUILD,
+    BY_IMAGE,
     Clause,
     EditMutant,
     Example,
@@ -72,9 +74,10 @@ class NonRoot(Policy):
             "root-user",
             "the user is not uid 0",
             covers=("checkov:CKV_DOCKER_3", "checkov:CKV_DOCKER_8", "trivy:DS-0002", "hadolint:DL3002"),
+            claimed_by=BY_BUILD,
         ),
-        Clause("root-group", "the primary group is not gid 0"),
-        Clause("unknown-user", "the user can be known"),
+        Clause("root-group", "the primary group is not gid 0", claimed_by=BY_IMAGE),
+        Clause("unknown-user", "the user can be known", question="root-user"),
     )
     references = ("cis:4.1", "https://docs.docker.com/reference/dockerfile/#user")
     options: ClassVar[Mapping[str, Any]] = {"arbitrary_uid": False}

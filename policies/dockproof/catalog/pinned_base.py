@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from dockproof.catalog._references import outside
 from dockproof.finding import NotApplicable, Place, Probe, Severity
-from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import BY_SOURCE, Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class PinnedBase(Policy):
             covers=_PEERS,
         ),
         Clause("unknown-image", "the reference can be known", covers=_PEERS),
-        Clause("other-base", "the built image stands on the pinned base"),
+        Clause("other-base", "the built image stands on the pinned base", claimed_by=BY_SOURCE),
     )
     references = ("cis:4.2", "https://docs.docker.com/build/building/best-practices/#pin-base-image-versions")
 

@@ -43,6 +43,7 @@ from dockproof.facts.shell import script
 from dockproof.finding import Place, Probe, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import (
+    BY_IMAGE,
     Clause,
     EditMutant,
     Example,
@@ -96,8 +97,17 @@ class ReadOnlyCode(Policy):
         Clause("copied", "code is not copied as the user in force"),
         Clause("writable", "no mode lets the user in force write the code"),
         Clause("installed-as-user", "language dependencies are not installed as the user in force"),
-        Clause("image", "no program, library or file of the working folder is writable for the user"),
-        Clause("running", "the running user can open none of them for writing"),
+        Clause(
+            "image",
+            "no program, library or file of the working folder is writable for the user",
+            claimed_by=BY_IMAGE,
+        ),
+        Clause(
+            "running",
+            "the running user can open none of them for writing",
+            claimed_by=BY_IMAGE,
+            question="image",
+        ),
     )
     references = (
         "https://docs.docker.com/reference/dockerfile/#copy---chown---chmod",

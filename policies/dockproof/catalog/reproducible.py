@@ -93,7 +93,6 @@ class Reproducible(Policy):
         Clause("rebuilt", "a second, clean build gives the same image"),
     )
     references = ("https://reproducible-builds.org/docs/source-date-epoch/",)
-    one_question = False  # source knows what breaks it, a second build whether it is broken
     options: ClassVar[Mapping[str, Any]] = {"build_twice": False}
 
     def source(self, target: SourceTarget) -> Iterator[Finding | NotApplicable]:

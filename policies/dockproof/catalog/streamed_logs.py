@@ -31,6 +31,8 @@ from dockproof.facts.shell import script
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import (
+    BY_BUILD,
+    BY_SOURCE,
     Clause,
     EditMutant,
     Example,
@@ -81,8 +83,8 @@ class StreamedLogs(Policy):
     production = Severity.WARNING
     development = Severity.INFO
     clauses = (
-        Clause("unbuffered", "Python writes its output at once"),
-        Clause("log-file", "the command logs to no file"),
+        Clause("unbuffered", "Python writes its output at once", claimed_by=BY_SOURCE),
+        Clause("log-file", "the command logs to no file", claimed_by=BY_BUILD),
     )
     references = (
         "https://docs.python.org/3/using/cmdline.html#envvar-PYTHONUNBUFFERED",

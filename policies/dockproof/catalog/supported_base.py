@@ -31,7 +31,7 @@ from __future__ import annotations
 from dockproof import waiver
 from dockproof.catalog import _end_of_life as end_of_life
 from dockproof.finding import Place, Severity
-from dockproof.policy import Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
+from dockproof.policy import BY_BUILD, Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class SupportedBase(Policy):
     development = Severity.WARNING
     builder = Severity.WARNING
     clauses = (
-        Clause("distribution", "the distribution's release is maintained"),
-        Clause("release", "the language's or database's release is maintained"),
+        Clause("distribution", "the distribution's release is maintained", claimed_by=BY_BUILD),
+        Clause("release", "the language's or database's release is maintained", claimed_by=BY_BUILD),
     )
     references = ("cis:4.4", "https://endoflife.date", "https://wiki.debian.org/LTS")
     options: ClassVar[Mapping[str, Any]] = {"on": ""}

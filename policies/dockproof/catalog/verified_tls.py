@@ -41,6 +41,7 @@ from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Severity
 from dockproof.patterns import pattern
 from dockproof.policy import (
+    BY_SOURCE,
     Clause,
     EditMutant,
     Example,
@@ -110,13 +111,32 @@ class VerifiedTls(Policy):
         Clause("curl", "curl checks certificates", same_as=("checkov:CKV2_DOCKER_2",)),
         Clause("wget", "wget checks certificates", same_as=("checkov:CKV2_DOCKER_3",)),
         Clause("pip", "pip trusts no host blindly", same_as=("checkov:CKV2_DOCKER_4",)),
-        Clause("python", "PYTHONHTTPSVERIFY is not 0", same_as=("checkov:CKV2_DOCKER_5",)),
-        Clause("node", "NODE_TLS_REJECT_UNAUTHORIZED is not 0", same_as=("checkov:CKV2_DOCKER_6",)),
-        Clause("npm-variable", "NPM_CONFIG_STRICT_SSL is not false", same_as=("checkov:CKV2_DOCKER_12",)),
+        Clause(
+            "python", "PYTHONHTTPSVERIFY is not 0", same_as=("checkov:CKV2_DOCKER_5",), claimed_by=BY_SOURCE
+        ),
+        Clause(
+            "node",
+            "NODE_TLS_REJECT_UNAUTHORIZED is not 0",
+            same_as=("checkov:CKV2_DOCKER_6",),
+            claimed_by=BY_SOURCE,
+        ),
+        Clause(
+            "npm-variable",
+            "NPM_CONFIG_STRICT_SSL is not false",
+            same_as=("checkov:CKV2_DOCKER_12",),
+            claimed_by=BY_SOURCE,
+        ),
         Clause("npm", "npm's strict-ssl is not false", same_as=("checkov:CKV2_DOCKER_13",)),
-        Clause("git", "GIT_SSL_NO_VERIFY is not set", same_as=("checkov:CKV2_DOCKER_14",)),
+        Clause(
+            "git", "GIT_SSL_NO_VERIFY is not set", same_as=("checkov:CKV2_DOCKER_14",), claimed_by=BY_SOURCE
+        ),
         Clause("rpm", "yum's and dnf's sslverify is not off", same_as=("checkov:CKV2_DOCKER_15",)),
-        Clause("pip-variable", "PIP_TRUSTED_HOST is not set", same_as=("checkov:CKV2_DOCKER_16",)),
+        Clause(
+            "pip-variable",
+            "PIP_TRUSTED_HOST is not set",
+            same_as=("checkov:CKV2_DOCKER_16",),
+            claimed_by=BY_SOURCE,
+        ),
         Clause("other", "no other option, variable or file switches the check off"),
         Clause("unknown-value", "the values of such variables can be known"),
     )
