@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -246,32 +245,6 @@ def test_root_at_run_time_contradicts_a_good_dockerfile(
     answer = verify(compose__yaml='services: {web: {build: ., user: "0:0"}}\n')
     assert answer.code == 1
     assert "contradiction/non-root" in answer.out
-
-
-@pytest.mark.engine
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_run_leaves_nothing(
-    verify: Callable[..., Answer],
-    leftovers: Callable[[], set[str]],
-    started: Callable[[], set[str]],
-    tmp_path: Path,
-    number: signal.Signals,
-) -> None:
-    """Ctrl-C while containers run removes them all."""
-    verify("nobody")  # writes the files
-    argv = [sys.executable, "-m", "dockproof", "verify", "--no-hadolint"]
-    process = subprocess.Popen(
-        argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 120
-    while not started() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert process.poll() is None
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "Traceback" not in err
-    assert leftovers() == set()
 
 
 @pytest.mark.engine

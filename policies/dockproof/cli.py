@@ -28,8 +28,6 @@ PROFILES = ("production", "development", "builder")
 LEVELS = ("error", "warning", "info")
 MARKED = ("sarif", "gitlab")
 
-INTERRUPTED = 130
-
 WIDTH = 100
 """Columns of help texts; asking the terminal for its own would cost every start 2 ms."""
 
@@ -99,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DockproofError as error:
         return _failed(error)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return Exit.INTERRUPTED
     except BrokenPipeError:
         # Whoever reads our output has seen enough; Python must not complain when it closes the pipe at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

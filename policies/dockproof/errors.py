@@ -16,6 +16,7 @@ class Exit(IntEnum):
     USAGE = 2
     NOTHING = 3
     NOT_LOOKED = 4
+    INTERRUPTED = 130
 
 
 class DockproofError(Exception):

@@ -131,4 +131,12 @@ class NotApplicable(NamedTuple):
     reason: str
 
 
-Answer = Finding | NotApplicable
+class Unseen(NamedTuple):
+    """A policy that a probe could not look at, with the reason: the gate fails closed."""
+
+    policy: str
+    probe: Probe
+    reason: str
+
+
+Answer = Finding | NotApplicable | Unseen

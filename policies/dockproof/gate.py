@@ -9,8 +9,8 @@ from bisect import bisect_right
 from collections import Counter
 
 from dockproof import waiver
-from dockproof.errors import Exit
-from dockproof.finding import Answer, Finding, NotApplicable, Probe, Severity
+from dockproof.errors import Exit, NotLookedError
+from dockproof.finding import Answer, Finding, NotApplicable, Probe, Severity, Unseen
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -144,8 +144,12 @@ def ask(policies: Iterable[Policy], probe: Probe, target: Any, config: Config) -
             for answer in method(target._replace(options=options)):
                 if isinstance(answer, NotApplicable):
                     skipped.append(answer)
+                elif isinstance(answer, Unseen):
+                    missed.append(NotLooked(policy.id, answer.reason))
                 else:
                     findings.append(_stamped(answer, policy, target))
+        except NotLookedError as error:
+            missed.append(NotLooked(policy.id, str(error), error.log))
         except Exception as error:  # noqa: BLE001 - whatever a probe raises, the gate goes on and fails closed
             missed.append(NotLooked(policy.id, f"the {probe} probe crashed: {error!r}", where(error)))
     return Answers(tuple(findings), tuple(skipped), tuple(missed))

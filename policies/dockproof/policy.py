@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from dockproof.finding import Finding, NotApplicable, Place, Probe, Severity
+from dockproof.finding import Answer, Finding, NotApplicable, Place, Probe, Severity, Unseen
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
@@ -313,15 +313,15 @@ class Policy:
     example: ClassVar[Example | None] = None
     mutants: ClassVar[tuple[Mutant, ...]] = ()
 
-    def source(self, target: SourceTarget) -> Iterable[Finding | NotApplicable]:
+    def source(self, target: SourceTarget) -> Iterable[Answer]:
         """Answer from the Dockerfile; no-op unless overridden."""
         return ()
 
-    def image(self, target: ImageTarget) -> Iterable[Finding | NotApplicable]:
+    def image(self, target: ImageTarget) -> Iterable[Answer]:
         """Answer from the built image; no-op unless overridden."""
         return ()
 
-    def runtime(self, target: RuntimeTarget) -> Iterable[Finding | NotApplicable]:
+    def runtime(self, target: RuntimeTarget) -> Iterable[Answer]:
         """Answer from the running container; no-op unless overridden."""
         return ()
 
@@ -380,6 +380,27 @@ class Policy:
     def skip(self, probe: Probe, reason: str) -> NotApplicable:
         """Say that the question makes no sense here, and why."""
         return NotApplicable(self.id, probe, reason)
+
+    def unseen(self, probe: Probe, reason: str) -> Unseen:
+        """Say that the question could not be answered, and why: neither a pass nor a finding, and exit 4."""
+        return Unseen(self.id, probe, reason)
+
+    def untried(self, container: ContainerFacts, experiment: str) -> Iterator[NotApplicable | Unseen]:
+        """Say of an experiment without a result why there is none; what nobody excused was not looked at."""
+        if experiment in container.switched_off:
+            yield self.skip(
+                Probe.RUNTIME, f"{experiment} was not tried: {container.switched_off[experiment]}"
+            )
+        elif experiment not in container.not_needed:
+            why = container.not_tried.get(experiment, "nobody tried")
+            yield self.unseen(Probe.RUNTIME, f"{experiment} was not tried: {why}")
+
+    def unread(self, container: ContainerFacts) -> Iterator[Unseen]:
+        """Say which processes' environment could not be read, for a policy that asks for it."""
+        pids = [process.pid for process in container.processes if process.environ is None]
+        if pids:
+            reason = f"the environment of pid {', '.join(map(str, pids))} could not be read"
+            yield self.unseen(Probe.RUNTIME, reason)
 
 
 _HEADING = pattern(r"^(?P<title>[A-Z][A-Za-z ]+)\n-{3,}$", re.MULTILINE)

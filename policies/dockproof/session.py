@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dockproof import baseline, gate, verdict, waiver
 from dockproof.errors import DockproofError, NothingToCheckError, NotLookedError, UsageError
+from dockproof.facts.container import Experiment
 from dockproof.finding import Probe
 from dockproof.gate import Answers, NotLooked
 from dockproof.policy import ImageTarget, Profile, RuntimeTarget
@@ -43,6 +44,8 @@ T = TypeVar("T")
 COSTLY = frozenset({"death"})
 """Experiments that need a container of their own, for production images alone."""
 
+_EXPERIMENTS = frozenset(each.value for each in Experiment)
+
 BUILDS = 2
 """Builds side by side; stages that they share are built once."""
 
@@ -61,12 +64,19 @@ class _Once:
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._made: dict[str, tuple[Any, DockproofError | None]] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """Make nothing any more: what is not there by now is an error."""
+        self._closed = True
 
     def get(self, key: str, make: Callable[[], T]) -> T:
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
             if key not in self._made:
+                if self._closed:
+                    raise NotLookedError(f"{key}: the run was interrupted before it could be looked at")
                 self._made[key] = _attempt(make)
         value, error = self._made[key]
         if error is not None:
@@ -162,11 +172,18 @@ class Session:
 
         What could not be removed is added to `left`, so that it hides nothing that was found.
         """
-        for close in (self._stack.close, self.engine.close):
-            try:
-                close()
-            except DockproofError as error:
-                self.left.append(NotLooked("clean-up", f"{error}; the next run removes what is left"))
+        from dockproof.collect import process  # noqa: PLC0415 - see `open`
+
+        with process.undisturbed():
+            for close in (self._stack.close, self.engine.close):
+                try:
+                    close()
+                except DockproofError as error:
+                    self.left.append(NotLooked("clean-up", f"{error}; the next run removes what is left"))
+
+    def give_up(self) -> None:
+        """Look at nothing more: what is known by now can still be asked, all else was not looked at."""
+        self._once.close()
 
     def select(self, names: Sequence[str]) -> None:
         """Leave only these services to be asked about; what they depend on is built and run all the same.
@@ -203,7 +220,11 @@ class Session:
     def answers(self, service: str, probe: Probe) -> Answers:
         """Return what the probes of a level say of a service; a level that could not be looked at says why."""
         levels = {Probe.SOURCE: self._source, Probe.IMAGE: self._image, Probe.RUNTIME: self._runtime}
-        return self._once.get(f"{probe} {service}", lambda: _closed(probe, lambda: levels[probe](service)))
+
+        def look() -> Answers:
+            return _closed(probe, lambda: levels[probe](service))
+
+        return _closed(probe, lambda: self._once.get(f"{probe} {service}", look))
 
     def structure(self, service: str, config: Path) -> Sequence[StructureResult]:
         """Answer one structure test file on a service's image: from its facts, and by the tool what those do not tell.
@@ -313,7 +334,7 @@ class Session:
             profile=self.profile(service),
         )
         answers = gate.ask(self.asks(service, Probe.RUNTIME), Probe.RUNTIME, target, self.config_of(service))
-        return self._waived(service, answers)
+        return self._waived(service, answers._replace(not_looked=(*answers.not_looked, *_unseen(target))))
 
     def config_of(self, service: str) -> Config:
         """Return the configuration with the options and budgets that the service has of its own."""
@@ -479,7 +500,7 @@ class Session:
             sidecar=rule.sidecar,
         )
         switched = dict.fromkeys(off, "x-dockproof of the service switches it off")
-        return facts._replace(not_tried={**facts.not_tried, **switched})
+        return facts._replace(switched_off=switched, not_needed=facts.not_needed | (_EXPERIMENTS - asked))
 
     def _note(self, project: Project, service: str) -> None:
         """Say where the time of a service went."""
@@ -538,6 +559,15 @@ class Session:
             yield
         finally:
             self.phases.append(Phase(name, time.monotonic() - start))
+
+
+def _unseen(target: RuntimeTarget) -> Iterator[NotLooked]:
+    """Of processes that nobody saw, no policy can say that it holds."""
+    if target.container.truncated:
+        from dockproof.collect.sidecar import MAX_PROCESSES  # noqa: PLC0415 - see `open`
+
+        reason = f"more than {MAX_PROCESSES} processes run in it, and only so many were looked at"
+        yield NotLooked(Probe.RUNTIME.value, reason)
 
 
 def _closed(probe: Probe, look: Callable[[], Answers]) -> Answers:

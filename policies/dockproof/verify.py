@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dockproof
 from dockproof.collect import process
-from dockproof.errors import DockproofError, Exit, NothingToCheckError, UsageError
+from dockproof.errors import DockproofError, Exit, NothingToCheckError, NotLookedError, UsageError
 from dockproof.finding import Probe
 from dockproof.gate import NotLooked, is_red
 from dockproof.records import NamedTuple
@@ -107,6 +107,7 @@ class Report(NamedTuple):
         seconds: of the whole run.
         left: what could not be removed at the end.
         lacks: what the engine cannot do that would be used, or does in its own way.
+        interrupted: whether it was ended by a signal before everything was looked at.
     """
 
     manifest: Path
@@ -120,9 +121,12 @@ class Report(NamedTuple):
     shard: Shard | None = None
     left: Sequence[NotLooked] = ()
     lacks: Sequence[str] = ()
+    interrupted: bool = False
 
     def exit(self, config: Config) -> Exit:
         """Return the exit code; what could not be looked at wins over what was found."""
+        if self.interrupted:
+            return Exit.INTERRUPTED
         if self.left or any(n.fatal for service in self.services for n in service.not_looked):
             return Exit.NOT_LOOKED
         red = any(is_red(f, config.fail_level) for service in self.services for f in findings(service))
@@ -140,6 +144,8 @@ def findings(service: Service) -> Iterator[Finding]:
 def run(session: Session, names: Sequence[str] = (), shard: Shard | None = None) -> Report:
     """Ask everything about the named services (all of them where none is named), or about a part of them.
 
+    Ctrl-C ends the looking, and what was found by then is reported.
+
     Raises:
         UsageError: a name is no service that is built here.
         NothingToCheckError: the part is empty.
@@ -150,9 +156,15 @@ def run(session: Session, names: Sequence[str] = (), shard: Shard | None = None)
         session.select(names)
     if shard:
         session.select(shard.of_names(list(session.services)))
-    chosen = list(session.services)
-    _look_at_all(session, chosen)
-    services = [_service(session, name) for name in chosen]
+    interrupted, services = False, list[Service]()
+    try:
+        _look_at_all(session)
+        services = _services(session)
+    except KeyboardInterrupt:
+        interrupted = True
+        with process.undisturbed():
+            session.give_up()
+            services = _services(session)
     return Report(
         session.manifest.path,
         services,
@@ -164,7 +176,12 @@ def run(session: Session, names: Sequence[str] = (), shard: Shard | None = None)
         inputs,
         shard,
         lacks=session.engine.lacks,
+        interrupted=interrupted,
     )
+
+
+def _services(session: Session) -> list[Service]:
+    return [_service(session, name) for name in session.services]
 
 
 def _inputs(session: Session) -> dict[str, str]:
@@ -181,12 +198,13 @@ def _inputs(session: Session) -> dict[str, str]:
     }
 
 
-def _look_at_all(session: Session, names: Sequence[str]) -> None:
+def _look_at_all(session: Session) -> None:
     """Ask everything once, side by side; answers and errors are kept by the session.
 
     The containers are started first and alone: what is looked at while they run has their waiting time for nothing,
     and what would be looked at while they start would slow the start, on which all else waits.
     """
+    names = list(session.services)
 
     def ask(*probes: Probe) -> list[Callable[[], object]]:
         return [
@@ -202,6 +220,7 @@ def _look_at_all(session: Session, names: Sequence[str]) -> None:
             for path in session.structure_files(name)
         ]
 
+    _ = session.engine.lease  # so that every tool from here on is a known run's
     process.parallel(_quietly, [session.start, *ask(Probe.SOURCE)], WORKERS)
     process.parallel(_quietly, [*ask(Probe.RUNTIME, Probe.IMAGE), *test_structures()], WORKERS)
 
@@ -266,23 +285,45 @@ def command(
         DockproofError: nothing could be looked at: no engine, no manifest.
         KeyboardInterrupt: Ctrl-C, once everything that was started is removed.
     """
-    from dockproof.report import evidence  # noqa: PLC0415 - needed at the end
-
     start = time.monotonic()
 
     def say(text: str) -> None:
         if not quiet:
             sys.stderr.write(f"{time.monotonic() - start:6.1f} s  {text}\n")  # one write: threads report too
 
-    with process.interruptible(), Session.open(compose, policies, config, say) as session:
-        report = run(session, names, shard)
-    report = report._replace(left=session.left)
-    results = evidence.document(report, config)
-    print(evidence.text(results), end="")  # noqa: T201 - the report
-    say(evidence.phases(results))
-    for path in evidence.write(results, folder):
-        print(f"evidence: {path}")  # noqa: T201 - the report
+    report = None
+    with process.interruptible():
+        try:
+            with Session.open(compose, policies, config, say) as session:
+                report = run(session, names, shard)
+        except KeyboardInterrupt:  # while it was cleaned up, unless there is nothing yet
+            if report is None:
+                raise
+            report = report._replace(interrupted=True)
+        _deliver(report._replace(left=session.left), config, folder, say)
     return report.exit(config)
+
+
+def _deliver(report: Report, config: Config, folder: Path, say: Callable[[str], None]) -> None:
+    """Write the evidence, which a signal then cannot take away any more, and print the report.
+
+    Raises:
+        NotLookedError: the evidence could not be written; the report was printed.
+    """
+    from dockproof.report import evidence  # noqa: PLC0415 - needed at the end
+
+    results, failure = evidence.document(report, config), None
+    with process.undisturbed():
+        try:
+            paths = evidence.write(results, folder)
+        except NotLookedError as error:
+            paths, failure = [], error
+    print(evidence.last(results) if report.interrupted else evidence.text(results), end="")  # noqa: T201 - the report
+    say(evidence.phases(results))
+    for path in paths:
+        print(f"evidence: {path}")  # noqa: T201 - the report
+    if failure:
+        raise failure
 
 
 def main(arguments: list[str]) -> int:

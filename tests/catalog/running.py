@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockproof import catalog
 from dockproof.facts.container import ContainerFacts, Process, Socket, State
-from dockproof.finding import Finding, NotApplicable
+from dockproof.finding import Answer, Finding, NotApplicable, Unseen
 from dockproof.policy import RuntimeTarget
 from tests.catalog.imaging import image_of
 
@@ -69,7 +69,7 @@ def container_of(*processes: Process, **other: Any) -> ContainerFacts:
 
 def runtime_answers(
     policy: str, container: ContainerFacts, image: ImageFacts | None = None, **options: Any
-) -> list[Finding | NotApplicable]:
+) -> list[Answer]:
     """Return what a policy's runtime probe says, with its default options but for those given."""
     asked = catalog.load()[policy]
     target = RuntimeTarget(container, image or image_of(), options={**asked.options, **options})
@@ -87,3 +87,8 @@ def runtime_red(
 def runtime_skips(policy: str, container: ContainerFacts, **options: Any) -> list[str]:
     """Return the reasons why a policy says that it does not apply."""
     return [a.reason for a in runtime_answers(policy, container, **options) if isinstance(a, NotApplicable)]
+
+
+def runtime_unseen(policy: str, container: ContainerFacts, **options: Any) -> list[str]:
+    """Return the reasons why a policy says that it could not look."""
+    return [a.reason for a in runtime_answers(policy, container, **options) if isinstance(a, Unseen)]

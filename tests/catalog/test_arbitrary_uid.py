@@ -12,6 +12,7 @@ from tests.catalog.running import (
     runtime_answers,
     runtime_red,
     runtime_skips,
+    runtime_unseen,
     socket_of,
 )
 
@@ -53,4 +54,10 @@ def test_another_uid_than_asked_for_shows_nothing() -> None:
 
 def test_says_that_it_was_not_tried() -> None:
     """No trial, no pass."""
-    assert runtime_skips(POLICY, container_of()) == ["not tried: no container ran so"]
+    assert runtime_skips(POLICY, container_of(switched_off={"arbitrary-uid": "it is off"})) == [
+        "arbitrary-uid was not tried: it is off"
+    ]
+    assert runtime_unseen(POLICY, container_of(not_tried={"arbitrary-uid": "it ended"})) == [
+        "arbitrary-uid was not tried: it ended"
+    ]
+    assert runtime_unseen(POLICY, container_of()) == ["arbitrary-uid was not tried: nobody tried"]

@@ -6,7 +6,7 @@ from dockproof.facts.container import Stop, Work
 from dockproof.facts.image import ImageConfig
 from tests.catalog.asking import red
 from tests.catalog.imaging import image_of, image_red
-from tests.catalog.running import container_of, runtime_answers, runtime_red, runtime_skips
+from tests.catalog.running import container_of, runtime_answers, runtime_red, runtime_skips, runtime_unseen
 
 POLICY = "graceful-stop"
 
@@ -121,5 +121,11 @@ def test_runtime_flags_each_work_that_was_lost() -> None:
 
 
 def test_runtime_says_why_nothing_was_stopped() -> None:
-    """Switched off is no pass."""
-    assert runtime_skips(POLICY, container_of(not_tried={"stop": "it is off"})) == ["not tried: it is off"]
+    """Switched off is no pass; what failed, or was forgotten, is not even not applicable."""
+    assert runtime_skips(POLICY, container_of(switched_off={"stop": "it is off"})) == [
+        "stop was not tried: it is off"
+    ]
+    assert runtime_unseen(POLICY, container_of(not_tried={"stop": "it ended"})) == [
+        "stop was not tried: it ended"
+    ]
+    assert runtime_unseen(POLICY, container_of()) == ["stop was not tried: nobody tried"]

@@ -12,6 +12,7 @@ from tests.catalog.running import (
     runtime_answers,
     runtime_red,
     runtime_skips,
+    runtime_unseen,
     socket_of,
 )
 
@@ -67,6 +68,11 @@ def test_engine_that_softened_the_terms_shows_nothing(softened: object) -> None:
 
 
 def test_says_why_it_was_not_tried() -> None:
-    """Switched off is no pass."""
-    off = container_of(not_tried={"hardened": "x-dockproof of the service switches it off"})
-    assert runtime_skips(POLICY, off) == ["not tried: x-dockproof of the service switches it off"]
+    """Switched off is no pass; what failed, or was forgotten, is not even not applicable."""
+    assert runtime_skips(POLICY, container_of(switched_off={"hardened": "it is off"})) == [
+        "hardened was not tried: it is off"
+    ]
+    assert runtime_unseen(POLICY, container_of(not_tried={"hardened": "it ended"})) == [
+        "hardened was not tried: it ended"
+    ]
+    assert runtime_unseen(POLICY, container_of()) == ["hardened was not tried: nobody tried"]

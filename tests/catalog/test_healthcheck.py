@@ -6,7 +6,7 @@ import pytest
 
 from dockproof.facts.container import Cost, Experiment, Health, Outcome
 from tests.catalog.asking import red
-from tests.catalog.running import container_of, runtime_red, runtime_skips
+from tests.catalog.running import container_of, runtime_red, runtime_skips, runtime_unseen
 
 POLICY = "healthcheck"
 
@@ -90,16 +90,32 @@ def test_runtime_flags_a_probe_that_costs_much() -> None:
 
 
 def test_runtime_says_what_was_not_shown() -> None:
-    """An engine that does not tell CPU time, an experiment that is off, no freeze: no pass."""
+    """An engine that does not tell CPU time, a blow that failed, one that nobody dealt: no pass, and no "n/a"."""
     container = container_of(
         health=Health("healthy", 1.0),
         cost=Cost(None, 0.1, "it does not tell"),
-        not_tried={"death": "it is off"},
+        not_tried={"death": "the shell ended", "dependency:broker": "it has no address"},
     )
+    assert runtime_skips(POLICY, container) == []
+    assert runtime_unseen(POLICY, container) == [
+        "it does not tell; `experiments: {cost: false}` does without",
+        "death was not tried: the shell ended",
+        "dependency:broker was not tried: it has no address",
+        "freeze was not tried: nobody tried",
+    ]
+
+
+def test_runtime_does_without_what_is_switched_off() -> None:
+    """The manifest's own word is a reason, shown in the table; what can show nothing is none."""
+    container = container_of(
+        health=Health("healthy", 1.0),
+        switched_off={"cost": "it is off", "freeze": "it is off"},
+        not_needed=frozenset({"death"}),
+    )
+    assert runtime_unseen(POLICY, container) == []
     assert runtime_skips(POLICY, container) == [
-        "it does not tell",
-        "the service was not frozen, so the check's truth is not shown",
-        "death was not tried: it is off",
+        "cost was not tried: it is off",
+        "freeze was not tried: it is off",
     ]
 
 

@@ -8,7 +8,7 @@ from dockproof.facts.image import ImageConfig
 from dockproof.policy import Profile
 from tests.catalog.asking import findings, red
 from tests.catalog.imaging import BASE_LAYER, entry, image_of, image_red
-from tests.catalog.running import container_of, process_of, runtime_red, runtime_skips
+from tests.catalog.running import container_of, process_of, runtime_red, runtime_skips, runtime_unseen
 
 POLICY = "read-only-code"
 
@@ -307,5 +307,11 @@ def test_runtime_leaves_root_to_non_root_and_says_what_was_not_tried() -> None:
     assert runtime_skips(POLICY, container_of(process_of(uid=0), writable=()))[0].startswith(
         "it runs as root"
     )
-    assert runtime_skips(POLICY, container_of()) == ["not tried: nobody tried"]
+    assert runtime_skips(POLICY, container_of(switched_off={"write": "it is off"})) == [
+        "write was not tried: it is off"
+    ]
+    assert runtime_unseen(POLICY, container_of(not_tried={"write": "it ended"})) == [
+        "write was not tried: it ended"
+    ]
+    assert runtime_unseen(POLICY, container_of()) == ["write was not tried: nobody tried"]
     assert runtime_red(POLICY, container_of(writable=())) == []

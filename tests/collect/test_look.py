@@ -1,6 +1,7 @@
 """Experiments on a running service: each shows what it is to show, harms nobody else, and leaves nothing behind."""
 
 import json
+import re
 import socket
 import socketserver
 import struct
@@ -21,6 +22,7 @@ from dockproof.collect.sidecar import NET_ADMIN, Sidecar, image_for
 from dockproof.collect.standins import StandIns
 from dockproof.config import RequestRule, ScriptRule, StopRule
 from dockproof.errors import NotLookedError
+from dockproof.facts.container import parse_inspect
 from tests.forwarding import forward
 
 pytestmark = pytest.mark.engine
@@ -261,9 +263,9 @@ def test_work_that_never_begins_is_not_looked_at(project: Project, tmp_path: Pat
     file.write_text("raise SystemExit('no database')")
     rule = StopRule(work=ScriptRule("web", ("python3", "-c"), str(file)))
     name = project.run("web", {})
-    with pytest.raises(NotLookedError, match="its giver ended before the work was in hand") as caught:
-        project.facts(name, experiments=["stop"], stop=rule)
-    assert "no database" in caught.value.log
+    facts = project.facts(name, experiments=["stop"], stop=rule)
+    assert facts.stop is None
+    assert "its giver ended before the work was in hand: no database" in facts.not_tried["stop"]
     assert project.facts(name).state.running
     project.stop(name)
 
@@ -277,8 +279,8 @@ def test_work_that_hangs_is_bounded(
     file.write_text("import time; time.sleep(600)")
     rule = StopRule(work=ScriptRule("web", ("python3", "-c"), str(file)))
     name = project.run("web", {})
-    with pytest.raises(NotLookedError, match="1 s went by before the work was in hand"):
-        project.facts(name, experiments=["stop"], stop=rule)
+    facts = project.facts(name, experiments=["stop"], stop=rule)
+    assert "1 s went by before the work was in hand" in facts.not_tried["stop"]
     project.stop(name)
 
 
@@ -286,8 +288,20 @@ def test_script_that_is_not_there_is_named(project: Project) -> None:
     """Before anything is stopped."""
     rule = StopRule(work=ScriptRule("web", ("python3", "-c"), "no/such/file.py"))
     name = project.run("web", {})
-    with pytest.raises(NotLookedError, match=r"no/such/file.py .* cannot be read"):
-        project.facts(name, experiments=["stop"], stop=rule)
+    facts = project.facts(name, experiments=["stop"], stop=rule)
+    assert re.search(r"no/such/file.py .* cannot be read", facts.not_tried["stop"])
+    project.stop(name)
+
+
+def test_container_that_ended_by_itself_was_not_stopped(project: Project) -> None:
+    """The engine takes the stop of a dead container for a success; it would look like a prompt and clean end."""
+    short = ["python3", "-c", "import time; time.sleep(2)"]
+    name = project.run("web", {"command": short, "healthcheck": {"disable": True}, "stop_signal": "SIGUSR1"})
+    container = project.container(name)
+    project.engine.docker("wait", container)
+    facts = parse_inspect(project.engine.inspect(container)[0])
+    with pytest.raises(NotLookedError, match="it had ended with exit code 0 before it was asked to stop"):
+        stopping.stop(project.engine, facts, [], again=False)
     project.stop(name)
 
 

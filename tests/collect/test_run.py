@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dockproof.collect import process
+from dockproof.collect import look, process
 from dockproof.collect.build import build_on
 from dockproof.collect.compose import Manifest
 from dockproof.collect.engine import Engine
@@ -156,19 +156,31 @@ def test_check_that_looks_at_nothing_stays_healthy(project: Project) -> None:
 
 
 def test_check_that_takes_for_ever_to_tell_is_not_waited_for(project: Project) -> None:
-    """A probe that may take minutes before it counts as failed is an error that says so, at once."""
+    """A probe that may take minutes before it counts as failed is not tried, and says so at once."""
     lazy = {"healthcheck": {"timeout": "100s", "retries": 3}}
     name = project.run("web", lazy)
-    with pytest.raises(NotLookedError, match=r"grants itself 303 s \(3 retries of 1 s and 100 s each\)"):
-        project.facts(name, experiments=["freeze"])
+    facts = project.facts(name, experiments=["freeze"])
+    assert "grants itself 303 s (3 retries of 1 s and 100 s each)" in facts.not_tried["freeze"]
+    assert facts.outcomes == {}
     assert project.facts(name).processes[0].state != "T"
     project.stop(name)
 
 
-def test_unknown_dependency_is_an_error(project: Project) -> None:
-    """What does not run cannot be taken away."""
-    with pytest.raises(NotLookedError, match="service nobody does not run"):
-        project.facts("web", experiments=["dependency"], dependencies=["nobody"])
+def test_dependency_that_does_not_run_is_not_tried(project: Project) -> None:
+    """What does not run cannot be taken away; the rest is looked at all the same."""
+    facts = project.facts("web", experiments=["dependency", "freeze"], dependencies=["nobody"])
+    assert "service nobody does not run" in facts.not_tried["dependency:nobody"]
+    assert facts.outcomes.keys() == {"freeze"}
+
+
+def test_dependency_that_cannot_be_cut_off_is_not_tried(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that does not give the sidecar its right: no outcome, and the reason."""
+    monkeypatch.setattr(look.Wanted, "capabilities", ())
+    facts = project.facts("web", experiments=["dependency"], dependencies=["broker"])
+    assert "the route of 172." in facts.not_tried["dependency:broker"]
+    assert facts.outcomes == {}
 
 
 # ------------------------------------------------------------------------------------- services that misbehave

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from dockproof.catalog._trials import missing_ports, of_trial
 from dockproof.errors import NotLookedError
-from dockproof.finding import Place, Probe, Severity
+from dockproof.finding import Place, Severity
 from dockproof.policy import Clause, Family, Policy, RuntimeMutant
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import ClassVar
 
-    from dockproof.finding import Finding, NotApplicable
+    from dockproof.finding import Answer
     from dockproof.policy import Mutant, RuntimeTarget
 
 _RUN = "import runpy; runpy.run_module('app', run_name='__main__')"
@@ -56,7 +56,7 @@ class ArbitraryUid(Policy):
     )
     experiments = frozenset({"arbitrary-uid"})
 
-    def runtime(self, target: RuntimeTarget) -> Iterator[Finding | NotApplicable]:
+    def runtime(self, target: RuntimeTarget) -> Iterator[Answer]:
         """Judge the container that ran under a random uid.
 
         Raises:
@@ -64,8 +64,7 @@ class ArbitraryUid(Policy):
         """
         trial = target.container.trials.get("arbitrary-uid")
         if trial is None:
-            why = target.container.not_tried.get("arbitrary-uid", "no container ran so")
-            yield self.skip(Probe.RUNTIME, f"not tried: {why}")
+            yield from self.untried(target.container, "arbitrary-uid")
             return
         problem = of_trial(trial)
         if problem or trial.facts is None:

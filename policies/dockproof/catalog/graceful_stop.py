@@ -42,7 +42,7 @@ References
 from __future__ import annotations
 
 from dockproof.catalog.exec_form import hands_over
-from dockproof.finding import Place, Probe, Severity
+from dockproof.finding import Place, Severity
 from dockproof.policy import (
     BY_BUILD,
     Clause,
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import ClassVar
 
-    from dockproof.finding import Finding, NotApplicable
+    from dockproof.finding import Answer, Finding
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
@@ -140,12 +140,11 @@ class GracefulStop(Policy):
             for clause, message in _complaints(config.argv):
                 yield self.in_image(message, Place(field="Config.Cmd"), clause=clause)
 
-    def runtime(self, target: RuntimeTarget) -> Iterator[Finding | NotApplicable]:
+    def runtime(self, target: RuntimeTarget) -> Iterator[Answer]:
         """Judge how the container was stopped."""
         stop = target.container.stop
         if stop is None:
-            why = target.container.not_tried.get("stop", "the container was not stopped")
-            yield self.skip(Probe.RUNTIME, f"not tried: {why}")
+            yield from self.untried(target.container, "stop")
             return
         place = Place(field="State.ExitCode")
         if stop.exit_code == _KILLED and stop.seconds >= stop.grace:

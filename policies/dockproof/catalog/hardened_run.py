@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from dockproof.catalog._trials import missing_ports, of_trial
 from dockproof.errors import NotLookedError
-from dockproof.finding import Place, Probe, Severity
+from dockproof.finding import Place, Severity
 from dockproof.policy import Clause, Family, Policy, RuntimeMutant
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from typing import ClassVar
 
     from dockproof.facts.container import ContainerFacts
-    from dockproof.finding import Finding, NotApplicable
+    from dockproof.finding import Answer
     from dockproof.policy import Mutant, RuntimeTarget
 
 _RUN = "import runpy; runpy.run_module('app', run_name='__main__')"
@@ -75,7 +75,7 @@ class HardenedRun(Policy):
     )
     experiments = frozenset({"hardened"})
 
-    def runtime(self, target: RuntimeTarget) -> Iterator[Finding | NotApplicable]:
+    def runtime(self, target: RuntimeTarget) -> Iterator[Answer]:
         """Judge the container that ran under these terms.
 
         Raises:
@@ -83,8 +83,7 @@ class HardenedRun(Policy):
         """
         trial = target.container.trials.get("hardened")
         if trial is None:
-            why = target.container.not_tried.get("hardened", "no container ran so")
-            yield self.skip(Probe.RUNTIME, f"not tried: {why}")
+            yield from self.untried(target.container, "hardened")
             return
         problem = of_trial(trial)
         if problem or trial.facts is None:

@@ -31,7 +31,7 @@ References
 
 from __future__ import annotations
 
-from dockproof.finding import NotApplicable, Place, Probe, Severity
+from dockproof.finding import Place, Probe, Severity
 from dockproof.policy import (
     BY_BUILD,
     Clause,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from dockproof.facts.container import Outcome
     from dockproof.facts.stages import Stage
-    from dockproof.finding import Finding
+    from dockproof.finding import Answer, Finding
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
 _CHECK = """\
@@ -134,7 +134,7 @@ class Healthcheck(Policy):
                 f"the image has no health check{why}", Place(field="Config.Healthcheck"), clause="present"
             )
 
-    def runtime(self, target: RuntimeTarget) -> Iterator[Finding | NotApplicable]:
+    def runtime(self, target: RuntimeTarget) -> Iterator[Answer]:
         """Judge the health of the running container and what the experiments on it showed."""
         container = target.container
         if container.health.status == "none":
@@ -150,13 +150,14 @@ class Healthcheck(Policy):
             yield from self._cost(target)
             yield from self._experiments(target)
 
-    def _cost(self, target: RuntimeTarget) -> Iterator[Finding | NotApplicable]:
+    def _cost(self, target: RuntimeTarget) -> Iterator[Answer]:
         cost, options = target.container.cost, target.options
         if cost is None:
+            yield from self.untried(target.container, "cost")
             return
         place = Place(field="Config.Healthcheck")
         if cost.cpu is None:
-            yield self.skip(Probe.RUNTIME, cost.why)
+            yield self.unseen(Probe.RUNTIME, f"{cost.why}; `experiments: {{cost: false}}` does without")
         elif cost.cpu > options["cpu_seconds"]:
             message = (
                 f"a probe uses {cost.cpu:.2f} s of CPU time, more than {options['cpu_seconds']:g} s: "
@@ -167,14 +168,13 @@ class Healthcheck(Policy):
             message = f"a probe takes {cost.wall:.1f} s, more than {options['wall_seconds']:g} s"
             yield self.in_container(message, place, clause="cheap")
 
-    def _experiments(self, target: RuntimeTarget) -> Iterator[Finding | NotApplicable]:
+    def _experiments(self, target: RuntimeTarget) -> Iterator[Answer]:
         container = target.container
         for outcome in container.outcomes.values():
             yield from self._judge_outcome(outcome)
-        if "freeze" not in container.outcomes:
-            yield self.skip(Probe.RUNTIME, "the service was not frozen, so the check's truth is not shown")
-        for name in sorted(self.experiments & container.not_tried.keys()):
-            yield self.skip(Probe.RUNTIME, f"{name} was not tried: {container.not_tried[name]}")
+        lost = {name for name in container.not_tried if name.startswith("dependency")}
+        for name in sorted({"freeze", "death", *lost} - container.outcomes.keys()):
+            yield from self.untried(container, name)
 
     def _judge_outcome(self, outcome: Outcome) -> Iterator[Finding]:
         """A container that ended is no lie: everybody sees it."""

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from typing import ClassVar
 
     from dockproof.facts.stages import Stage
-    from dockproof.finding import Finding
+    from dockproof.finding import Answer, Finding
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
 _TOOLS = frozenset(
@@ -237,8 +237,9 @@ class NoDevTools(Policy):
                     place = Place(layer=layer.diff_id, path=entry.path)
                     yield self.in_image(f"{entry.path} is a development tool", place, clause="tools")
 
-    def runtime(self, target: RuntimeTarget) -> Iterator[Finding]:
+    def runtime(self, target: RuntimeTarget) -> Iterator[Answer]:
         """Judge the arguments and environment of every process."""
+        yield from self.unread(target.container)
         for process in target.container.processes:
             name, place = " ".join(process.argv[:3]), Place(pid=process.pid)
             if why := _debugs(process.argv):

@@ -39,7 +39,6 @@ import itertools
 import re
 
 from dockproof import secret_commands, secrets
-from dockproof.errors import NotLookedError
 from dockproof.facts.dockerfile import parse
 from dockproof.facts.mounts import keeps_out, mounts
 from dockproof.facts.shell import script
@@ -66,7 +65,7 @@ if TYPE_CHECKING:
     from dockproof.facts.image import HistoryEntry, ImageFacts, Layer
     from dockproof.facts.shell import Script
     from dockproof.facts.stages import Stage
-    from dockproof.finding import Finding
+    from dockproof.finding import Answer, Finding
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
     from dockproof.secret_commands import Given
     from dockproof.secrets import Hit
@@ -241,14 +240,9 @@ class NoSecrets(Policy):
 
     # --------------------------------------------------------------------------------------------- runtime
 
-    def runtime(self, target: RuntimeTarget) -> Iterator[Finding]:
-        """Look at the environment and the command line of every process.
-
-        Raises:
-            NotLookedError: the environment of a process could not be read.
-        """
+    def runtime(self, target: RuntimeTarget) -> Iterator[Answer]:
+        """Look at the environment and the command line of every process."""
         seen: set[str] = set()
-        unread = []
         for process in target.container.processes:
             hits = secrets.find(" ".join(process.argv))
             found = [(f"its command line holds a secret: {hit}", _CLAUSES[hit.group]) for hit in hits]
@@ -256,10 +250,7 @@ class NoSecrets(Policy):
                 if message not in seen:
                     seen.add(message)
                     yield self.in_container(message, Place(pid=process.pid), clause=clause, help=_HELP)
-            if process.environ is None:
-                unread.append(process.pid)
-        if unread:
-            raise NotLookedError(f"the environment of pid {', '.join(map(str, unread))} could not be read")
+        yield from self.unread(target.container)
 
     example = Example(
         """

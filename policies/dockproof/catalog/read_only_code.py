@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from dockproof.facts.container import Writable
     from dockproof.facts.image import FileEntry, ImageFacts, Layer
     from dockproof.facts.stages import Stage
-    from dockproof.finding import Finding, NotApplicable
+    from dockproof.finding import Answer, Finding
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
 DATA = ("/tmp", "/run", "/var/run", "/var/tmp", "/var/lib", "/var/log", "/var/cache", "/var/spool", "/dev")  # noqa: S108 - names of folders in an image
@@ -168,15 +168,14 @@ class ReadOnlyCode(Policy):
                 message = f"uid {user.uid} runs the code and may change {first.path}{more}"
                 yield self.in_image(message, Place(layer=layer.diff_id, path=first.path), clause="image")
 
-    def runtime(self, target: RuntimeTarget) -> Iterator[Finding | NotApplicable]:
+    def runtime(self, target: RuntimeTarget) -> Iterator[Answer]:
         """Look at what the main process's user could open for writing."""
         container = target.container
         main = container.main
-        if main is None or main.is_root:
+        if main is not None and main.is_root:
             yield self.skip(Probe.RUNTIME, "it runs as root, who may write everything: see non-root")
-        elif container.writable is None:
-            why = container.not_tried.get("write", "nobody tried")
-            yield self.skip(Probe.RUNTIME, f"not tried: {why}")
+        elif main is None or container.writable is None:
+            yield from self.untried(container, "write")
         else:
             found = [one for one in container.writable if _is_code(one, target.image.config.workdir)]
             if found:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from typing import ClassVar
 
     from dockproof.facts.shell import Command
-    from dockproof.finding import Finding
+    from dockproof.finding import Answer, Finding
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
 _PYTHON = pattern(r"(?:python|pypy)[0-9.]*")
@@ -128,8 +128,9 @@ class StreamedLogs(Policy):
             message = f"`{config.argv[0]}` logs to the file {path}"
             yield self.in_image(message, place, clause="log-file", help=_FILE_HELP)
 
-    def runtime(self, target: RuntimeTarget) -> Iterator[Finding]:
+    def runtime(self, target: RuntimeTarget) -> Iterator[Answer]:
         """Judge the processes' real arguments and environment."""
+        yield from self.unread(target.container)
         for process in target.container.processes:
             name, place = " ".join(process.argv[:3]), Place(pid=process.pid)
             environ = process.environ

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from dockproof.facts.packages import PackageCall
     from dockproof.facts.shell_words import Command
     from dockproof.facts.stages import Stage
-    from dockproof.finding import Finding, NotApplicable
+    from dockproof.finding import Answer, Finding, NotApplicable
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
 _ANY = r"(?s:.*)"
@@ -182,8 +182,9 @@ class VerifiedTls(Policy):
                 message = f"{name}={value} switches the check of certificates off for all that runs"
                 yield self.in_image(message, Place(field=f"Config.Env {name}"), clause=clause)
 
-    def runtime(self, target: RuntimeTarget) -> Iterator[Finding]:
+    def runtime(self, target: RuntimeTarget) -> Iterator[Answer]:
         """Judge the environment of every process; a variable that many inherit is said once."""
+        yield from self.unread(target.container)
         seen: set[tuple[str, str]] = set()
         for process in target.container.processes:
             for name, value in (process.environ or {}).items():

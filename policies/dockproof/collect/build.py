@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -158,7 +157,7 @@ def _buildx(
     context: str = "",
 ) -> str:
     """Run one build, in a context of the client's where one is named, and return the image's id."""
-    with tempfile.TemporaryDirectory() as folder:
+    with process.home.temporary() as folder:
         file = Path(folder, "image-id")
         argv = [
             *(["--context", context] if context else []),

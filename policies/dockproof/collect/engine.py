@@ -15,6 +15,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import socket
 import tempfile
 from functools import cached_property
@@ -392,9 +393,18 @@ class Lease:
         id: ten hexadecimal digits, unique to this run.
     """
 
-    def __init__(self, identity: str = "") -> None:
-        self.id = identity or secrets.token_hex(5)
-        self._file: IO[str] | None = _lock(_path(self.id))
+    def __init__(self) -> None:
+        self._file: IO[str] | None = None
+        while self._file is None:  # a sweep may have taken the new file for a dead run's
+            self.id = secrets.token_hex(5)
+            self._file = _lock(_path(self.id))
+        self.folder.mkdir(mode=0o700)
+        process.home.move(self.id, self.folder)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run's temporary files, its tools' included."""
+        return _path(self.id).with_suffix("")
 
     @property
     def labels(self) -> dict[str, str]:
@@ -409,8 +419,9 @@ class Lease:
     def release(self) -> None:
         """Give it back; its file goes."""
         if self._file is not None:
-            _path(self.id).unlink(missing_ok=True)
-            self._file.close()
+            if process.home.run == self.id:
+                process.home.move()
+            _forget_files(self.id, self._file)
             self._file = None
 
 
@@ -428,21 +439,36 @@ def _lock(path: Path) -> IO[str] | None:
     file = path.open("a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if path.stat().st_ino == os.fstat(file.fileno()).st_ino:  # else its last holder has just removed it
+            return file
     except OSError:
-        file.close()
-        return None
-    return file
+        pass
+    file.close()
+    return None
+
+
+def _forget_files(run: str, lock: IO[str]) -> None:
+    """Remove the files of a run whose lock is held, the lock last."""
+    shutil.rmtree(_path(run).with_suffix(""), ignore_errors=True)
+    _path(run).unlink(missing_ok=True)
+    lock.close()
 
 
 def sweep(engine: Engine, lease: Lease) -> list[str]:
-    """Remove what dead runs of this machine and user left on the engine; return their ids."""
+    """Remove what dead runs of this machine and user left here and on the engine; return their ids.
+
+    Their tools go first: a `docker compose up` that lives on would go on creating.
+    """
     dead = []
-    for run in sorted(_runs(engine) - {lease.id}):
+    here = {path.stem for path in cache_folder("runs").glob("*.lock")}
+    there = _runs(engine)
+    for run in sorted((here | there) - {lease.id}):
         file = _lock(_path(run))
         if file is not None:
-            remove(engine, run)
-            _path(run).unlink(missing_ok=True)
-            file.close()
+            process.end_all_of(run)
+            if run in there or run in _runs(engine):
+                remove(engine, run)
+            _forget_files(run, file)
             dead.append(run)
     _forget(engine)
     return dead

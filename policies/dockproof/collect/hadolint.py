@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +148,7 @@ def _ask(
     answers: dict[str, list[_Said]] = {path: [] for path in files}
     if not files:
         return answers
-    with tempfile.TemporaryDirectory(prefix="dockproof-") as folder:
+    with process.home.temporary() as folder:
         # Without a configuration of ours hadolint would take one from the home folder; this one says nothing.
         empty = Path(folder, "hadolint.yaml")
         empty.write_text("ignored: []\n")

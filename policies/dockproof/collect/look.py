@@ -62,12 +62,13 @@ class Wanted(NamedTuple):
 
 
 class _Elsewhere(NamedTuple):
-    """What an experiment in a container of its own gave: one of the three."""
+    """What an experiment in a container of its own gave: one of the four."""
 
     experiment: Experiment
     trial: Trial | None = None
     outcome: Outcome | None = None
     not_tried: str = ""
+    not_needed: bool = False
 
 
 def look(project: Project, name: str, wanted: Wanted) -> ContainerFacts:
@@ -118,6 +119,7 @@ def _put_together(facts: ContainerFacts, others: Iterable[_Elsewhere], wanted: W
         trials=trials,
         outcomes={**facts.outcomes, **{o.experiment: o.outcome for o in others if o.outcome}},
         not_tried={**facts.not_tried, **{o.experiment: o.not_tried for o in others if o.not_tried}},
+        not_needed=frozenset(o.experiment for o in others if o.not_needed),
     )
 
 
@@ -163,7 +165,7 @@ class _Here:
                 )
                 cost, writable = self._measured(facts, beside)
             outcomes = self._outcomes(facts, beside)
-        stopped = self._stop(facts, document)
+        stopped = self._tried(Experiment.STOP, lambda: self._stop(facts, document))
         return facts._replace(
             health=_latest(health, facts.health),
             outcomes=outcomes,
@@ -189,30 +191,43 @@ class _Here:
             writable = self._tried(Experiment.WRITE, lambda: measure.writable(facts, beside))
         return cost, writable
 
-    def _tried(self, experiment: Experiment, action: Callable[[], Any]) -> Any:
+    def _tried(self, experiment: str, action: Callable[[], Any]) -> Any:
         """Do it, or keep why it could not be done: the rest is looked at all the same."""
         try:
             return action()
         except process.Cancelled:
             raise
         except NotLookedError as error:
-            self._not_tried[experiment] = f"{error}"
+            last = error.log.strip().rpartition("\n")[2]
+            self._not_tried[experiment] = str(error) if last in str(error) else f"{error}: {last}"
             return None
 
     def _outcomes(self, facts: ContainerFacts, beside: Sidecar) -> dict[str, Outcome]:
-        """Do harm and undo it; on a container that is not healthy nothing can be seen."""
-        outcomes: dict[str, Outcome] = {}
+        """Do harm and undo it; on a container that is not healthy nothing can be seen.
+
+        Raises:
+            NotLookedError: a blow failed because the container ended by itself: nothing more can be seen of it.
+        """
         if facts.health.status != "healthy":
-            return outcomes
+            return {}
+        found: dict[str, Outcome | None] = {}
         if self._asked(Experiment.FREEZE):
-            with self._project.timed(f"{self._name}: freeze"), self._turn(facts):
-                outcomes[Experiment.FREEZE] = self._laboratory.freeze(facts, beside)
+            found[Experiment.FREEZE] = self._tried(Experiment.FREEZE, lambda: self._freeze(facts, beside))
         for name in self._wanted.dependencies if self._asked(Experiment.DEPENDENCY) else ():
-            lost = self._project.anybody(name)
-            with self._project.timed(f"{self._name}: cut off {name}"), self._laboratory.reading():
-                outcome = self._laboratory.cut_off(facts, name, lost, beside)
-            outcomes[f"{Experiment.DEPENDENCY}:{name}"] = outcome
-        return outcomes
+            key = f"{Experiment.DEPENDENCY}:{name}"
+            found[key] = self._tried(key, lambda name=name: self._cut_off(facts, name, beside))  # type: ignore[misc]
+        if None in found.values():
+            beside.prove_alive()
+        return {key: outcome for key, outcome in found.items() if outcome is not None}
+
+    def _freeze(self, facts: ContainerFacts, beside: Sidecar) -> Outcome:
+        with self._project.timed(f"{self._name}: freeze"), self._turn(facts):
+            return self._laboratory.freeze(facts, beside)
+
+    def _cut_off(self, facts: ContainerFacts, name: str, beside: Sidecar) -> Outcome:
+        lost = self._project.anybody(name)
+        with self._project.timed(f"{self._name}: cut off {name}"), self._laboratory.reading():
+            return self._laboratory.cut_off(facts, name, lost, beside)
 
     def _turn(self, facts: ContainerFacts) -> Any:
         """A service that others depend on is harmed while nobody looks at them."""
@@ -256,26 +271,43 @@ def _elsewhere(
     extra = f"{name}-{experiment}"
     with project.timed(f"{name}: {experiment}"), project.laboratory.reading():
         try:
-            project.run(name, override, name=extra)
-            if experiment is Experiment.DEATH:
-                return _death(project, extra, wanted)
-            return _Elsewhere(experiment, trial=_trial(project, extra, experiment, wanted))
+            return _tried_elsewhere(project, name, override, extra, experiment, wanted)
         except process.Cancelled:
             raise
         except NotLookedError as error:
-            return _failed(experiment, error)
+            return _Elsewhere(experiment, not_tried=f"{trial.WORDS[experiment]}: {error}")
         finally:
             project.stop(extra)
 
 
-def _failed(experiment: Experiment, error: NotLookedError) -> _Elsewhere:
-    """A container that did not start is an answer; without a shell there is no PID 1 but the program."""
+def _tried_elsewhere(
+    project: Project, name: str, override: Any, extra: str, experiment: Experiment, wanted: Wanted
+) -> _Elsewhere:
+    try:
+        project.run(name, override, name=extra)
+    except process.Cancelled:
+        raise
+    except NotLookedError as error:
+        return _not_started(project, experiment, error)
     if experiment is Experiment.DEATH:
-        if any(words in f"{error} {error.log}" for words in NO_SHELL):
-            return _Elsewhere(experiment)
-        return _Elsewhere(experiment, not_tried=f"{trial.WORDS[experiment]} could not be had: {error}")
-    words = trial.WORDS[experiment]
-    return _Elsewhere(experiment, trial=Trial(experiment, words, "not started", 0.0, f"{error}\n{error.log}"))
+        return _death(project, extra, wanted)
+    return _Elsewhere(experiment, trial=_trial(project, extra, experiment, wanted))
+
+
+def _not_started(project: Project, experiment: Experiment, error: NotLookedError) -> _Elsewhere:
+    """A container that did not start is an answer; without a shell there is no PID 1 but the program.
+
+    Raises:
+        NotLookedError: it is the engine that does not answer.
+    """
+    if not project.engine.alive():
+        raise error
+    if experiment is not Experiment.DEATH:
+        words, log = trial.WORDS[experiment], f"{error}\n{error.log}"
+        return _Elsewhere(experiment, trial=Trial(experiment, words, "not started", 0.0, log))
+    if any(words in f"{error} {error.log}" for words in NO_SHELL):
+        return _Elsewhere(experiment, not_needed=True)
+    raise error
 
 
 def _trial(project: Project, extra: str, experiment: Experiment, wanted: Wanted) -> Trial:

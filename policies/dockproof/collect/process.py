@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections import deque
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Generic, TypeVar
 
 from dockproof.errors import NotLookedError
@@ -106,6 +107,45 @@ class Scope:
             live = list(self._live)
         for process in live:
             _signal(process, signal.SIGTERM)
+
+
+class Home:
+    """Where the tools of a run live: their temporary files have one folder, and each carries the run's name.
+
+    So what a killed run leaves, its own next start finds: a folder, and processes by `ended`.
+    """
+
+    VARIABLE = "DOCKPROOF_RUN"
+
+    def __init__(self) -> None:
+        """Live nowhere: temporary files are the system's."""
+        self.run = ""
+        self.folder: Path | None = None
+
+    def move(self, run: str = "", folder: Path | None = None) -> None:
+        """Live elsewhere from now on."""
+        self.run, self.folder = run, folder
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tools are told of it."""
+        return {self.VARIABLE: self.run, "TMPDIR": str(self.folder)} if self.folder else {}
+
+    def temporary(self) -> tempfile.TemporaryDirectory[str]:
+        """Make a folder for a while; a context manager that removes it."""
+        return tempfile.TemporaryDirectory(prefix="dockproof-", dir=self.folder)
+
+
+home = Home()
+
+
+def end_all_of(run: str) -> None:
+    """Kill the tools that a run left, which must be dead itself; without a /proc they end by themselves."""
+    mark = f"{Home.VARIABLE}={run}".encode()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it ended, or is another user's
+            if mark in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
 
 
 _scope: contextvars.ContextVar[Scope] = contextvars.ContextVar("scope")
@@ -247,10 +287,11 @@ def parallel(action: Callable[[Item], Result], items: Sequence[Item], workers: i
         while not crew.errors and any(thread.is_alive() for thread in threads):
             time.sleep(POLL)
     finally:
-        crew.stop()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
+        with undisturbed():
+            crew.stop()
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
     if crew.errors:
         raise crew.errors[0]
     return [crew.results[number] for number in range(len(items))]
@@ -310,14 +351,16 @@ def pause(seconds: float) -> None:
         raise Cancelled("the run was given up")
 
 
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Make SIGTERM and SIGHUP end the program as Ctrl-C does, so that clean-up runs; main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    signals = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, _interrupt) for number in signals}
+    before = {number: signal.signal(number, _interrupt) for number in _ENDS[1:]}
     try:
         yield
     finally:
@@ -331,15 +374,22 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let a second Ctrl-C wait until a clean-up is through; main thread only. The block must be bounded."""
+    """Let Ctrl-C, and what `interruptible` makes of one, wait until a clean-up is through; main thread only.
+
+    The block must be bounded.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    held: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: held.append(number)) for number in _ENDS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for first in held[:1]:
+            signal.raise_signal(first)
 
 
 @contextlib.contextmanager
@@ -395,7 +445,7 @@ def _popen(
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, **home.environment, **(env or {})},
             cwd=cwd,
             start_new_session=True,
         )

@@ -14,7 +14,6 @@ import json
 import os
 import posixpath
 import shutil
-import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -56,7 +55,7 @@ def reproduce(engine: Engine, service: Service, stand_ins: StandIns | None = Non
     first = build.build(
         engine, service._replace(name=f"{service.name}-once"), stand_ins, env=epoch, keep=False
     )
-    with tempfile.TemporaryDirectory(prefix="dockproof-") as folder:
+    with process.home.temporary() as folder:
         again = service._replace(
             name=f"{service.name}-again", build=elsewhere(service.build, Path(folder, "elsewhere"))
         )

@@ -12,7 +12,6 @@ import json
 import threading
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from dockproof.collect import engine as engines
@@ -82,7 +81,7 @@ class Project:
         self._containers: dict[str, str] = {}
         self._lock = threading.Lock()
         self._extra: dict[str, dict[str, Any]] = {}
-        self._folder = TemporaryDirectory(prefix="dockproof-")
+        self._folder = process.home.temporary()
         self._watch = Watch(engine, self.name)
         self.laboratory = Laboratory(engine, self._watch)
 

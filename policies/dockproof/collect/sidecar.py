@@ -128,7 +128,7 @@ class Sidecar:
         self._started_at = self._look()["State"]["StartedAt"]
         answer = self.engine.docker(*self._arguments(), timeout=PULL_TIMEOUT, check=False)
         if answer.exit_code:
-            self._prove_alive()
+            self.prove_alive()
             raise NotLookedError(
                 f"the sidecar of service {self.name} could not be started from {self._image}; set {VARIABLE} to an "
                 "image with a shell that this engine has or can pull",
@@ -173,13 +173,13 @@ class Sidecar:
         Raises:
             NotLookedError: it does not live, or was started anew; with its last log lines.
         """
-        self._prove_alive()
+        self.prove_alive()
         try:
             yield
         except Exception:
-            self._prove_alive()
+            self.prove_alive()
             raise
-        self._prove_alive()
+        self.prove_alive()
 
     def snapshot(self) -> Snapshot:
         """Return the target's processes and sockets as they are now.
@@ -238,7 +238,12 @@ class Sidecar:
             raise died(self.engine, self.target, self.name, state["ExitCode"])
         return document
 
-    def _prove_alive(self) -> None:
+    def prove_alive(self) -> None:
+        """Prove that the same container lives, with the same start.
+
+        Raises:
+            NotLookedError: it does not live, or was started anew; with its last log lines.
+        """
         if self._look()["State"]["StartedAt"] != self._started_at:
             raise NotLookedError(
                 f"service {self.name} was started anew while it was looked at", self.engine.logs(self.target)
@@ -264,6 +269,9 @@ def parse(dump: str) -> Snapshot:
     own, visitors = proc.split_processes(proc.parse_processes(records))
     if not own or own[0].pid != 1:
         raise ValueError("PID 1 is not to be seen")
+    for table in ("tcp", "udp"):  # those of IPv6 are not there where the kernel has none
+        if records.get(f"net/{table}") is None:
+            raise ValueError(f"/proc/net/{table} cannot be read")
     return Snapshot(own, visitors, proc.parse_sockets(records), "truncated" in records)
 
 

@@ -127,10 +127,14 @@ def stop(
         again: whether the container is started again, to do what it gave back.
 
     Raises:
-        NotLookedError: the work never began, or the engine went away.
+        NotLookedError: the work never began, the container had ended, or the engine went away.
     """
     for giver, container in begun:
         _until_in_hand(engine, giver, container)
+    before = parse_state(engine.inspect(facts.id)[0])
+    if not before.running:
+        # The engine takes the stop of a container that ended for a success, and it would look like a prompt one.
+        raise NotLookedError(f"it had ended with exit code {before.exit_code} before it was asked to stop")
     start = time.monotonic()
     engine.docker("stop", facts.id, timeout=facts.stop_grace + SLACK, what=f"stop of {facts.service}")
     seconds = time.monotonic() - start

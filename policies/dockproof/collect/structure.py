@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,7 +130,7 @@ class _Tool:
         if any(name.startswith("Image Test: ") for name in names):
             raise NotLookedError(f"{config}: x-dockproof needs the facts of the image")
         self._labelled = self._labelled or _labelled(self.engine, self.image)
-        with tempfile.TemporaryDirectory(prefix="dockproof-") as folder:
+        with process.home.temporary() as folder:
             # YAML: in JSON the tool takes a missing uid for 0, and a missing shouldExist for false.
             path = Path(folder) / "config.yaml"
             path.write_text(yaml.safe_dump(reduced, allow_unicode=True), encoding="utf-8")

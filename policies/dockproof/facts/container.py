@@ -292,7 +292,10 @@ class ContainerFacts(NamedTuple):
         cost: of its health check, None where that was not measured.
         writable: what its user could open for writing, None where that was not tried.
         stop: how it was stopped, None where it was not.
-        not_tried: experiments that were asked for and not done, with the reason.
+        not_tried: experiments that were asked for and could not be done, with the reason; of a dependency
+            `dependency:<service>`.
+        switched_off: experiments that the manifest does without, with the reason.
+        not_needed: experiments that nobody asked for, or that can show nothing here.
         stop_signal: as `SIGTERM`.
         stop_grace: seconds between it and SIGKILL.
         logs_tail: its last log lines.
@@ -317,6 +320,8 @@ class ContainerFacts(NamedTuple):
     writable: tuple[Writable, ...] | None = None
     stop: Stop | None = None
     not_tried: Mapping[str, str] = {}
+    switched_off: Mapping[str, str] = {}
+    not_needed: frozenset[str] = frozenset()
     stop_signal: str = STOP_SIGNAL
     stop_grace: float = STOP_GRACE
     readonly_root: bool = False

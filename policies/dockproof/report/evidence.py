@@ -39,7 +39,7 @@ def write(results: Document, folder: Path) -> list[Path]:
     """Write results.json and junit.xml into a folder; each appears whole or not at all.
 
     Raises:
-        NotLookedError: the folder cannot be written; what was found has been printed before.
+        NotLookedError: the folder cannot be written.
     """
     contents = {
         folder / "results.json": json.dumps(results, indent=2, ensure_ascii=False),
@@ -70,6 +70,7 @@ def document(report: Report, config: Config) -> Document:
         "lacks": list(report.lacks),
         "seconds": round(report.seconds, 1),
         "phases": [{"name": phase.name, "seconds": round(phase.seconds, 2)} for phase in report.phases],
+        "interrupted": report.interrupted,
         "not_removed": [_missed(missed) for missed in report.left],
         "services": [_service(service) for service in report.services],
     }
@@ -209,7 +210,7 @@ def text(results: Document) -> str:
         table(columns),
         "\n".join(_structure(results)),
         "\n".join(bytes_added(results)),
-        _last(results),
+        last(results).rstrip(),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -273,13 +274,14 @@ def bytes_added(results: Document) -> Iterator[str]:
             yield f"{service['service']}: {what}: {', '.join(lines) or 'no file'}"
 
 
-def _last(results: Document) -> str:
+def last(results: Document) -> str:
+    """Return the last line of what `verify` prints: the verdict, and how much of each there was."""
     count = Counter(cell["verdict"] for service in results["services"] for cell in service["verdicts"])
     words = ", ".join(f"{count[v]} {v}" for v in Verdict if count[v] and v is not Verdict.NOT_ASKED)
-    verdict = {0: "PASSED", 1: "FAILED", 4: "NOT ALL WAS LOOKED AT"}[results["exit"]]
+    verdict = {0: "PASSED", 1: "FAILED", 4: "NOT ALL WAS LOOKED AT", 130: "INTERRUPTED"}[results["exit"]]
     looked, all_ = len(results["services"]), len(results["images"])
     images = f"{looked} images" if looked == all_ else f"{looked} of {all_} images"
-    return f"{verdict}: {words}; {images}, {results['seconds']:.0f} s"
+    return f"{verdict}: {words}; {images}, {results['seconds']:.0f} s\n"
 
 
 def phases(results: Document) -> str:
