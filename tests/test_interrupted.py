@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dockproof.collect.engine import REPOSITORY, host_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Self
@@ -157,14 +159,19 @@ class Gate:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with one service that is looked at within seconds."""
     for name in ("server.py", "probe.py"):
         shutil.copy(STACK / name, tmp_path)
     (tmp_path / "Dockerfile").write_text(DOCKERFILE)
     (tmp_path / "compose.yaml").write_text("services: {web: {build: .}}\n")
     (tmp_path / ".dockerignore").write_text("*\n!*.py\n")
-    return tmp_path
+    yield tmp_path
+    # The image of a folder is kept for its next build; with its cache goes the note that tells the next run of it.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    listing = ["image", "ls", "--filter", f"reference={REPOSITORY}/{host_name()}/*"]
+    for tag in engine.docker(*listing, "--format", "{{.Repository}}:{{.Tag}}").stdout.split():
+        engine.docker("image", "rm", tag, check=False)
 
 
 def left(engine: Engine, folder: Path) -> dict[str, list[str]]:

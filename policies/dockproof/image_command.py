@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from dockproof.config import Config, FileRule
     from dockproof.facts.image import ImageFacts
     from dockproof.policy import Policy, SourceTarget
+    from dockproof.run_image import Terms
 
 FORMATS = ("text", "json", "sarif", "junit", "github", "gitlab", "html")
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".oci")
@@ -46,6 +48,7 @@ class Settings(NamedTuple):
         dockerfile: the Dockerfile that made the images, None where it is not at hand.
         target: its stage, "" = the last one.
         pull: whether the engine gets images that it has not.
+        terms: how the image is run, for the runtime probes; None = it is not.
     """
 
     platform: str = ""
@@ -53,6 +56,7 @@ class Settings(NamedTuple):
     dockerfile: Path | None = None
     target: str = ""
     pull: bool = False
+    terms: Terms | None = None
 
 
 def run(
@@ -61,7 +65,7 @@ def run(
     config: Config,
     settings: Settings | None = None,
 ) -> CheckReport:
-    """Ask all image probes about images and archives.
+    """Ask all image probes about images and archives, and the runtime probes where they are run.
 
     Args:
         references: names, ids, files or folders.
@@ -70,7 +74,7 @@ def run(
         settings: the rest; None = the defaults.
 
     Raises:
-        UsageError: the Dockerfile has no such target.
+        UsageError: the Dockerfile has no such target, or what is to be run is an archive.
     """
     looker = _Looker(policies, config, settings or Settings())
     return CheckReport(tuple(looker.report(reference) for reference in references))
@@ -84,6 +88,7 @@ class _Looker:
         rules = config.rules_for(settings.dockerfile) if settings.dockerfile else ()
         self.profile = next((rule.profile for rule in rules if rule.profile), config.profile)
         self.asked = gate.asked(policies, config, self.profile, Probe.IMAGE)
+        self.run_asked = gate.asked(policies, config, self.profile, Probe.RUNTIME) if settings.terms else []
 
     def report(self, reference: str) -> FileReport:
         """Look at one image; an error of it is its own."""
@@ -96,7 +101,7 @@ class _Looker:
     def _looked(self, reference: str) -> FileReport:
         source = self._source
         target = ImageTarget(self._facts(reference), self._base(reference), source, profile=self.profile)
-        answers = gate.ask(self.asked, Probe.IMAGE, target, self.config)
+        answers = self._answers(reference, target)
         rules = self._rules(reference)
         found = waiver.stamp(answers.findings, [one for rule in rules for one in rule.waivers])
         findings = tuple(sorted(found, key=_order))
@@ -109,13 +114,30 @@ class _Looker:
             self.profile,
             None,
             answers,
-            tuple(policy.id for policy in self.asked),
+            tuple(dict.fromkeys(policy.id for policy in (*self.asked, *self.run_asked))),
             excerpt={
                 f.place.line: lines[f.place.line - 1] for f in findings if 0 < f.place.line <= len(lines)
             },
             fingerprints=_fingerprints(reference, answers),
             dockerfile=str(self.settings.dockerfile) if self.settings.dockerfile else "",
             image=overview(target),
+        )
+
+    def _answers(self, reference: str, target: ImageTarget) -> Answers:
+        """Ask the image, and the container where it is run; where they disagree is a finding too."""
+        found = gate.ask(self.asked, Probe.IMAGE, target, self.config)
+        terms = self.settings.terms
+        if terms is None:
+            return found
+        from dockproof import run_image  # noqa: PLC0415 - few images are run
+
+        given = self.policies, self.config, self.profile
+        ran = run_image.answers(self._engine, reference, target.image, terms, *given)
+        disagreed = run_image.contradictions(*given, {Probe.IMAGE: found, Probe.RUNTIME: ran})
+        return Answers(
+            (*found.findings, *ran.findings, *disagreed),
+            (*found.not_applicable, *ran.not_applicable),
+            (*found.not_looked, *ran.not_looked),
         )
 
     def _rules(self, reference: str) -> tuple[FileRule, ...]:
@@ -281,6 +303,26 @@ def _parser() -> ArgumentParser:
         "--platform", metavar="OS/ARCH", default="", help="the platform to look at, as linux/arm64"
     )
     parser.add_argument("--pull", action="store_true", help="let the engine pull an image that it has not")
+    running = parser.add_argument_group("the running container")
+    running.add_argument(
+        "--run", action="store_true", help="run it too, as shipped, and ask the runtime probes"
+    )
+    running.add_argument(
+        "--compose", metavar="FILE", help="run it as the service of this file that has it under image:"
+    )
+    running.add_argument(
+        "--env", metavar="NAME[=VALUE]", action="append", default=[], help="give it a variable"
+    )
+    running.add_argument("--tmpfs", metavar="PATH", action="append", default=[], help="give it a tmpfs")
+    running.add_argument("--command", metavar="WORDS", default="", help="run this in place of its CMD")
+    running.add_argument(
+        "--without",
+        metavar="EXPERIMENT",
+        action="append",
+        default=[],
+        help="do without: cost, freeze, stop, …",
+    )
+    running.add_argument("--no-network", action="store_true", help="the program needs no network")
     parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument("--output", metavar="FILE", help="write the report there, whole or not at all")
     parser.add_argument("--show-waived", action="store_true", help="show waived findings too (text)")
@@ -304,4 +346,41 @@ def _settings(options: Namespace) -> Settings:
     if options.platform and options.platform.count("/") not in {1, 2}:
         raise UsageError(f"--platform: {options.platform!r} is no os/architecture, as linux/arm64")
     dockerfile = Path(options.dockerfile) if options.dockerfile else None
-    return Settings(options.platform, options.base, dockerfile, options.target, options.pull)
+    terms = _terms(options)
+    return Settings(options.platform, options.base, dockerfile, options.target, options.pull, terms)
+
+
+def _terms(options: Namespace) -> Terms | None:
+    """Read how the image is run.
+
+    Raises:
+        UsageError: it is not, or not like that.
+    """
+    given = [
+        name
+        for name in ("compose", "env", "tmpfs", "command", "without", "no_network")
+        if getattr(options, name)
+    ]
+    if not options.run:
+        if given:
+            raise UsageError(f"--{given[0].replace('_', '-')} says how an image is run: give --run too")
+        return None
+    from dockproof.facts.container import Experiment  # noqa: PLC0415 - few images are run
+    from dockproof.run_image import Terms as Given  # noqa: PLC0415 - as above
+
+    for archive in (image for image in options.images if as_path(image)):
+        raise UsageError(f"--run: {archive} is a file; `docker load` it and give its name")
+    for name in options.without:
+        if name not in Experiment.all():
+            raise UsageError(f"--without {name}: there are {', '.join(sorted(Experiment.all()))}")
+    return Given(
+        Path(options.compose) if options.compose else None,
+        {
+            name: value if is_given else None
+            for name, is_given, value in (one.partition("=") for one in options.env)
+        },
+        tuple(shlex.split(options.command)),
+        tuple(options.tmpfs),
+        frozenset(options.without),
+        not options.no_network,
+    )

@@ -35,7 +35,7 @@ def read(path: Path) -> Document:
         results: Document = json.loads(file.read_text(encoding="utf-8"))
         if (
             results["schema"] != 1
-            or {*SAME, *LISTS, "exit", "interrupted", "seconds", "tools", "shard", "created"} - results.keys()
+            or {*SAME, *LISTS, "exit", "seconds", "tools", "shard", "created"} - results.keys()
         ):
             raise UsageError(f"{file}: written by another version of dockproof; run `dockproof verify` again")
     except OSError as error:
@@ -67,7 +67,7 @@ def merge(parts: Mapping[str, Document]) -> Document:
         )
     joined: Document = {key: _distinct(one for part in parts.values() for one in part[key]) for key in LISTS}
     # Of an interrupted part not all was looked at.
-    exits = [Exit.NOT_LOOKED if part["interrupted"] else Exit(part["exit"]) for part in parts.values()]
+    exits = [Exit.NOT_LOOKED if part.get("interrupted") else Exit(part["exit"]) for part in parts.values()]
     return {
         **first,
         **joined,
@@ -77,7 +77,7 @@ def merge(parts: Mapping[str, Document]) -> Document:
         "exit": int(Exit.NOT_LOOKED if Exit.NOT_LOOKED in exits else max(exits)),
         "seconds": max(part["seconds"] for part in parts.values()),
         "shard": None,
-        "interrupted": any(part["interrupted"] for part in parts.values()),
+        "interrupted": any(part.get("interrupted", False) for part in parts.values()),
     }
 
 

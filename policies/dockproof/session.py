@@ -44,8 +44,6 @@ T = TypeVar("T")
 COSTLY = frozenset({"death"})
 """Experiments that need a container of their own, for production images alone."""
 
-_EXPERIMENTS = frozenset(each.value for each in Experiment)
-
 BUILDS = 2
 """Builds side by side; stages that they share are built once."""
 
@@ -499,8 +497,7 @@ class Session:
             network=rule.network,
             sidecar=rule.sidecar,
         )
-        switched = dict.fromkeys(off, "x-dockproof of the service switches it off")
-        return facts._replace(switched_off=switched, not_needed=facts.not_needed | (_EXPERIMENTS - asked))
+        return facts.excused(off, Experiment.all() - asked, "x-dockproof of the service switches it off")
 
     def _note(self, project: Project, service: str) -> None:
         """Say where the time of a service went."""

@@ -155,6 +155,11 @@ class Experiment(StrEnum):
     HARDENED = "hardened"
     ARBITRARY_UID = "arbitrary-uid"
 
+    @classmethod
+    def all(cls) -> frozenset[str]:
+        """Return the names of all."""
+        return frozenset(each.value for each in cls)
+
 
 class Outcome(NamedTuple):
     """How an experiment went.
@@ -336,6 +341,12 @@ class ContainerFacts(NamedTuple):
     environment: Mapping[str, str] = {}
     logs_tail: str = ""
     truncated: bool = False
+
+    def excused(self, switched_off: Iterable[str], not_needed: Iterable[str], why: str) -> ContainerFacts:
+        """Say of experiments why they have no result: they were switched off, or nobody asked for them."""
+        return self._replace(
+            switched_off=dict.fromkeys(switched_off, why), not_needed=self.not_needed | frozenset(not_needed)
+        )
 
     @property
     def main(self) -> Process | None:
