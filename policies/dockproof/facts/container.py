@@ -16,7 +16,7 @@ from dockproof.facts.image import HealthConfig, parse_health
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 STOP_SIGNAL = "SIGTERM"
 STOP_GRACE = 10.0
