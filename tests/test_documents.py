@@ -43,13 +43,13 @@ def test_readme_takes_a_legacy_repository_through_the_gate(tmp_path: Path) -> No
     assert said.endswith("\n1\n")
 
 
-def test_configuration_of_the_readme_is_read(tmp_path: Path) -> None:
+def test_configuration_that_is_shown_is_read(tmp_path: Path) -> None:
     """Every key that is shown exists, with a value of its type."""
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies" / "no_telnet.py").write_text(
         next(block.text for block in blocks("docs/writing-a-policy.md") if block.kind == "python")
     )
-    (text,) = [block.text for block in blocks("README.md") if block.kind == "toml"]
+    (text,) = [block.text for block in blocks("docs/configuration.md") if block.kind == "toml"]
     path = tmp_path / "pyproject.toml"
     path.write_text(text)
     found = config.load(path, catalog.load())
@@ -57,20 +57,24 @@ def test_configuration_of_the_readme_is_read(tmp_path: Path) -> None:
     assert found.files[1].waivers
 
 
-def test_compose_service_of_the_readme_is_read() -> None:
+def test_compose_service_that_is_shown_is_read() -> None:
     """So does `x-dockproof`."""
-    (text,) = [block.text for block in blocks("README.md") if block.kind == "yaml"]
+    (text,) = [block.text for block in blocks("docs/configuration.md") if block.kind == "yaml"]
     service = yaml.safe_load(text)["services"]["api"]
-    assert config.x_dockproof(service["x-dockproof"], "README.md: api", catalog.load()).readiness == (
+    assert config.x_dockproof(service["x-dockproof"], "configuration.md: api", catalog.load()).readiness == (
         "rabbitmq",
     )
 
 
-def test_every_document_that_the_readme_links_is_there() -> None:
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_document_that_a_page_links_is_there(page: str) -> None:
     """A link that leads nowhere sends the reader away."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = [part.partition(")")[0] for part in text.split("](")[1:]]
-    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = [part.partition(")")[0].partition("#")[0] for part in text.split("](")[1:]]
+    assert [link for link in links if "://" not in link and not ((ROOT / page).parent / link).exists()] == []
 
 
 def test_comparison_tells_other_output() -> None:

@@ -206,8 +206,8 @@ def test_reads_what_bash_prints_as_what_it_read(node: Node) -> None:
 
 
 def _shape(command: Command) -> tuple[str, ...]:
-    # Bash lays out substitutions too, so that their words differ in white space.
-    return (*(re.sub(r"[\s;(]+", "", word.text) for word in command.words), *command.inside)
+    # Bash lays out substitutions too: their words differ in white space, and in the word `function`.
+    return (*(re.sub(r"\bfunction\s|[\s;(]+", "", word.text) for word in command.words), *command.inside)
 
 
 @cache
