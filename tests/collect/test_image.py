@@ -285,6 +285,16 @@ def test_threads_that_ask_at_once_share_streams(
     assert len(streams) < len(ids)
 
 
+def test_cache_file_of_other_code_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update of dockproof may write another layout: it makes its own file beside the old one."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = archives.docker_archive(tmp_path / "image.tar", [archives.layer({"app/main.py": b"print()"})])
+    facts = image.from_archive(path)
+    monkeypatch.setattr(image, "_format", lambda: "other")
+    assert image.from_archive(path).files == facts.files
+    assert len(list((tmp_path / "dockproof" / "images").glob("*.v*"))) == 2
+
+
 def test_cache_drops_what_was_not_used_for_longest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache keeps to its size; files that share their content count once."""
     monkeypatch.setattr(image, "CACHE_LIMIT", 250)

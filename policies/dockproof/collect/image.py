@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 import weakref
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from dockproof.collect import archive, layer, process
@@ -28,15 +29,11 @@ from dockproof.facts.image import FileEntry, ImageFacts, Layer, parse_config, pa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from dockproof.collect.engine import Engine
     from dockproof.facts.image import HistoryEntry
 
 TIMEOUT = 300.0
-FORMAT = 5
-"""Grows whenever the content of a cache file changes its meaning."""
-
 MAGIC = b"dockproof image facts\n"
 FOOTER = struct.Struct(">QQ32s")
 """Offset and length of the file list, and its SHA-256."""
@@ -160,7 +157,14 @@ def _states(path: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _path(identity: str) -> Path:
-    return cache_folder("images") / f"{identity.removeprefix('sha256:')}.v{FORMAT}"
+    return cache_folder("images") / f"{identity.removeprefix('sha256:')}.v{_format()}"
+
+
+@functools.cache
+def _format() -> str:
+    """Name the layout of a cache file by the code that writes it: what other code wrote is never read."""
+    sources = (Path(__file__).with_name(name).read_bytes() for name in ("archive.py", "image.py", "layer.py"))
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:12]
 
 
 # ---------------------------------------------------------------------------------------------- cache files
