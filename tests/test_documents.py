@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,15 +56,17 @@ def test_configuration_that_is_shown_is_read(tmp_path: Path) -> None:
     found = config.load(path, catalog.load())
     assert len(found.files) == 2
     assert found.files[1].waivers
+    keys = {*config.Config._fields, "policy", "budgets"} - {"path", "options"}
+    assert keys <= tomllib.loads(text)["tool"]["dockproof"].keys()
 
 
 def test_compose_service_that_is_shown_is_read() -> None:
     """So does `x-dockproof`."""
     (text,) = [block.text for block in blocks("docs/configuration.md") if block.kind == "yaml"]
     service = yaml.safe_load(text)["services"]["api"]
-    assert config.x_dockproof(service["x-dockproof"], "configuration.md: api", catalog.load()).readiness == (
-        "rabbitmq",
-    )
+    said = service["x-dockproof"]
+    assert config.x_dockproof(said, "configuration.md: api", catalog.load()).readiness == ("rabbitmq",)
+    assert {*config.ServiceRule._fields, "policy"} - {"options"} <= said.keys()
 
 
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
