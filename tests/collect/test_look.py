@@ -7,7 +7,7 @@ import socketserver
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from dockproof.config import RequestRule, ScriptRule, StopRule
 from dockproof.errors import NotLookedError
 from dockproof.facts.container import parse_inspect
 from tests.forwarding import forward
+from tests.scale.secure_shell import secure_shell
 
 pytestmark = pytest.mark.engine
 
@@ -414,18 +415,6 @@ def over_tcp(engine: Engine) -> Iterator[str]:
         server.shutdown()
 
 
-@contextmanager
-def over_ssh(engine: Engine, folder: Path) -> Iterator[str]:
-    """Offer the engine to the client's own SSH transport, with a program in ssh's place that stays on this machine."""
-    address = engine.host or "unix:///var/run/docker.sock"
-    program = folder / "ssh"
-    program.write_text(
-        f'#!/bin/sh\nwhile [ "$1" != docker ]; do shift; done\nDOCKER_HOST={address} exec "$@"\n'
-    )
-    program.chmod(0o755)
-    yield "ssh://elsewhere.invalid"
-
-
 @pytest.mark.parametrize("transport", ["tcp", "ssh"])
 def test_everything_works_over_another_transport(
     transport: str,
@@ -437,11 +426,14 @@ def test_everything_works_over_another_transport(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Sockets, files, cost, harder terms and the stop, with nothing but DOCKER_HOST changed."""
-    way = over_tcp(engine) if transport == "tcp" else over_ssh(engine, tmp_path)
-    with way as host, monkeypatch.context() as patched:
-        path = f"{tmp_path}:{_environment('PATH')}"
-        patched.setenv("PATH", path)
-        patched.setenv("DOCKER_HOST", host)
+    with ExitStack() as ways:
+        if transport == "tcp":
+            host = ways.enter_context(over_tcp(engine))
+        else:
+            server = ways.enter_context(secure_shell(engine, tmp_path / "ssh"))
+            host = server.host
+            monkeypatch.setenv("PATH", server.path)
+        monkeypatch.setenv("DOCKER_HOST", host)
         with Engine.connect() as remote, Project(remote, stack, {"web": web}, stand_ins) as running:
             running.start(["web"])
             experiments = ["cost", "write", "freeze", "dependency", "arbitrary-uid", "stop"]
@@ -459,12 +451,6 @@ def test_everything_works_over_another_transport(
     assert facts.stop.exit_code == 0
     assert [work.name for work in facts.stop.work] == ["POST /a", "POST /b"]
     assert facts.not_tried == {}
-
-
-def _environment(name: str) -> str:
-    import os  # noqa: PLC0415 - for this line alone
-
-    return os.environ.get(name, "")
 
 
 # ------------------------------------------------------------------------------------------------ what is missing
