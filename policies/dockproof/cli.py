@@ -234,12 +234,10 @@ def _check_parser() -> argparse.ArgumentParser:
 
 def _check(arguments: list[str]) -> int:
     options = _check_parser().parse_args(arguments)
-    from dockproof import catalog, check  # noqa: PLC0415 - see the module's docstring
+    from dockproof import check  # noqa: PLC0415 - see the module's docstring
 
     paths = options.paths or ["."]
-    policies = catalog.load()
-    config = configuration(options, policies, start_of(paths, options.stdin_filename))
-    policies = with_own(policies, config)
+    config, policies = configuration(options, start_of(paths, options.stdin_filename))
     record = _baseline_path(options, config)
     settings = _settings(options, marked=record is not None)
     report = check.run(paths, policies, config, settings)
@@ -262,43 +260,43 @@ def start_of(paths: Sequence[str], stdin_filename: str | None) -> str:
 
 
 def configuration(
-    options: argparse.Namespace, policies: Mapping[str, Policy], start: str | os.PathLike[str]
-) -> Config:
-    """Return the configuration that the options ask for, with the options that win over it.
+    options: argparse.Namespace, start: str | os.PathLike[str]
+) -> tuple[Config, Mapping[str, Policy]]:
+    """Return the configuration that the options ask for, with the options that win over it, and all policies by id.
 
     Args:
         options: parsed with `add_common`.
-        policies: the built-in policies by id; `with_own` gives them with those that the configuration names.
         start: the folder from which upward the configuration is searched.
 
     Raises:
-        UsageError: the configuration or an id is wrong.
+        UsageError: the configuration, a policy of the project's own or an id is wrong.
     """
     from dockproof import config as files  # noqa: PLC0415 - see the module's docstring
     from dockproof.finding import Severity  # noqa: PLC0415 - as above
 
-    path = None if options.no_config else options.config or files.find(start)
-    config = files.load(path, policies) if path else files.Config(installed=not options.no_config)
-    known = with_own(policies, config)
+    config, policies = _configured(options, start)
     if options.profile:
         config = files.with_profile(config, options.profile)
-    return config._replace(
-        select=_ids(options.select, known, "--select") or config.select,
-        ignore=config.ignore | _ids(options.ignore, known, "--ignore"),
+    config = config._replace(
+        select=_ids(options.select, policies, "--select") or config.select,
+        ignore=config.ignore | _ids(options.ignore, policies, "--ignore"),
         fail_level=Severity(options.fail_level) if options.fail_level else config.fail_level,
         hadolint=config.hadolint and not options.no_hadolint,
     )
+    return config, policies
 
 
-def with_own(policies: Mapping[str, Policy], config: Config) -> Mapping[str, Policy]:
-    """Return the policies together with the project's own and those of installed packages, by id.
+def _configured(
+    options: argparse.Namespace, start: str | os.PathLike[str]
+) -> tuple[Config, Mapping[str, Policy]]:
+    """Return the configuration as it is written, and the policies, the project's own and installed ones among them."""
+    from dockproof import catalog, own  # noqa: PLC0415 - see the module's docstring
+    from dockproof import config as files  # noqa: PLC0415 - as above
 
-    Raises:
-        UsageError: one of them is not well formed.
-    """
-    from dockproof import own  # noqa: PLC0415 - see the module's docstring
-
-    return own.with_own(policies, config)
+    policies = catalog.load()
+    path = None if options.no_config else options.config or files.find(start)
+    config = files.load(path, policies) if path else files.Config(installed=not options.no_config)
+    return config, own.with_own(policies, config)
 
 
 def _ids(values: Iterable[str], policies: Mapping[str, Policy], option: str) -> frozenset[str]:
@@ -399,7 +397,7 @@ def _policies(arguments: list[str]) -> int:
     options = _with_configuration(parser, arguments)
     from dockproof.report import policies as listing  # noqa: PLC0415 - see the module's docstring
 
-    known = _known(options)
+    _, known = _configured(options, os.curdir)
     _print(listing.as_json(known) if options.format == "json" else listing.as_text(known))
     return Exit.CLEAN
 
@@ -411,7 +409,8 @@ def _explain(arguments: list[str]) -> int:
     options = _with_configuration(parser, arguments)
     from dockproof.report import policies as listing  # noqa: PLC0415 - see the module's docstring
 
-    _print(listing.explain(options.id, _known(options), as_json=options.format == "json"))
+    _, known = _configured(options, os.curdir)
+    _print(listing.explain(options.id, known, as_json=options.format == "json"))
     return Exit.CLEAN
 
 
@@ -420,15 +419,3 @@ def _with_configuration(parser: argparse.ArgumentParser, arguments: list[str]) -
     which.add_argument("--config", metavar="FILE", help="the configuration, for the project's own policies")
     which.add_argument("--no-config", action="store_true", help="built-in policies alone")
     return parser.parse_args(arguments)
-
-
-def _known(options: argparse.Namespace) -> Mapping[str, Policy]:
-    """Return the built-in policies and those of the configuration from here upward."""
-    from dockproof import catalog  # noqa: PLC0415 - see the module's docstring
-    from dockproof import config as files  # noqa: PLC0415 - as above
-
-    policies = catalog.load()
-    if options.no_config:
-        return policies
-    path = options.config or files.find(os.curdir)
-    return with_own(policies, files.load(path, policies) if path else files.Config())

@@ -19,6 +19,7 @@ from dockproof.records import NamedTuple
 from dockproof.verdict import Verdict
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dockproof.config import Config
@@ -337,7 +338,25 @@ def main(arguments: list[str]) -> int:
     """Run `dockproof compliance` with the arguments behind its name."""
     import importlib  # noqa: PLC0415 - as below
 
-    from dockproof import catalog, cli  # noqa: PLC0415 - see `dockproof.cli`
+    from dockproof import cli  # noqa: PLC0415 - see `dockproof.cli`
+
+    options = _parser().parse_args(arguments)
+    _known(options.standards)
+    config, policies = cli.configuration(options, Path.cwd())
+    evidence = Evidence(Path(options.evidence)) if options.evidence else None
+    services = {} if options.no_config else waivers_of_compose(Path(), policies)
+    views = {
+        standard: [standing(item, config, services, evidence) for item in standard.items]
+        for name, standard in standards(policies).items()
+        if name in (options.standards or STANDARDS)
+    }
+    render = importlib.import_module("dockproof.report.compliance").render
+    cli.write(options.output, render(views, options.format, evidence))
+    return result(views.values())
+
+
+def _parser() -> ArgumentParser:
+    from dockproof import cli  # noqa: PLC0415 - as above
 
     parser = cli.parser_for("compliance")
     parser.add_argument(
@@ -349,20 +368,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument("--output", metavar="FILE", help="write the report there, whole or not at all")
     cli.add_common(parser)
-    options = parser.parse_args(arguments)
-    _known(options.standards)
-    config = cli.configuration(options, catalog.load(), Path.cwd())
-    policies = cli.with_own(catalog.load(), config)
-    evidence = Evidence(Path(options.evidence)) if options.evidence else None
-    services = {} if options.no_config else waivers_of_compose(Path(), policies)
-    views = {
-        standard: [standing(item, config, services, evidence) for item in standard.items]
-        for name, standard in standards(policies).items()
-        if name in (options.standards or STANDARDS)
-    }
-    render = importlib.import_module("dockproof.report.compliance").render
-    cli.write(options.output, render(views, options.format, evidence))
-    return result(views.values())
+    return parser
 
 
 def _known(names: Iterable[str]) -> None:

@@ -22,6 +22,7 @@ from dockproof.mends import edits
 from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dockproof.collect.discover import Found
@@ -270,7 +271,26 @@ class Asker:
 
 def main(arguments: list[str]) -> int:
     """Run `dockproof fix` with the arguments behind its name."""
-    from dockproof import catalog, cli  # noqa: PLC0415 - see `dockproof.cli`
+    from dockproof import cli  # noqa: PLC0415 - see `dockproof.cli`
+
+    options = _parser().parse_args(arguments)
+    paths = options.paths or ["."]
+    config, policies = cli.configuration(options, cli.start_of(paths, options.stdin_filename))
+    jobs, missed = _jobs(paths, options.stdin_filename, policies, config)
+    if options.diff:
+        said = list(_diffs(jobs))
+    else:
+        _write(jobs, policies, config)
+        jobs = [_known(job, config) for job in jobs]
+        said = list(_said(jobs))
+    cli.write(None, [*said, *(f"dockproof: not looked at: {one}\n" for one in missed)])
+    if missed or any(job.mended.answers.not_looked for job in jobs):
+        return Exit.NOT_LOOKED
+    return _result(jobs, config, diff=options.diff)
+
+
+def _parser() -> ArgumentParser:
+    from dockproof import cli  # noqa: PLC0415 - as above
 
     parser = cli.parser_for("fix")
     parser.add_argument(
@@ -283,21 +303,7 @@ def main(arguments: list[str]) -> int:
         "--stdin-filename", metavar="NAME", help="what - is called by the configuration's rules"
     )
     cli.add_common(parser)
-    options = parser.parse_args(arguments)
-    paths = options.paths or ["."]
-    config = cli.configuration(options, catalog.load(), cli.start_of(paths, options.stdin_filename))
-    policies = cli.with_own(catalog.load(), config)
-    jobs, missed = _jobs(paths, options.stdin_filename, policies, config)
-    if options.diff:
-        said = list(_diffs(jobs))
-    else:
-        _write(jobs, policies, config)
-        jobs = [_known(job, config) for job in jobs]
-        said = list(_said(jobs))
-    cli.write(None, [*said, *(f"dockproof: not looked at: {one}\n" for one in missed)])
-    if missed or any(job.mended.answers.not_looked for job in jobs):
-        return Exit.NOT_LOOKED
-    return _result(jobs, config, diff=options.diff)
+    return parser
 
 
 def _result(jobs: Sequence[Job], config: Config, *, diff: bool) -> int:

@@ -331,12 +331,10 @@ def _parser() -> ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run `dockproof image` with the arguments behind its name."""
-    from dockproof import catalog, cli  # noqa: PLC0415 - as above
+    from dockproof import cli  # noqa: PLC0415 - as above
 
     options = _parser().parse_args(arguments)
-    policies = catalog.load()
-    config = cli.configuration(options, policies, Path.cwd())
-    policies = cli.with_own(policies, config)
+    config, policies = cli.configuration(options, Path.cwd())
     report = run(options.images, policies, config, _settings(options))
     cli.write(options.output, cli.rendered(report, options, config, policies))
     return report.exit(config.fail_level)

@@ -17,6 +17,7 @@ from dockproof.records import NamedTuple
 from dockproof.session import Session
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Self
@@ -330,8 +331,28 @@ def main(arguments: list[str]) -> int:
     """Run `dockproof verify` with the arguments behind its name."""
     from pathlib import Path  # noqa: PLC0415 - see `dockproof.cli`
 
-    from dockproof import catalog, cli  # noqa: PLC0415 - as above
+    from dockproof import cli  # noqa: PLC0415 - as above
     from dockproof.collect import compose  # noqa: PLC0415 - as above
+
+    options = _parser().parse_args(arguments)
+    path = Path(options.compose) if options.compose else compose.find(Path())
+    config, policies = cli.configuration(options, path.resolve().parent)
+    if options.reproducible:
+        own = {**config.options.get("reproducible", {}), "build_twice": True}
+        config = config._replace(options={**config.options, "reproducible": own})
+    return command(
+        options.services,
+        compose=path,
+        folder=Path(options.output),
+        policies=policies,
+        config=config,
+        shard=options.shard,
+        quiet=options.quiet,
+    )
+
+
+def _parser() -> ArgumentParser:
+    from dockproof import cli  # noqa: PLC0415 - see `dockproof.cli`
 
     parser = cli.parser_for("verify")
     parser.add_argument(
@@ -350,19 +371,4 @@ def main(arguments: list[str]) -> int:
         help="part I of N, for N machines; `dockproof merge` joins them",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
-    options = parser.parse_args(arguments)
-    path = Path(options.compose) if options.compose else compose.find(Path())
-    policies = catalog.load()
-    config = cli.configuration(options, policies, path.resolve().parent)
-    if options.reproducible:
-        own = {**config.options.get("reproducible", {}), "build_twice": True}
-        config = config._replace(options={**config.options, "reproducible": own})
-    return command(
-        options.services,
-        compose=path,
-        folder=Path(options.output),
-        policies=cli.with_own(policies, config),
-        config=config,
-        shard=options.shard,
-        quiet=options.quiet,
-    )
+    return parser

@@ -120,9 +120,7 @@ def main(arguments: list[str]) -> int:
         raise UsageError(
             "prove: --engine proves the policies themselves, on compose.yaml; leave the paths out"
         )
-    policies = catalog.load()
-    config = cli.configuration(options, policies, Path.cwd())
-    policies = cli.with_own(policies, config)
+    config, policies = cli.configuration(options, Path.cwd())
     proof = _proof(options, policies, config)
     report = to_json(proof) if options.format == "json" else to_text(proof, engine=options.engine)
     print(report, end="")  # noqa: T201 - the report
