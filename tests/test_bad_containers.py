@@ -42,6 +42,7 @@ class Case(NamedTuple):
 CASES = {
     "closes": Case(frozenset({"healthcheck"}), late=frozenset({"declared-ports"})),
     "deaf": Case(frozenset({"graceful-stop"}), ("SIGTERM did not end it within 3 s",)),
+    "exits": Case(words=("ended with exit code 1", "no licence"), dead=True),
     "fills": Case(words=("ended with exit code 1", "No space left on device"), dead=True),
     "floods": Case(),
     "forks": Case(
@@ -49,6 +50,7 @@ CASES = {
     ),  # whether a probe finds room for a process is the kernel's whim
     "good": Case(),
     "loops": Case(words=("ended with exit code 1", "no settings"), dead=True),
+    "never": Case(frozenset({"healthcheck"}), ("never became healthy", "none.py")),
     "nobody": Case(),
     "redirects": Case(frozenset({"healthcheck"}), ("never became healthy", "302")),
     "six": Case(),
@@ -68,7 +70,7 @@ def services(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     run = subprocess.run(
         [*argv, "--output", str(folder)], capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
     )
-    assert run.returncode == 4, run.stdout + run.stderr  # two of them are dead, and that wins
+    assert run.returncode == 4, run.stdout + run.stderr  # three of them are dead, and that wins
     text = (folder / "results.json").read_text(encoding="utf-8")
     assert len(text) < 1_000_000, "a log of 100 MB is not evidence"
     return {service["service"]: service for service in json.loads(text)["services"]}
