@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
     from dockproof.collect.engine import Engine
     from dockproof.config import Config, FileRule
-    from dockproof.facts.image import ImageFacts
+    from dockproof.facts.image import ImageFacts, Layer
+    from dockproof.facts.waste import Waste
     from dockproof.policy import Policy, SourceTarget
     from dockproof.run_image import Terms
 
@@ -240,13 +242,11 @@ def _fingerprints(reference: str, answers: Answers) -> tuple[str, ...]:
 def overview(target: ImageTarget) -> dict[str, Any]:
     """Return what the reports say of the image as a whole: layers, packages, user, and what nobody sees any more."""
     image, blame = target.image, target.blame
-    steps = {step.layer: at for at, step in enumerate(image.history) if not step.empty}
-    packages: dict[str, int] = {}
-    for package in image.packages:
-        packages[package.manager] = packages.get(package.manager, 0) + 1
+    packages = Counter(package.manager for package in image.packages)
     user = image.resolve_user()
     hidden = [one.entry for one in image.hidden if one.entry.type == "file"]
     wastes = tuple(waste.wasted(target.own_layers))
+    wasted = {cause: waste.total(one for one in wastes if one.cause == cause) for cause in waste.CAUSES[:3]}
     return {
         "id": image.id,
         "platform": image.config.platform,
@@ -254,25 +254,26 @@ def overview(target: ImageTarget) -> dict[str, Any]:
         "size": sum(layer.size for layer in image.layers),
         "user": {"text": image.config.user, "uid": user.uid, "gid": user.gid},
         "base": {"layers": blame.inherited.layers, "told_by": blame.inherited.told_by or None},
-        "packages": packages,
-        "wasted": {
-            cause: waste.total(one for one in wastes if one.cause == cause) for cause in waste.CAUSES[:3]
-        }
-        | {waste.DUPLICATE: waste.total(waste.duplicates(target.own_layers))},
+        "packages": dict(packages),
+        "wasted": wasted | {waste.DUPLICATE: waste.total(waste.duplicates(target.own_layers))},
         "hidden": {"files": len(hidden), "size": sum(entry.size for entry in hidden)},
-        "layers": [
-            {
-                "index": layer.index,
-                "digest": layer.diff_id,
-                "size": layer.size,
-                "files": len(layer.entries),
-                "wasted": waste.total(one for one in wastes if one.entry.layer == layer.index),
-                "origin": blame.origin(layer.index) or None,
-                "line": (blame.line(steps[layer.index])[0] or None) if layer.history else None,
-                "created_by": layer.history.created_by if layer.history else None,
-            }
-            for layer in image.layers
-        ],
+        "layers": [_layer(layer, target, wastes) for layer in image.layers],
+    }
+
+
+def _layer(layer: Layer, target: ImageTarget, wastes: Sequence[Waste]) -> dict[str, Any]:
+    """Say what one layer weighs, where it comes from and which line of the Dockerfile made it."""
+    blame = target.blame
+    steps = {step.layer: at for at, step in enumerate(target.image.history) if not step.empty}
+    return {
+        "index": layer.index,
+        "digest": layer.diff_id,
+        "size": layer.size,
+        "files": len(layer.entries),
+        "wasted": waste.total(one for one in wastes if one.entry.layer == layer.index),
+        "origin": blame.origin(layer.index) or None,
+        "line": (blame.line(steps[layer.index])[0] or None) if layer.history else None,
+        "created_by": layer.history.created_by if layer.history else None,
     }
 
 

@@ -358,7 +358,8 @@ def _no_server(document: Mapping[str, Any], answer: process.Completed) -> NotLoo
             answer.log,
         )
     where = _asked(document.get("Client", {}).get("Context", ""))
-    return NotLookedError(f"no container engine answers{where}: {said.rstrip('.')}. {INSTALL}", answer.log)
+    said = said.removesuffix("Is the docker daemon running?").rstrip(" .")  # what to do comes behind it
+    return NotLookedError(f"no container engine answers{where}: {said}. {INSTALL}", answer.log)
 
 
 def _asked(current: str = "") -> str:

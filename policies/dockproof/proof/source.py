@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from dockproof.config import Config
     from dockproof.facts.context import BuildContext
+    from dockproof.facts.span import Problem
+    from dockproof.finding import Finding
     from dockproof.gate import Answers
     from dockproof.policy import Mutant, Policy, SourceTarget
     from dockproof.proof.matrix import Owner
@@ -170,28 +172,32 @@ def edit_rows(
         f.policy: f for f in reversed(answers(good, good.text, policies, config).findings) if not f.waived
     }
     target = target_of(good, good.text)
-    problems = target.dockerfile.problems
     for policy, mutants in owners.values():
-        found = before.get(policy.id)
-        if found is not None:
-            why = f"line {found.place.line}: {found.message}"
-            yield NotMade(policy.id, None, good.name, "red already", why, found.severity)
-        elif problems:
-            why = f"BuildKit does not accept the file (line {problems[0].line}: {problems[0].message})"
-            yield NotMade(policy.id, None, good.name, "not applicable", why)
-        elif reason := _unasked(policy, mutants, good):
-            yield NotMade(policy.id, None, good.name, *reason)
-        else:
-            own = config._replace(select=frozenset({policy.id})) if alone else config
-            options = {**policy.options, **config.options.get(policy.id, {})}
-            for mutant in mutants:
-                if isinstance(mutant, EditMutant):
-                    ask = partial(
-                        _asked_of_edit, good=good, policies=policies, config=own, before=frozenset(before)
-                    )
-                    yield _edit_row(
-                        policy, mutant, target._replace(options=options), ask, good.name, alone=alone
-                    )
+        if missed := _not_made(policy, mutants, good, before.get(policy.id), target.dockerfile.problems):
+            yield missed
+            continue
+        own = config._replace(select=frozenset({policy.id})) if alone else config
+        ask = partial(_asked_of_edit, good=good, policies=policies, config=own, before=frozenset(before))
+        given = target._replace(options={**policy.options, **config.options.get(policy.id, {})})
+        edits = (mutant for mutant in mutants if isinstance(mutant, EditMutant))
+        yield from (_edit_row(policy, mutant, given, ask, good.name, alone=alone) for mutant in edits)
+
+
+def _not_made(
+    policy: Policy, mutants: Sequence[Mutant], good: Good, found: Finding | None, problems: Sequence[Problem]
+) -> NotMade | None:
+    """Say why no edit of a policy is made on a file, None where they are.
+
+    `found` is what the policy finds there before, `problems` what BuildKit would refuse.
+    """
+    if found is not None:
+        why = f"line {found.place.line}: {found.message}"
+        return NotMade(policy.id, None, good.name, "red already", why, found.severity)
+    if problems:
+        why = f"BuildKit does not accept the file (line {problems[0].line}: {problems[0].message})"
+        return NotMade(policy.id, None, good.name, "not applicable", why)
+    reason = _unasked(policy, mutants, good)
+    return NotMade(policy.id, None, good.name, *reason) if reason else None
 
 
 def _unasked(policy: Policy, mutants: Sequence[Mutant], good: Good) -> tuple[str, str] | None:
