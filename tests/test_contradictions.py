@@ -52,7 +52,7 @@ def services(
     folder = tmp_path_factory.mktemp("evidence")
     manifest = folder / "compose.yaml"
     manifest.write_text(OTHER, encoding="utf-8")
-    other = build.build(engine, compose.load(manifest, engine).services["other"], stand_ins, keep=False)
+    other = build.build(engine, compose.load(manifest).services["other"], stand_ins, keep=False)
     name = f"dockproof.localhost/contradictions:{engine.lease.id}"
     engine.docker("tag", other, name)
     select = [argument for policy in ASKED for argument in ("--select", policy)]

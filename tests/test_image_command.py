@@ -156,7 +156,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return code, captured.out, captured.err
 
 
-@pytest.mark.parametrize("form", image_command.FORMATS)
+@pytest.mark.parametrize("form", cli.FORMATS)
 def test_every_format_names_image_layer_and_path(
     form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

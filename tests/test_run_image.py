@@ -71,7 +71,7 @@ def test_command_line_is_compose_of_one_service() -> None:
 @pytest.fixture(scope="module")
 def picky(engine: Engine, stand_ins: StandIns) -> Iterator[str]:
     """The name of an image that wants a variable and a folder to write to."""
-    service = compose.load(FOLDER / "build.yaml", engine).services["picky"]
+    service = compose.load(FOLDER / "build.yaml").services["picky"]
     name = f"dockproof.localhost/picky:{engine.lease.id}"
     engine.docker("tag", build.build(engine, service, stand_ins, keep=False), name)
     yield name

@@ -140,7 +140,7 @@ def test_reads_registry_logins() -> None:
     SECRET_PASSPHRASE SUPER_Secret super_duper_secret_token git_key auth TOKEN GITHUB_TOKEN accessToken
     AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AZURE_CLIENT_ID AZURE_CLIENT_SECRET
     OPENAI_API_KEY HF_TOKEN
-    VITE_OPENAI_API_KEY REACT_APP_AWS_ACCESS_KEY_ID CREDENTIALS SSH_PRIVATE_KEY SIGNING_KEY NPM_AUTH pword""".split(),  # noqa: SIM905
+    VITE_OPENAI_API_KEY REACT_APP_AWS_ACCESS_KEY_ID CREDENTIALS SSH_PRIVATE_KEY SIGNING_KEY NPM_AUTH pword""".split(),  # noqa: SIM905 - a list of many words
 )
 def test_reads_a_secret_in_a_name(name: str) -> None:
     """Whatever the casing and the separators."""
@@ -151,7 +151,7 @@ def test_reads_a_secret_in_a_name(name: str) -> None:
     "name",
     """PUBLIC_KEY SSH_PUBLIC_KEY STRIPE_PUBLISHABLE_KEY PASSWORD_FILE TLS_KEY_PATH TOKEN_URL AUTH_ENDPOINT SECRET_NAME
     PASSWORD_MIN_LENGTH TOKEN_TTL AUTH_MODULE_VERSION KMS_KEY_ID TOKENIZERS_PARALLELISM TOKENIZER AUTHOR KEYBOARD MONKEY
-    KEYCLOAK_HOST OAUTH PWD PATH COMPASS BYPASS PASSENGER_VERSION SECRETARY HOME CREDENTIAL_PROVIDER""".split(),  # noqa: SIM905
+    KEYCLOAK_HOST OAUTH PWD PATH COMPASS BYPASS PASSENGER_VERSION SECRETARY HOME CREDENTIAL_PROVIDER""".split(),  # noqa: SIM905 - a list of many words
 )
 def test_passes_names_that_only_speak_of_secrets(name: str) -> None:
     """Where it lies, how long it is, what it is called, or a word that merely holds the letters."""

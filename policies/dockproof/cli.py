@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import NoReturn
 
     from dockproof.check import Settings
     from dockproof.config import Config
@@ -171,7 +172,7 @@ def _usage() -> str:
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are ours: one line, exit code 2, the nearest name."""
 
-    def error(self, message: str) -> None:  # type: ignore[override]
+    def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage."""
         from dockproof.strict_table import nearest  # noqa: PLC0415 - see the module's docstring
 
@@ -222,9 +223,7 @@ def _check_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--target", action="append", default=[], metavar="STAGE", help="stage that is shipped"
     )
-    parser.add_argument("--format", choices=FORMATS, default="text")
-    parser.add_argument("--output", metavar="FILE", help="write the report there, whole or not at all")
-    parser.add_argument("--show-waived", action="store_true", help="show waived findings too (text)")
+    add_report(parser)
     parser.add_argument("--baseline", metavar="FILE", help="what is recorded there is shown as waived")
     parser.add_argument("--write-baseline", action="store_true", help="record what is found, in --baseline")
     parser.add_argument("--stdin-filename", metavar="NAME", help="what - is called in reports and by rules")
@@ -343,6 +342,13 @@ def _write_baseline(report: CheckReport, path: Path) -> int:
     count = baseline.write(report, path)
     _print([f"{path}: {count} findings recorded\n"])
     return Exit.NOT_LOOKED if report.incomplete else Exit.CLEAN
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how `rendered` shows a report, and where `write` puts it."""
+    parser.add_argument("--format", choices=FORMATS, default="text")
+    parser.add_argument("--output", metavar="FILE", help="write the report there, whole or not at all")
+    parser.add_argument("--show-waived", action="store_true", help="show waived findings too (text)")
 
 
 def rendered(

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from dockproof.policy import Policy, SourceTarget
     from dockproof.run_image import Terms
 
-FORMATS = ("text", "json", "sarif", "junit", "github", "gitlab", "html")
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".oci")
 """Endings by which an argument is surely meant as a file."""
 
@@ -324,9 +323,7 @@ def _parser() -> ArgumentParser:
         help="do without: cost, freeze, stop, …",
     )
     running.add_argument("--no-network", action="store_true", help="the program needs no network")
-    parser.add_argument("--format", choices=FORMATS, default="text")
-    parser.add_argument("--output", metavar="FILE", help="write the report there, whole or not at all")
-    parser.add_argument("--show-waived", action="store_true", help="show waived findings too (text)")
+    cli.add_report(parser)
     return parser
 
 

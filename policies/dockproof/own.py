@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cache
+from functools import cache, partial
 
 from dockproof import catalog
 from dockproof.errors import UsageError
@@ -75,7 +75,7 @@ def load(folder: str) -> Mapping[str, Policy]:
     files = sorted(path for path in Path(folder).glob("*.py") if not path.name.startswith("_"))
     if not files:
         raise UsageError(f"{folder}: the folder of own policies holds none (a file NAME.py is one)")
-    found = {path: _policy(str(path), lambda path=path: _module(path)) for path in files}  # type: ignore[misc]
+    found = {path: _policy(str(path), partial(_module, path)) for path in files}
     for path, policy in found.items():
         if policy.id in catalog.load():
             raise UsageError(f"{path}: {policy.id} is a built-in policy; give your own another file name")

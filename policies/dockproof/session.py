@@ -145,7 +145,7 @@ class Session:
         from dockproof.collect.engine import Engine  # noqa: PLC0415 - as above
 
         engine = Engine.connect()
-        return cls(compose.load(path, engine), engine, standins.load(), policies, config, progress)
+        return cls(compose.load(path), engine, standins.load(), policies, config, progress)
 
     def _rules(self) -> Mapping[str, ServiceRule]:
         from dockproof.config import x_dockproof  # noqa: PLC0415 - see `open`

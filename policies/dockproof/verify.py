@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dockproof
@@ -208,17 +209,11 @@ def _look_at_all(session: Session) -> None:
     names = list(session.services)
 
     def ask(*probes: Probe) -> list[Callable[[], object]]:
-        return [
-            lambda name=name, probe=probe: session.answers(name, probe)  # type: ignore[misc]
-            for probe in probes
-            for name in names
-        ]
+        return [partial(session.answers, name, probe) for probe in probes for name in names]
 
     def test_structures() -> list[Callable[[], object]]:
         return [
-            lambda name=name, path=path: session.structure(name, path)  # type: ignore[misc]
-            for name in names
-            for path in session.structure_files(name)
+            partial(session.structure, name, path) for name in names for path in session.structure_files(name)
         ]
 
     _ = session.engine.lease  # so that every tool from here on is a known run's

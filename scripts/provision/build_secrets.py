@@ -90,7 +90,7 @@ def _private(path: Path, content: bytes) -> Path:
     """Write a file that this user alone can read: an index's address may hold a password."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:  # noqa: PTH123
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:  # noqa: PTH123 - it opens a descriptor
         handle.write(content)
     fresh.rename(path)
     return path

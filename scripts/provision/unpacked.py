@@ -101,6 +101,6 @@ def search_path(root: Path) -> str:
 def library_environment(root: Path) -> dict[str, str]:
     """Return what makes unpacked C programs find their libraries and iptables its extensions."""
     folders = sorted(str(path) for path in (root / "usr" / "lib").glob("*-linux-gnu*") if path.is_dir())
-    tables = [path for folder in folders for path in (f"{folder}/xtables",) if os.path.isdir(path)]  # noqa: PTH112
+    tables = [path for folder in folders for path in (f"{folder}/xtables",) if os.path.isdir(path)]  # noqa: PTH112 - the names are texts
     env = {"LD_LIBRARY_PATH": os.pathsep.join(folders)}
     return env | ({"XTABLES_LIBDIR": tables[0]} if tables else {})

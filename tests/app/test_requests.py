@@ -37,7 +37,7 @@ def test_refusal_does_not_repeat_the_input(lonely_api: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_refuses_body_that_would_fill_the_memory(lonely_api: httpx.Client, declared: bool) -> None:  # noqa: FBT001
+def test_refuses_body_that_would_fill_the_memory(lonely_api: httpx.Client, declared: bool) -> None:  # noqa: FBT001 - a case
     """A body over the limit is 413, with a declared length or in chunks."""
     body = b" " * (BODY_BYTES + 1)
     chunks = (body[start : start + 1_000_000] for start in range(0, len(body), 1_000_000))

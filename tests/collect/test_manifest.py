@@ -98,7 +98,8 @@ def test_missing_compose_file_is_a_usage_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.engine
-def test_wrong_compose_file_is_told_in_composes_words(tmp_path: Path, engine: object) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("engine")
+def test_wrong_compose_file_is_told_in_composes_words(tmp_path: Path) -> None:
     """An unknown key, a dependency that is not there, and text that is no YAML."""
     file = tmp_path / "compose.yaml"
     for text, words in [

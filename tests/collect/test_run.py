@@ -36,7 +36,7 @@ def test_facts_show_processes_sockets_and_health(project: Project) -> None:
         (1, 1000, 1000, ("python3", "/srv/server.py")),
         (facts.processes[1].pid, 1000, 1000, ("python3", "/srv/server.py")),
     ]
-    assert [(each.address, each.port, each.pids) for each in facts.listening] == [("0.0.0.0", 8000, (1,))]  # noqa: S104
+    assert [(each.address, each.port, each.pids) for each in facts.listening] == [("0.0.0.0", 8000, (1,))]  # noqa: S104 - what it saw
     assert facts.processes[0].environ is not None
     assert facts.processes[0].environ["PRICE"] == "5$"
     assert facts.health.status == "healthy"

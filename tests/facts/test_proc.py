@@ -203,7 +203,7 @@ def test_sockets_have_owner_state_and_holders() -> None:
     """A listening socket is found with each process that holds it."""
     records = dump(process(1, 0, sockets=(555,)), process(4, 1, sockets=(3, 555)), record("net/tcp", TCP))
     listening, connected = parse_sockets(records)
-    assert (listening.address, listening.port, listening.state) == ("0.0.0.0", 8000, "LISTEN")  # noqa: S104
+    assert (listening.address, listening.port, listening.state) == ("0.0.0.0", 8000, "LISTEN")  # noqa: S104 - what it saw
     assert (listening.uid, listening.pids) == (1000, (1, 4))
     assert (connected.state, connected.is_loopback, connected.pids) == ("ESTABLISHED", True, ())
 

@@ -27,7 +27,7 @@ _START = time.time()
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest, engine: Engine, stand_ins: StandIns) -> Iterator[Stack]:
     """The app's services as compose.yaml says them, running, with a count of results in the database."""
-    manifest = compose.load(ROOT / "compose.yaml", engine)
+    manifest = compose.load(ROOT / "compose.yaml")
     images = {name: build.build(engine, manifest.services[name], stand_ins) for name in ("api", "worker")}
     with Project(engine, manifest, images, stand_ins) as project:
         project.start(["api", "worker"])

@@ -143,4 +143,4 @@ def test_registry_answer_is_remembered_for_a_while(tmp_path: Path) -> None:
     memory.write_text(json.dumps({"key": "k", "at": 0, "reachable": False, "said": "x"}))
     assert stand_ins._recall(memory, "k") is None  # noqa: SLF001 - what it remembers is the behaviour
     memory.write_text("broken")
-    assert stand_ins._recall(memory, "k") is None  # noqa: SLF001
+    assert stand_ins._recall(memory, "k") is None  # noqa: SLF001 - its memory is the behaviour

@@ -18,7 +18,6 @@ from dockproof.records import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from dockproof.collect.engine import Engine
 
 EXTENSION = "x-dockproof"
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -162,12 +161,11 @@ def plain(folder: Path) -> dict[str, Any]:
     return {str(name): raw for name, raw in services.items()} if isinstance(services, dict) else {}
 
 
-def load(path: Path, engine: Engine | None = None, *, timeout: float = TIMEOUT) -> Manifest:  # noqa: ARG001
+def load(path: Path, *, timeout: float = TIMEOUT) -> Manifest:
     """Read a compose file with all of its profiles.
 
     Args:
         path: of the compose file.
-        engine: not needed, since the client alone resolves the file; taken so that callers need not care.
         timeout: seconds.
 
     Raises:

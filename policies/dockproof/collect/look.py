@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dockproof.collect import measure, process, stop, trial
@@ -86,7 +87,7 @@ def look(project: Project, name: str, wanted: Wanted) -> ContainerFacts:
     here = _Here(project, name, wanted)
     jobs: list[Callable[[], Any]] = [here.look]
     jobs += [
-        lambda each=each: here.once_settled(lambda: _elsewhere(project, name, began, each, wanted))  # type: ignore[misc]
+        partial(here.once_settled, partial(_elsewhere, project, name, began, each, wanted))
         for each in elsewhere
     ]
     facts: ContainerFacts
@@ -215,7 +216,7 @@ class _Here:
             found[Experiment.FREEZE] = self._tried(Experiment.FREEZE, lambda: self._freeze(facts, beside))
         for name in self._wanted.dependencies if self._asked(Experiment.DEPENDENCY) else ():
             key = f"{Experiment.DEPENDENCY}:{name}"
-            found[key] = self._tried(key, lambda name=name: self._cut_off(facts, name, beside))  # type: ignore[misc]
+            found[key] = self._tried(key, partial(self._cut_off, facts, name, beside))
         if None in found.values():
             beside.prove_alive()
         return {key: outcome for key, outcome in found.items() if outcome is not None}

@@ -271,7 +271,7 @@ class Project:
         form = '{{.Label "com.docker.compose.service"}} {{.ID}}'
         flags = ["--all", "--no-trunc", "--filter", f"label=com.docker.compose.project={self.name}"]
         listing = self.engine.docker("ps", *flags, "--format", form, timeout=30).stdout
-        return dict(line.split() for line in listing.splitlines() if len(line.split()) == 2)  # noqa: PLR2004
+        return dict(line.split() for line in listing.splitlines() if len(line.split()) == 2)  # noqa: PLR2004 - a name and a value
 
     def _find(self, names: Iterable[str]) -> None:
         found = self._list()

@@ -225,7 +225,7 @@ def _text(field: bytes) -> str:
 def _number(field: bytes) -> int:
     """Read octal digits, or the GNU form for numbers that are too long for them (top bit set)."""
     if field[0] in {0x80, 0xFF}:
-        return int.from_bytes(field[1:], "big") - ((1 << 8 * (len(field) - 1)) if field[0] == 0xFF else 0)  # noqa: PLR2004
+        return int.from_bytes(field[1:], "big") - ((1 << 8 * (len(field) - 1)) if field[0] == 0xFF else 0)  # noqa: PLR2004 - all bits set: negative
     digits = field.strip(b"\0 ")
     try:
         return int(digits, 8) if digits else 0

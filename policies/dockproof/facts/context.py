@@ -214,7 +214,7 @@ class BuildContext:
 
     def _is_folder(self, path: str) -> bool:
         try:
-            return os.path.isdir(self._real(path))  # noqa: PTH112
+            return os.path.isdir(self._real(path))  # noqa: PTH112 - fast start
         except ValueError:
             return False
 
@@ -281,7 +281,7 @@ class BuildContext:
 
 
 _LOOKS: dict[str, Callable[[BuildContext, str], object]] = {
-    "link": BuildContext._link,  # noqa: SLF001  # the class's own
+    "link": BuildContext._link,  # noqa: SLF001  # the class's own, as the next ones
     "folder": BuildContext._is_folder,  # noqa: SLF001
     "exists": BuildContext._exists,  # noqa: SLF001
     "list": BuildContext._list,  # noqa: SLF001

@@ -153,7 +153,7 @@ def _aria(command: Command) -> Iterator[Fetch]:
 def _git(command: Command) -> Iterator[Fetch]:
     arguments = read_arguments(command.words[1:], _GIT)
     operands = arguments.operands
-    if len(operands) < 2 or operands[0].text not in ("clone", "fetch", "pull") or "/" not in operands[1].text:  # noqa: PLR2004
+    if len(operands) < 2 or operands[0].text not in ("clone", "fetch", "pull") or "/" not in operands[1].text:  # noqa: PLR2004 - a verb and an address
         return
     if operands[0].text != "clone" and "://" not in operands[1].text:
         return
@@ -161,7 +161,7 @@ def _git(command: Command) -> Iterator[Fetch]:
     insecure = tuple(
         one for one in settings if re.fullmatch(r"(?i)http\.(?:.*\.)?sslverify=(?:false|0|no|off)", one)
     )
-    folder = operands[2].text if operands[0].text == "clone" and len(operands) > 2 else None  # noqa: PLR2004
+    folder = operands[2].text if operands[0].text == "clone" and len(operands) > 2 else None  # noqa: PLR2004 - verb, address, folder
     pinned = [one.value for one in arguments.values("--revision") if one.value and _COMMIT.match(one.value)]
     pinned += [word.text for word in operands[2:] if _COMMIT.match(word.text)]
     output = folder or base_name(operands[1].text).removesuffix(".git")

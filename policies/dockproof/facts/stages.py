@@ -735,7 +735,7 @@ def mount_fields(text: str) -> list[str]:
 
 def syntax_of(file: Dockerfile) -> External | None:
     """The frontend image of the syntax line, None without one."""
-    from dockproof.facts.span import Span  # noqa: PLC0415
+    from dockproof.facts.span import Span  # noqa: PLC0415 - few files name a syntax
 
     for directive in file.directives:
         if directive.name == "syntax":
