@@ -23,11 +23,14 @@ FOLDER = Path(__file__).parent / "contradictions"
 ASKED = ("declared-ports", "exec-form", "healthcheck", "non-root", "pinned-base")
 OTHER = f"services: {{other: {{build: {{context: {FOLDER}, dockerfile: Dockerfile.other}}}}}}\n"
 
+ROOT = "source and image saw it hold, runtime did not: `python3 /srv/server.py` runs as uid 0"
+
 CASES: dict[str, dict[str, str]] = {
     "good": {},
-    "root": {
-        "non-root": "source and image saw it hold, runtime did not: `python3 /srv/server.py` runs as uid 0"
-    },
+    "root": {"non-root": ROOT},
+    "zeros": {"non-root": ROOT},
+    "plus": {"non-root": ROOT},
+    "bare": {"non-root": "image saw it hold, runtime did not: `python3 /srv/server.py` runs with gid 0"},
     "open": {"declared-ports": "source and image saw it hold, runtime did not: port 9000/tcp on"},
     "shell": {"exec-form": "source and image saw it hold, runtime did not: PID 1 is a shell"},
     "unchecked": {

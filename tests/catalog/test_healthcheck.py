@@ -4,8 +4,14 @@ from typing import Any
 
 import pytest
 
+from dockproof import catalog
 from dockproof.facts.container import Cost, Experiment, Health, Outcome
+from dockproof.facts.dockerfile import parse
+from dockproof.finding import Finding
+from dockproof.gate import target_of
+from dockproof.policy import ImageTarget, Profile
 from tests.catalog.asking import red
+from tests.catalog.imaging import image_of
 from tests.catalog.running import container_of, runtime_red, runtime_skips, runtime_unseen
 
 POLICY = "healthcheck"
@@ -34,6 +40,14 @@ def test_flags_a_probe_longer_than_its_interval() -> None:
     assert red(POLICY, text) == [(2, "bounded")]
     assert red(POLICY, 'FROM alpine\nHEALTHCHECK --interval=10s --timeout=10s CMD ["x"]\n') == []
     assert red(POLICY, 'FROM alpine\nHEALTHCHECK --timeout=1m CMD ["x"]\n') == [(2, "bounded")]
+
+
+def test_image_that_lost_its_check_in_the_build_is_told() -> None:
+    """A build in OCI format drops HEALTHCHECK with a warning that nobody reads."""
+    source = target_of(parse('FROM alpine\nHEALTHCHECK CMD ["x"]\n'), Profile.PRODUCTION)
+    (finding,) = catalog.load()[POLICY].image(ImageTarget(image_of(), source=source))
+    assert isinstance(finding, Finding)
+    assert finding.message == "the image has no health check: the Dockerfile has one, the build dropped it"
 
 
 # ------------------------------------------------------------------------------------------------- runtime
