@@ -162,7 +162,8 @@ def _stamped(finding: Finding, policy: Policy, target: Any) -> Finding:
         raise ValueError(f"{policy.id} is off under {target.profile}")
     if finding.probe is Probe.IMAGE:
         finding = finding._replace(place=target.blame.located(finding.place))
-    if finding.probe is Probe.SOURCE and severity is Severity.ERROR and _is_aside(finding.place.line, target):
+    lesser = finding.probe is Probe.SOURCE and severity is Severity.ERROR and not policy.whole_file
+    if lesser and _is_aside(finding.place.line, target):
         severity = Severity.WARNING
     return finding._replace(severity=severity)
 

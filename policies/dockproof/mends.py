@@ -226,14 +226,15 @@ def _takes_over(spot: Spot) -> bool:
     return other in found
 
 
-def _calls(spot: Spot) -> Iterator[PackageCall]:
-    """Yield the calls of package managers that stand where the finding sits."""
+def _calls(spot: Spot, *, whole_run: bool = False) -> Iterator[PackageCall]:
+    """Yield the calls of package managers that stand where the finding sits, or in all of its RUN."""
     stage, place = spot.stage, spot.finding.place
     if stage is None or spot.instruction.keyword != "RUN":
         return
     for call in package_calls(script(spot.instruction, stage.shell_at(spot.written))):
         span = call.command.span
-        if span.line == place.line and place.column in {span.column, spot.instruction.span.column}:
+        here = span.line == place.line and place.column in {span.column, spot.instruction.span.column}
+        if here or whole_run:
             yield call
 
 
@@ -249,7 +250,7 @@ def _verb(spot: Spot, call: PackageCall) -> Word | None:
 
 
 def _option(
-    option: str, verbs: str, managers: str, spares: Sequence[str] = ()
+    option: str, verbs: str, managers: str, spares: Sequence[str] = (), *, whole_run: bool = False
 ) -> Callable[[Spot], Iterator[Edit]]:
     """Return a fixer that puts an option behind the verb.
 
@@ -258,10 +259,11 @@ def _option(
         verbs: the verbs that it belongs to.
         managers: the package managers that know it.
         spares: options that mean the same; a call with one of them is left alone.
+        whole_run: the finding is about all calls of its RUN.
     """
 
     def fixer(spot: Spot) -> Iterator[Edit]:
-        for call in _calls(spot):
+        for call in _calls(spot, whole_run=whole_run):
             word = _verb(spot, call)
             verb = call.verb.rpartition(" ")[2]
             wanted = (
@@ -327,8 +329,8 @@ FIXERS: Mapping[tuple[str, str | None], Callable[[Spot], Iterable[Edit]]] = {
     ("unattended-install", "yum"): _option("-y", _ASKING, "yum microdnf", _YES),
     ("unattended-install", "dnf"): _option("-y", _ASKING, "dnf microdnf", _YES),
     ("no-recommends", None): _option("--no-install-recommends", "install", "apt apt-get", _SAID),
-    ("clean-package-caches", "pip-cache"): _option("--no-cache-dir", "install", "pip"),
-    ("clean-package-caches", "apk-cache"): _option("--no-cache", "add", "apk"),
+    ("clean-package-caches", "pip-cache"): _option("--no-cache-dir", "install", "pip", whole_run=True),
+    ("clean-package-caches", "apk-cache"): _option("--no-cache", "add", "apk", whole_run=True),
     ("declared-ports", "lower-case"): _lower_protocol,
     ("portable-platform", "redundant"): _default_platform,
 }

@@ -292,6 +292,7 @@ class Policy:
         references: where the rule comes from (URLs, `cis:4.1`).
         since: the version that brought it.
         options: its configuration keys with their defaults; unknown keys are errors.
+        whole_file: whether a stage that nothing shipped needs counts as much as any other.
         experiments: runtime experiments it needs, names of `dockproof.facts.container.Experiment`.
         example: for its page; None where it is not asked of Dockerfiles.
         mutants: the proof.
@@ -309,6 +310,7 @@ class Policy:
     references: ClassVar[tuple[str, ...]] = ()
     since: ClassVar[str] = "0.1.0"
     options: ClassVar[Mapping[str, Any]] = {}
+    whole_file: ClassVar[bool] = False
     experiments: ClassVar[frozenset[str]] = frozenset()
     example: ClassVar[Example | None] = None
     mutants: ClassVar[tuple[Mutant, ...]] = ()

@@ -252,3 +252,92 @@ def test_names_a_here_document() -> None:
     """Its delimiter is no file."""
     (finding,) = findings("copy-not-add", "FROM x:1\nADD <<EOF /a\nb\nEOF\n")
     assert finding.message.startswith("ADD of a here-document")
+
+
+@pytest.mark.parametrize("value", ["", '""', "''"])
+def test_counts_no_characters_of_an_empty_value(value: str) -> None:
+    """The quotes are no value."""
+    (finding,) = findings("no-secrets", f"FROM x:1\nENV DB_PASSWORD={value}\n")
+    assert finding.message == "ENV DB_PASSWORD is there for a secret"
+
+
+@pytest.mark.parametrize(
+    ("command", "clauses"),
+    [
+        ("envsubst < /t > /etc/nginx/conf.d/default.conf && nginx", []),
+        ("echo 1 > /srv/started && run", []),
+        ("echo started >> /var/log/run.log && run", ["log-file"]),
+        ("run > /var/out/run.txt 2>&1", ["log-file"]),
+    ],
+)
+def test_passes_a_configuration_that_the_command_writes(command: str, clauses: list[str]) -> None:
+    """What a tool for text writes is no log."""
+    assert [clause for _, clause in red("streamed-logs", f"FROM x:1\nCMD {command}\n")] == clauses
+
+
+def test_invalid_lines_are_errors_in_every_stage() -> None:
+    """BuildKit reads the whole file, also what it will not build."""
+    text = "FROM a AS unused\nRUM x\nFROM b\n"
+    assert [one.severity.value for one in findings("valid-dockerfile", text)] == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("volume", "lines"),
+    [
+        ("/srv/data:/data", [2]),
+        ('["/data", "/srv:/srv"]', [2]),
+        ("/data /logs", []),
+        ("C:/data", []),
+    ],
+)
+def test_flags_a_volume_of_the_host(volume: str, lines: list[int]) -> None:
+    """BuildKit takes it for one path."""
+    assert red("valid-dockerfile", f"FROM x:1\nVOLUME {volume}\n") == [(line, "volume") for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("source", "clauses"),
+    [
+        (".env*", ["env-file"]),
+        (".env.local*", ["env-file"]),
+        ("keys/id_rsa*", ["key"]),
+        (".env.example*", []),
+        ("*", []),
+        ("src/*", []),
+    ],
+)
+def test_flags_a_pattern_that_begins_as_a_secret_file(source: str, clauses: list[str]) -> None:
+    """`.env*` is written to take .env where it is there."""
+    assert [clause for _, clause in red("no-secret-files", f"FROM x:1\nCOPY {source} /app/\n")] == clauses
+
+
+@pytest.mark.parametrize(
+    ("command", "clauses"),
+    [
+        ('CMD ["serve", "--port", "$PORT"]', ["no-expansion"]),
+        ('ENTRYPOINT ["java", "-Dprofile=${PROFILE:-prod}", "Main"]', ["no-expansion"]),
+        ('HEALTHCHECK CMD ["curl", "-f", "http://localhost:${PORT}/"]', ["no-expansion"]),
+        ('CMD ["envsubst", "$PORT"]', []),
+        ('CMD ["python", "-c", "import os; print(\'$HOME\')"]', []),
+        ('CMD ["serve", "$", "$1", "cost$", "${a.b}"]', []),
+        ('CMD ["cmd", "/c", "echo %PORT% $PORT"]', []),
+    ],
+)
+def test_flags_a_variable_that_nobody_expands(command: str, clauses: list[str]) -> None:
+    """An exec form goes to the program as it is written."""
+    assert [clause for _, clause in red("exec-form", f"FROM x:1\n{command}\n")] == clauses
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "clauses"),
+    [
+        ('["/bin/sh", "-c"]', []),
+        ('["/entrypoint.sh"]', []),
+        ('["tini", "--", "sh", "-c"]', []),
+        ('["/sbin/tini", "--"]', ["no-expansion"]),
+    ],
+)
+def test_leaves_to_an_entrypoint_what_it_makes_of_the_command(entrypoint: str, clauses: list[str]) -> None:
+    """A shell expands it; an init hands it on as it is."""
+    text = f'FROM x:1\nENTRYPOINT {entrypoint}\nCMD ["serve", "$PORT"]\n'
+    assert [clause for _, clause in red("exec-form", text) if clause != "shell-in-disguise"] == clauses

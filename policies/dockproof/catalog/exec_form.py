@@ -4,9 +4,11 @@ What it holds
 -------------
 CMD and ENTRYPOINT (clause `shell-form`) and HEALTHCHECK CMD (`health-form`) are in exec form, a valid JSON array of
 strings (`invalid-json`). A shell form below a SHELL instruction is deliberate and passes; an exec form that names a
-shell with `-c` is a shell form in disguise where the shell stays (`shell-in-disguise`): `sh -c 'exec program'` passes.
-Image: neither command of the config goes through a shell. Runtime: PID 1, or under an init its first child, is the
-program, not a shell that waits for it, by its arguments and by the file that it runs.
+shell with `-c` is a shell form in disguise where the shell stays (`shell-in-disguise`): `sh -c 'exec program'`
+passes. The first string is the program without its arguments (`one-string`: `["serve --port 80"]` is no program), and
+no string holds a variable for a shell that is not there (`no-expansion`: `["serve", "$PORT"]`). Image: neither
+command of the config goes through a shell. Runtime: PID 1, or under an init its first child, is the program, not a
+shell that waits for it, by its arguments and by the file that it runs.
 
 Why it matters
 --------------
@@ -31,6 +33,7 @@ from dockproof.facts.dockerfile import parse
 from dockproof.facts.shell import script
 from dockproof.facts.stages import DEFAULT_SHELL, WINDOWS_SHELL
 from dockproof.finding import Place, Severity
+from dockproof.patterns import pattern
 from dockproof.policy import (
     BY_BUILD,
     Clause,
@@ -55,6 +58,10 @@ if TYPE_CHECKING:
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
 SHELLS = frozenset({"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox"})
+_VARIABLE = pattern(r"\$(?:[A-Z][A-Z0-9_]+|\{[A-Z][A-Z0-9_]+(?::?[-+][^{}]*)?\})")
+# They expand variables in their arguments themselves, or read a text in which `$` means something else.
+_EXPANDING = frozenset({"awk", "cmd", "envsubst", "gomplate", "perl", "powershell", "pwsh"})
+_INITS = frozenset({"tini", "dumb-init", "catatonit"})
 _CMD = 'CMD ["python", "-m", "app"]'
 _PEERS = ("hadolint:DL3025", "buildkit:JSONArgsRecommended")
 _FIELDS = {"CMD": "Config.Cmd", "ENTRYPOINT": "Config.Entrypoint"}
@@ -78,6 +85,7 @@ class ExecForm(Policy):
             question="shell-form",
         ),
         Clause("one-string", "an exec form's first string is a program, without its arguments"),
+        Clause("no-expansion", "an exec form holds no variable, which nobody would expand"),
     )
     references = ("https://docs.docker.com/reference/dockerfile/#shell-and-exec-form",)
 
@@ -96,9 +104,14 @@ class ExecForm(Policy):
             if _stays_a_shell(argv):
                 message = f"{keyword} starts a shell that stays between the engine and the program"
                 yield self.at(instruction, message, stage=stage, clause="shell-in-disguise")
+            elif keyword == "CMD" and _is_handed_on(stage):
+                return
             elif _holds_arguments(argv, stage):
                 message = f"{keyword} starts a program of the name {argv[0]!r}: each argument is a string of its own"
                 yield self.at(instruction, message, stage=stage, clause="one-string")
+            elif variable := _variable(argv):
+                message = f"{keyword} hands on {variable} as it stands: without a shell nobody expands it"
+                yield self.at(instruction, message, stage=stage, clause="no-expansion")
         elif text.lstrip().startswith("["):
             message = (
                 f"{keyword} looks like an exec form but is no valid JSON array of strings: a shell runs it"
@@ -180,7 +193,17 @@ class ExecForm(Policy):
             also=frozenset({"graceful-stop"}),
             requires=("posix",),
         ),
+        EditMutant(
+            "variable",
+            keyword="CMD",
+            old=r"\[.*\]",
+            new='["app", "--listen", "$PORT"]',
+            clause="no-expansion",
+            also=frozenset({"graceful-stop"}),
+            requires=("posix",),
+        ),
         # of the shipped files
+        SourceMutant("variable", _CMD, 'CMD ["python", "-m", "$APP_MODULE"]', clause="no-expansion"),
         SourceMutant("one-string", _CMD, 'CMD ["python -m app"]', clause="one-string"),
         SourceMutant("shell-form", _CMD, "CMD python -m app", clause="shell-form"),
         SourceMutant("single-quotes", _CMD, "CMD ['python', '-m', 'app']", clause="invalid-json"),
@@ -223,11 +246,33 @@ def _command(instruction: Instruction) -> tuple[str, str, tuple[str, ...] | None
     return None
 
 
+def _is_handed_on(stage: Stage) -> bool:
+    """Whether CMD is what an entrypoint makes of it, as `sh -c` does: not where that is an init."""
+    entrypoint = stage.entrypoint
+    if entrypoint is None:
+        return False
+    argv = entrypoint.value.json or ("",)
+    return argv[0].rpartition("/")[2] not in _INITS or bool(
+        SHELLS & {word.rpartition("/")[2] for word in argv}
+    )
+
+
 def _holds_arguments(argv: Sequence[str], stage: Stage) -> bool:
     """Whether the first string is a whole command line; a path may have a blank in it, above all on Windows."""
     program, blank, rest = argv[0].partition(" ") if argv else ("", "", "")
     is_path = "/" in program and not rest.startswith("-")
     return bool(blank and program and rest.strip()) and not is_path and not stage.root_base.is_windows
+
+
+def _variable(argv: Sequence[str]) -> str:
+    """Find an environment variable in the arguments of a program that is no shell and reads no program text."""
+    if (
+        not argv
+        or argv[0].rpartition("/")[2] in SHELLS | _EXPANDING
+        or {"-c", "-e", "-lc", "-ec"} & set(argv)
+    ):
+        return ""
+    return next((found[0] for text in argv if (found := _VARIABLE.search(text))), "")
 
 
 def _runs_a_shell(process: Process) -> bool:

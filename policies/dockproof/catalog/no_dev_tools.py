@@ -3,12 +3,12 @@
 What it holds
 -------------
 Compilers are the business of multi-stage. Source: no stage that the shipped one is built FROM installs a development
-tool by a package manager (`tools`); the command starts no reloader, development server or debugger (`command`:
-`--reload`, `flask --debug`, `nodemon`, `debugpy`, `pdb`, `node --inspect`, Java's jdwp); no variable in force at the
-end switches debugging on (`setting`: `DEBUG=1`, `FLASK_DEBUG`, `NODE_ENV=development`, an agent in
+tool by a package manager, or PHP's xdebug (`tools`); the command starts no reloader, development server or debugger
+(`command`: `--reload`, `flask --debug`, `nodemon`, `debugpy`, `pdb`, `node --inspect`, Java's jdwp); no variable in
+force at the end switches debugging on (`setting`: `DEBUG=1`, `FLASK_DEBUG`, `NODE_ENV=development`, an agent in
 `JAVA_TOOL_OPTIONS`); the port of a debugger that the file installs or starts is not exposed (`port`: debugpy's 5678,
-node's 9229). Values that are not known say nothing. Image: packages and programs over the base, and the
-config's command and environment. Runtime: the arguments and environment of every process.
+node's 9229). Values that are not known say nothing. Image: packages and programs over the base, and the config's
+command and environment. Runtime: the arguments and environment of every process.
 
 Why it matters
 --------------

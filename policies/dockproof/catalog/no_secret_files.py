@@ -92,7 +92,7 @@ class NoSecretFiles(Policy):
         self, instruction: Instruction, stage: Stage, context: BuildContext | None
     ) -> Iterator[Finding]:
         sources = _sources(instruction, stage)
-        named = [(path, kind) for path in sources if (kind := secret_files.kind(path))]
+        named = [(path, kind) for path in sources if (kind := _kind(path))]
         for path, kind in named:
             message = f"{instruction.keyword} takes {_WORDS[kind]}: {path}"
             yield self.at(instruction, message, stage=stage, clause=kind)
@@ -101,9 +101,7 @@ class NoSecretFiles(Policy):
             message = f"{instruction.keyword} writes the credentials file that {pointer[1]} names"
             yield self.at(instruction, message, stage=stage, clause=secret_files.CREDENTIALS)
         if context is not None and instruction.flag("from") is None:
-            yield from self._within(
-                instruction, stage, context, [s for s in sources if not secret_files.kind(s)]
-            )
+            yield from self._within(instruction, stage, context, [s for s in sources if not _kind(s)])
 
     def _within(
         self, instruction: Instruction, stage: Stage, context: BuildContext, sources: list[str]
@@ -197,6 +195,11 @@ class NoSecretFiles(Policy):
             clause="credentials",
         ),
     )
+
+
+def _kind(path: str) -> str | None:
+    """The kind of a file, or of what a pattern with a star at its end takes: `.env*` is `.env` if it is there."""
+    return secret_files.kind(path.rstrip("*")) if path.rstrip("*")[-1:] not in {"", "/"} else None
 
 
 def _sources(instruction: Instruction, stage: Stage) -> list[str]:

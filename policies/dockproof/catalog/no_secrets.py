@@ -351,8 +351,9 @@ def _declaration(keyword: str, name: str, value: str | None) -> Iterator[tuple[s
 
 
 def _shown(value: str) -> str:
-    hit = next(secrets.find(value), None)
-    return f": {hit or secrets.redact(value)}" if value and not secrets.is_reference(value) else ""
+    if not value.strip("\"'") or secrets.is_reference(value):
+        return ""
+    return f": {next(secrets.find(value), None) or secrets.redact(value)}"
 
 
 def _variable(name: str, value: str) -> Iterator[tuple[str, str]]:

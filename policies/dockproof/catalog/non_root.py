@@ -2,14 +2,16 @@
 
 What it holds
 -------------
-The shipped image's effective user is not uid 0 under any spelling: no USER at all, `root`, `0`, `00`, `+0`, `0:0`,
-a variable whose value is one of these, or a name that the image's passwd maps to 0. Its primary group is not 0
-either (clause `root-group`), unless the option `arbitrary_uid` says that the image is made for platforms that run
-it under a random uid with group 0. Source: the USER in force at the end of the shipped stage, inherited through
-FROM; a user whose value cannot be known is a finding, not a guess; a bare number passes where a RUN of the stage
-makes its passwd entry (`useradd --uid`). Image: the config's user, resolved through the
-image's own passwd and group as the engine does. Runtime: real, effective and saved uid and gid and the supplementary
-groups of every process of the container.
+The shipped image's effective user is not uid 0 under any spelling: no USER at all, `root`, `0`, `00`, `+0`, `0:0`, a
+variable whose value is one of these, or a name that the image's passwd maps to 0. Its primary group is not 0 either
+(clause `root-group`), unless the option `arbitrary_uid` says that the image is made for platforms that run it under a
+random uid with group 0. Source: the USER in force at the end of the shipped stage, inherited through FROM; a user
+whose value cannot be known is a finding, not a guess; a bare number passes where a RUN of the stage makes its passwd
+entry (`useradd --uid`). What an image from outside is documented to run as is known for a few (distroless `nonroot`,
+.NET's chiseled ones and its `$APP_UID`, nginx-unprivileged, Jupyter's `$NB_UID`, Nano Server), and on Windows the
+user is not ContainerAdministrator. Image: the config's user, resolved through the image's own passwd and group as the
+engine does. Runtime: real, effective and saved uid and gid and the supplementary groups of every process of the
+container.
 
 Why it matters
 --------------

@@ -4,7 +4,7 @@ What it holds
 -------------
 The USER in force at the end of the shipped stage is a number, `10001` or `10001:10001`, not a name. Source: the value
 after expansion; one that cannot be known cannot be shown to be a number, but where it is the value of an ARG without
-a default, which `non-root` names. Image: the config's user.
+a default, which `non-root` names. Windows has no numeric users. Image: the config's user.
 
 Why it matters
 --------------

@@ -73,6 +73,10 @@ _LOG_OPTION = pattern(r"--?(?:access-|error-)?log-?(?:file|path|to)", needs=("lo
 _OF_VALUE = frozenset({"-X", "-W"})
 _HELP = "ENV PYTHONUNBUFFERED=1"
 _FILE_HELP = "log to standard output"
+# What they put into a file is its content, as a configuration made of a template.
+_WRITERS = frozenset(
+    ("awk", "cat", "echo", "env", "envsubst", "gomplate", "jq", "printf", "sed", "sort", "tr")
+)
 
 
 class StreamedLogs(Policy):
@@ -232,8 +236,10 @@ def _log_files(argv: Sequence[str]) -> Iterator[str]:
 def _written(command: Command, argv: Sequence[str]) -> Iterator[str]:
     yield from _log_files(argv)
     for redirect in command.redirects:
-        if redirect.operator in {">", ">>", "&>", "&>>", ">|"} and _is_file(redirect.target.text):
-            yield redirect.target.text
+        path = redirect.target.text
+        writes = command.name in _WRITERS and "log" not in path
+        if redirect.operator in {">", ">>", "&>", "&>>", ">|"} and _is_file(path) and not writes:
+            yield path
 
 
 def _is_file(path: str) -> bool:

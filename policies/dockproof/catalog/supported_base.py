@@ -2,13 +2,14 @@
 
 What it holds
 -------------
-Source, for every image that a stage is built FROM: the release that its name and tag tell is still maintained, that of
-the distribution (`distribution`: `debian:10`, `node:20-alpine3.15`, any image with `-buster` in its tag) and that of
-Docker's own language and database images (`release`: `python:3.9`, `node:16`, `postgres:12`). Image: the same of
-/etc/os-release, and of the variables that those images set (PYTHON_VERSION, NODE_VERSION, PG_MAJOR …). The dates are
-those of the projects themselves, for Debian of its long-term support, for Ubuntu of its standard one; they stand in a
-data file with its own date, which every message names. What a tag does not tell and what the file does not know is
-not judged. The option `on` judges as of a day (ISO date) instead of today.
+Source, for every image that a stage is built FROM: the release that its name and tag tell is still maintained, that
+of the distribution (`distribution`: `debian:10`, `node:20-alpine3.15`, any image with `-buster` in its tag or
+`ubuntu20.04` or `debian-10` in its tag or name) and that of Docker's own language and database images and of .NET's
+(`release`: `python:3.9`, `node:16`, `postgres:12`, `dotnet/sdk:6.0`). Image: the same of /etc/os-release, and of the
+variables that those images set (PYTHON_VERSION, NODE_VERSION, PG_MAJOR …). The dates are those of the projects
+themselves, for Debian of its long-term support, for Ubuntu of its standard one; they stand in a data file with its
+own date, which every message names. What a tag does not tell and what the file does not know is not judged. The
+option `on` judges as of a day (ISO date) instead of today.
 
 Why it matters
 --------------

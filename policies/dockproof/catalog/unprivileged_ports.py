@@ -2,8 +2,8 @@
 
 What it holds
 -------------
-Source: no shipped stage exposes a port below 1024. Image: neither does the config. Runtime: no socket of the container
-listens below 1024.
+Source: no shipped stage exposes a port below 1024, but on Windows, which asks no right for it. Image: neither does
+the config. Runtime: no socket of the container listens below 1024.
 
 Why it matters
 --------------

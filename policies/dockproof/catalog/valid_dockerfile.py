@@ -4,10 +4,12 @@ What it holds
 -------------
 Everything that BuildKit refuses before it builds anything is a finding with its line and the reason: a file without
 an instruction or without FROM, an instruction before the first FROM other than ARG (`from-first`), an unknown
-instruction, a flag or mount option that there is not, a missing or surplus argument, JSON that is none, a here-document
-without its end, a directive that stands twice, a trigger that ONBUILD may not hold (`onbuild`), a stage name or base
-that is none, a value that cannot be expanded or is out of its range. Each line is told its first mistake, as BuildKit
-stops there; the file is told all of them. References from one stage to another are the question of `resolved-stages`.
+instruction, a flag or mount option that there is not, a missing or surplus argument, JSON that is none, a
+here-document without its end, a directive that stands twice, a trigger that ONBUILD may not hold (`onbuild`), a stage
+name or base that is none, a value that cannot be expanded or is out of its range. Each line is told its first
+mistake, as BuildKit stops there; the file is told all of them. References from one stage to another are the question
+of `resolved-stages`. One line that BuildKit accepts belongs here too: a VOLUME of `host:container` (`volume`), which
+it takes for one path.
 
 Why it matters
 --------------
@@ -28,6 +30,7 @@ from __future__ import annotations
 from dockproof.facts.span import Span
 from dockproof.facts.words import KEYWORDS
 from dockproof.finding import Severity
+from dockproof.patterns import pattern
 from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 from dockproof.records import NamedTuple
 
@@ -36,11 +39,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import ClassVar
 
-    from dockproof.facts.dockerfile import Dockerfile
+    from dockproof.facts.dockerfile import Dockerfile, Instruction
     from dockproof.facts.span import Problem
+    from dockproof.facts.stages import Stage
     from dockproof.finding import Finding
     from dockproof.policy import Mutant, SourceTarget
 
+_DRIVE = pattern(r"[A-Za-z]:[^:]*\Z")
 _ELSEWHERE = "reference"  # the kind of problem that is resolved-stages' own
 
 
@@ -52,6 +57,7 @@ class ValidDockerfile(Policy):
     production = Severity.ERROR
     development = Severity.ERROR
     builder = Severity.ERROR
+    whole_file = True
     clauses = (
         Clause("syntax", "the text can be split into instructions, and its directives are right"),
         Clause("from-first", "nothing but ARG stands before FROM", same_as=("hadolint:DL3061",)),
@@ -63,6 +69,7 @@ class ValidDockerfile(Policy):
         Clause("onbuild", "ONBUILD triggers what it may trigger", same_as=("hadolint:DL3043",)),
         Clause("stage", "stage names and base images are well formed"),
         Clause("value", "values can be expanded and are in their range"),
+        Clause("volume", "VOLUME names a path in the container alone"),
     )
     references = ("https://docs.docker.com/reference/dockerfile/",)
 
@@ -72,6 +79,18 @@ class ValidDockerfile(Policy):
         for problem in file.problems:
             if problem.clause != _ELSEWHERE:
                 yield self._told(problem, file)
+        for stage in file.stages:
+            for instruction in stage.instructions:
+                if instruction.effective.keyword == "VOLUME" and not stage.root_base.is_windows:
+                    yield from self._volume(instruction.effective, stage)
+
+    def _volume(self, instruction: Instruction, stage: Stage) -> Iterator[Finding]:
+        """BuildKit takes `host:container` for one path, so that nothing is kept where it is meant to be."""
+        for word in instruction.words:
+            path = stage.expand(instruction, word).text or ""
+            if ":" in path and not _DRIVE.match(path):
+                message = f"VOLUME {path} is no path in the container: the host's side belongs to `docker run --volume`"
+                yield self.at(instruction, message, stage=stage, clause="volume")
 
     def _told(self, problem: Problem, file: Dockerfile) -> Finding:
         stages = [stage for stage in file.stages if stage.instruction.span.line <= problem.line]
@@ -94,7 +113,15 @@ class ValidDockerfile(Policy):
         # edits of any file
         EditMutant("misspelt", "STOPSINGAL SIGTERM", clause="instruction"),
         EditMutant("run-before-from", "RUN id", "top", clause="from-first"),
+        EditMutant("volume-of-the-host", "VOLUME /srv/data:/data", clause="volume", requires=("posix",)),
         # of the shipped files
+        SourceMutant(
+            "volume-of-the-host",
+            "STOPSIGNAL SIGTERM",
+            "VOLUME /srv/data:/data\nSTOPSIGNAL SIGTERM",
+            clause="volume",
+            at="VOLUME",
+        ),
         SourceMutant("directive", "# The reading app's API.", "# escape=x\n#", clause="syntax", at="escape"),
         SourceMutant(
             "run-before-from",
