@@ -139,6 +139,7 @@ def _copy_draft(folder: Path) -> None:
         "requirements/dev-app.txt": "requirements-dev.txt",
         "tests/seed/.dockerignore": ".dockerignore",
         "tests/seed/Dockerfile": "Dockerfile",
+        "tests/seed/Dockerfile.dev": "Dockerfile.dev",
         "tests/seed/Dockerfile.worker": "Dockerfile.worker",
     }.items():
         shutil.copyfile(REPOSITORY / source, folder / target)

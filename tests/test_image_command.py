@@ -270,6 +270,95 @@ def test_names_are_told_from_files(tmp_path: Path) -> None:
         assert as_path(name) == Path(name)
 
 
+# --------------------------------------------------------------------------------------------- structure tests
+
+FILES = """schemaVersion: "2.0.0"
+fileExistenceTests:
+- {name: code, path: /app/main.py, shouldExist: true, permissions: "-rw-r--r--"}
+- {name: git, path: /usr/bin/git, shouldExist: true}
+metadataTest: {user: "7"}
+"""
+COMMAND = """commandTests:
+- {name: runs, command: "true"}
+"""
+
+
+def structure(tmp_path: Path, text: str, name: str = "tests.yaml") -> Path:
+    """Write a structure test file."""
+    (tmp_path / name).write_text(text)
+    return tmp_path / name
+
+
+def test_structure_tests_of_an_archive_need_no_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files and metadata are answered from the archive; no program is started, and a failure is a finding."""
+    saved(tmp_path / "image.tar", User="7")
+    structure(tmp_path, FILES)
+    monkeypatch.setenv("PATH", "")
+    arguments = ("image.tar", "--structure", "tests.yaml", "--select", "pipefail")
+    code, out, _ = run(capsys, *arguments, "--format", "json")
+    (file,) = json.loads(out)["files"]
+    assert code == Exit.FINDINGS
+    told = [(one["name"], one["passed"], one["by"]) for one in file["image"]["structure"]]
+    assert told == [
+        ("File Existence Test: code", True, "facts"),
+        ("File Existence Test: git", False, "facts"),
+        ("Metadata Test", True, "facts"),
+    ]
+    (finding,) = file["findings"]
+    assert finding["policy"] == "structure:tests.yaml"
+    assert finding["message"].startswith("File Existence Test: git: /usr/bin/git should exist")
+    code, out, _ = run(capsys, *arguments)
+    assert "structure tests: 2 of 3 passed" in out
+    assert "GoogleContainerTools/container-structure-test" in out
+
+
+def test_structure_tests_that_hold_are_clean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Several files are asked one after the other."""
+    saved(tmp_path / "image.tar", User="7")
+    structure(tmp_path, FILES.replace("/usr/bin/git", "/bin/tool"))
+    structure(tmp_path, 'schemaVersion: "2.0.0"\nx-dockproof: {image: {os: linux}}\n', "image.yaml")
+    given = ["--structure", "tests.yaml", "image.yaml", "--select", "pipefail"]
+    code, out, _ = run(capsys, "image.tar", *given)
+    assert code == Exit.CLEAN
+    assert "structure tests: 4 of 4 passed" in out
+
+
+@pytest.mark.parametrize("kind", ["text", "json", "sarif", "junit", "github", "gitlab", "html"])
+def test_command_tests_of_an_archive_are_not_looked_at(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They need a container: said by name with the way out, beside what the others gave; never passed."""
+    saved(tmp_path / "image.tar", User="7")
+    structure(tmp_path, FILES + COMMAND)
+    code, out, _ = run(capsys, "image.tar", "--structure", "tests.yaml", "--format", kind)
+    assert code == Exit.NOT_LOOKED
+    assert "/usr/bin/git should exist" in out
+    if kind == "text":
+        assert re.search(r"1 test needs a container: `docker load` .*\(Command Test: runs\)", out)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "tests.yaml"),
+        ('schemaVersion: "2.0.0"\nfileExistenceTest: []\n', "fileExistenceTest"),
+        ("", "tests.yaml"),
+    ],
+)
+def test_structure_file_with_a_mistake_is_2(
+    text: str | None, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told before any image is looked at."""
+    if text is not None:
+        structure(tmp_path, text)
+    code, out, err = run(capsys, "nothing.tar", "--structure", "tests.yaml")
+    assert code == Exit.USAGE
+    assert words in err
+    assert not out
+
+
 # ---------------------------------------------------------------------------------------------- with an engine
 
 

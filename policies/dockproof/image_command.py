@@ -1,7 +1,8 @@
 """`dockproof image`: every image probe on any image or archive; Dockerfile and base help where they are at hand.
 
 An argument that is a file, or a folder with an image's layout in it, is read without any engine; all else is an image
-of the engine. What cannot be looked at is said beside what was found, and makes the exit code 4.
+of the engine. Structure test files are answered beside the policies. What cannot be looked at is said beside what was
+found, and makes the exit code 4.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dockproof.collect.engine import Engine
+    from dockproof.collect.structure import StructureResult
     from dockproof.config import Config, FileRule
     from dockproof.facts.image import ImageFacts, Layer
     from dockproof.facts.waste import Waste
+    from dockproof.image_structure import Asked
     from dockproof.policy import Policy, SourceTarget
     from dockproof.run_image import Terms
 
@@ -50,6 +53,7 @@ class Settings(NamedTuple):
         target: its stage, "" = the last one.
         pull: whether the engine gets images that it has not.
         terms: how the image is run, for the runtime probes; None = it is not.
+        structure: structure test files to ask of the images too.
     """
 
     platform: str = ""
@@ -58,6 +62,7 @@ class Settings(NamedTuple):
     target: str = ""
     pull: bool = False
     terms: Terms | None = None
+    structure: tuple[Path, ...] = ()
 
 
 def run(
@@ -103,6 +108,12 @@ class _Looker:
         source = self._source
         target = ImageTarget(self._facts(reference), self._base(reference), source, profile=self.profile)
         answers = self._answers(reference, target)
+        tests = self._structure(reference, target.image)
+        answers = Answers(
+            (*answers.findings, *tests.answers.findings),
+            answers.not_applicable,
+            (*answers.not_looked, *tests.answers.not_looked),
+        )
         rules = self._rules(reference)
         found = waiver.stamp(answers.findings, [one for rule in rules for one in rule.waivers])
         findings = tuple(sorted(found, key=_order))
@@ -121,8 +132,16 @@ class _Looker:
             },
             fingerprints=_fingerprints(reference, answers),
             dockerfile=str(self.settings.dockerfile) if self.settings.dockerfile else "",
-            image=overview(target),
+            image=overview(target) | _tested(tests.results),
         )
+
+    def _structure(self, reference: str, facts: ImageFacts) -> Asked:
+        """Ask the structure tests; an archive's without any engine."""
+        from dockproof import image_structure  # noqa: PLC0415 - few images are asked any
+
+        configs = self.settings.structure
+        engine = None if not configs or as_path(reference) else self._engine
+        return image_structure.ask(configs, facts, engine)
 
     def _answers(self, reference: str, target: ImageTarget) -> Answers:
         """Ask the image, and the container where it is run; where they disagree is a finding too."""
@@ -276,6 +295,11 @@ def _layer(layer: Layer, target: ImageTarget, wastes: Sequence[Waste]) -> dict[s
     }
 
 
+def _tested(results: Sequence[StructureResult]) -> dict[str, Any]:
+    """Return the results of structure tests, where any were asked."""
+    return {"structure": [one._asdict() | {"config": str(one.config)} for one in results]} if results else {}
+
+
 # -------------------------------------------------------------------------------------------------- command
 
 
@@ -303,6 +327,15 @@ def _parser() -> ArgumentParser:
         "--platform", metavar="OS/ARCH", default="", help="the platform to look at, as linux/arm64"
     )
     parser.add_argument("--pull", action="store_true", help="let the engine pull an image that it has not")
+    parser.add_argument(
+        "--structure",
+        metavar="FILE",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=Path,
+        help="container-structure-test files to ask too; an archive's without any container",
+    )
     running = parser.add_argument_group("the running container")
     running.add_argument(
         "--run", action="store_true", help="run it too, as shipped, and ask the runtime probes"
@@ -342,8 +375,29 @@ def _settings(options: Namespace) -> Settings:
     if options.platform and options.platform.count("/") not in {1, 2}:
         raise UsageError(f"--platform: {options.platform!r} is no os/architecture, as linux/arm64")
     dockerfile = Path(options.dockerfile) if options.dockerfile else None
-    terms = _terms(options)
-    return Settings(options.platform, options.base, dockerfile, options.target, options.pull, terms)
+    return Settings(
+        options.platform,
+        options.base,
+        dockerfile,
+        options.target,
+        options.pull,
+        _terms(options),
+        _readable(options.structure),
+    )
+
+
+def _readable(configs: Sequence[Path]) -> tuple[Path, ...]:
+    """Return structure test files that can be asked; a mistake in one is told before an image is looked at.
+
+    Raises:
+        UsageError: one is missing, or no sound test file.
+    """
+    if configs:
+        from dockproof.collect import structure_config  # noqa: PLC0415 - few images are asked any
+
+        for config in configs:
+            structure_config.read(config)
+    return tuple(configs)
 
 
 def _terms(options: Namespace) -> Terms | None:

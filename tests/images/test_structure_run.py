@@ -1,10 +1,12 @@
 """structure-tests/run: what a user runs by hand on an image."""
 
+import json
 import os
 import subprocess
 
 import pytest
 
+from dockproof import cli
 from dockproof.collect import image, structure
 from dockproof.collect.engine import Engine
 from tests.images.conftest import REPOSITORY
@@ -68,3 +70,18 @@ def test_facts_and_tool_agree_on_our_own_images(name: str, engine: Engine, image
     assert [(one.name, one.passed) for one in ours] == [(one.name, one.passed) for one in theirs]
     assert {one.by for one in ours} == {structure.FACTS, structure.TOOL}
     assert all(one.name.startswith("Command Test: ") for one in ours if one.by == structure.TOOL)
+
+
+@pytest.mark.engine
+def test_image_command_runs_what_the_facts_do_not_tell(
+    images: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`dockproof image --structure` on an engine's image: the facts and the tool together answer every test."""
+    config = REPOSITORY / "structure-tests" / "common.yaml"
+    code = cli.main(["image", images["worker"], "--structure", str(config), "--format", "json"])
+    (file,) = json.loads(capsys.readouterr().out)["files"]
+    told = file["image"]["structure"]
+    assert code == 0, file
+    assert len(told) > 10
+    assert all(one["passed"] for one in told)
+    assert {one["by"] for one in told} == {structure.FACTS, structure.TOOL}

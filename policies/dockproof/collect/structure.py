@@ -88,15 +88,19 @@ def run(
 
 def _results_of(document: Document, facts: ImageFacts | None, tool: _Tool) -> list[StructureResult]:
     """Return the results of one file in the order of its tests; there are as many as there are tests."""
-    told = answers(document, facts) if facts is not None else ()
-    found = {
-        one.name: StructureResult(one.name, document.config, not one.errors, one.errors, 0.0, FACTS)
-        for one in told
-        if not one.unknown
-    }
+    found = told(document, facts) if facts is not None else {}
     left = [name for name in document.names if name not in found]
     found |= {result.name: result for result in (tool.run(document, left) if left else ())}
     return [found[name] for name in document.names]
+
+
+def told(document: Document, facts: ImageFacts) -> dict[str, StructureResult]:
+    """Return the results that the facts alone give, by the test's name."""
+    return {
+        one.name: StructureResult(one.name, document.config, not one.errors, one.errors, 0.0, FACTS)
+        for one in answers(document, facts)
+        if not one.unknown
+    }
 
 
 def answers(document: Document, facts: ImageFacts) -> list[Answered]:

@@ -90,7 +90,11 @@ def _image(file: FileReport, paint: _Paint) -> Iterator[str]:
     causes = ", ".join(
         f"{cause} {_megabytes(size).strip()} MB" for cause, size in about["wasted"].items() if size
     )
-    yield f"  wasted by own layers: {causes or 'nothing'}\n\n"
+    yield f"  wasted by own layers: {causes or 'nothing'}\n"
+    tests = about.get("structure") or ()
+    if tests:
+        yield f"  structure tests: {sum(one['passed'] for one in tests)} of {len(tests)} passed\n"
+    yield "\n"
 
 
 def _megabytes(size: int) -> str:

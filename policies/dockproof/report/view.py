@@ -61,6 +61,8 @@ def first_sentence(text: str) -> str:
 def link_of(finding: Finding) -> str:
     """Return where another tool explains its rule, "" for ours."""
     tool, _, rule = finding.policy.partition(":")
+    if tool == "structure":
+        return "https://github.com/GoogleContainerTools/container-structure-test"
     if tool != "hadolint":
         return ""
     folder = "koalaman/shellcheck" if rule.startswith("SC") else "hadolint/hadolint"
