@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textwrap import dedent
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dockproof import catalog, gate
@@ -12,7 +13,10 @@ from dockproof.finding import Probe
 from dockproof.policy import Profile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dockproof.finding import Finding
+    from dockproof.gate import Answers
 
 
 def findings(
@@ -23,12 +27,22 @@ def findings(
     profile: Profile = Profile.PRODUCTION,
     **options: object,
 ) -> list[Finding]:
-    """Return what a policy's source probe says of a Dockerfile; a crash or a refusal to look fails the test."""
-    config = Config(options={policy: options})
+    """Return what a policy's source probe finds in a Dockerfile."""
+    return list(ask(policy, text, options, targets, profile).findings)
+
+
+def ask(
+    policy: str,
+    text: str,
+    options: Mapping[str, object] = MappingProxyType({}),
+    targets: tuple[str, ...] = (),
+    profile: Profile = Profile.PRODUCTION,
+) -> Answers:
+    """Ask a policy's source probe about a Dockerfile; a crash or a refusal to look fails the test."""
     target = gate.target_of(parse(dedent(text)), profile, targets)
-    answers = gate.ask([catalog.load()[policy]], Probe.SOURCE, target, config)
-    assert not answers.not_looked, answers.not_looked[0].log
-    return list(answers.findings)
+    found = gate.ask([catalog.load()[policy]], Probe.SOURCE, target, Config(options={policy: options}))
+    assert not found.not_looked, found.not_looked[0].log
+    return found
 
 
 def red(policy: str, text: str, **how: object) -> list[tuple[int, str | None]]:

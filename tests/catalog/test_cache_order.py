@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dockproof import catalog, gate
-from dockproof.config import Config
-from dockproof.facts.dockerfile import parse
-from dockproof.finding import Probe
 from dockproof.policy import Profile
-from tests.catalog.asking import findings, red
+from tests.catalog.asking import ask, findings, red
 
 POLICY = "cache-order"
 PRODUCTION = Profile.PRODUCTION
@@ -292,9 +288,7 @@ def test_judges_triggers() -> None:
 def test_says_that_another_shell_is_not_looked_into() -> None:
     """PowerShell is no POSIX shell: not applicable, with that reason, once."""
     text = stage('SHELL ["powershell"]', "COPY . .", "RUN npm ci", "RUN npm ci")
-    answers = gate.ask(
-        [catalog.load()[POLICY]], Probe.SOURCE, gate.target_of(parse(text), PRODUCTION), Config()
-    )
+    answers = ask(POLICY, text)
     assert answers.findings == ()
     assert [one.reason for one in answers.not_applicable] == ["SHELL is PowerShell, not a POSIX shell"]
 

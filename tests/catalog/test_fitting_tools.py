@@ -2,12 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockproof import catalog, gate
-from dockproof.config import Config
-from dockproof.facts.dockerfile import parse
-from dockproof.finding import Probe
-from dockproof.policy import Profile
-from tests.catalog.asking import findings, red
+from tests.catalog.asking import ask, findings, red
 
 POLICY = "fitting-tools"
 
@@ -203,8 +198,5 @@ def test_sits_on_the_line_of_the_command_and_judges_triggers() -> None:
 
 def test_does_not_apply_to_another_shell() -> None:
     """What PowerShell runs is not looked into, and that is said."""
-    file = parse('FROM a:1\nSHELL ["powershell"]\nRUN ps\n')
-    answers = gate.ask(
-        [catalog.load()[POLICY]], Probe.SOURCE, gate.target_of(file, Profile.PRODUCTION), Config()
-    )
+    answers = ask(POLICY, 'FROM a:1\nSHELL ["powershell"]\nRUN ps\n')
     assert (answers.findings, len(answers.not_applicable)) == ((), 1)

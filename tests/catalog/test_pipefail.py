@@ -2,12 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockproof import catalog, gate
-from dockproof.config import Config
-from dockproof.facts.dockerfile import parse
-from dockproof.finding import Probe
-from dockproof.policy import Profile
-from tests.catalog.asking import findings, red
+from tests.catalog.asking import ask, findings, red
 
 POLICY = "pipefail"
 BASH = 'SHELL ["/bin/bash", "-eo", "pipefail", "-c"]'
@@ -133,10 +128,7 @@ def test_judges_a_trigger() -> None:
 @pytest.mark.parametrize("shell", ['["pwsh", "-Command"]', '["cmd", "/S", "/C"]'])
 def test_does_not_apply_to_another_shell(shell: str) -> None:
     """What no POSIX shell reads is not looked into, and that is said once."""
-    file = parse(f"FROM a:1\nSHELL {shell}\nRUN a | b\nRUN c | d\n")
-    answers = gate.ask(
-        [catalog.load()[POLICY]], Probe.SOURCE, gate.target_of(file, Profile.PRODUCTION), Config()
-    )
+    answers = ask(POLICY, f"FROM a:1\nSHELL {shell}\nRUN a | b\nRUN c | d\n")
     assert answers.findings == ()
     assert len(answers.not_applicable) == 1
     assert "not a POSIX shell" in answers.not_applicable[0].reason

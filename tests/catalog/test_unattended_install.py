@@ -2,12 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dockproof import catalog, gate
-from dockproof.config import Config
-from dockproof.facts.dockerfile import parse
-from dockproof.finding import Probe
-from dockproof.policy import Profile
-from tests.catalog.asking import findings, red
+from tests.catalog.asking import ask, findings, red
 
 POLICY = "unattended-install"
 
@@ -158,10 +153,7 @@ def test_judges_triggers_and_builders() -> None:
 
 def test_does_not_apply_to_another_shell() -> None:
     """What PowerShell runs is not looked into, and that is said."""
-    file = parse('FROM a:1\nSHELL ["powershell"]\nRUN apt install x\n')
-    answers = gate.ask(
-        [catalog.load()[POLICY]], Probe.SOURCE, gate.target_of(file, Profile.PRODUCTION), Config()
-    )
+    answers = ask(POLICY, 'FROM a:1\nSHELL ["powershell"]\nRUN apt install x\n')
     assert (answers.findings, len(answers.not_applicable)) == ((), 1)
 
 
