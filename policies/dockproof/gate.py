@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from dockproof.config import Config
     from dockproof.facts.dockerfile import Dockerfile
-    from dockproof.policy import Policy, Profile, SourceTarget
+    from dockproof.policy import Policy, Profile, RuntimeTarget, SourceTarget
     from dockproof.waiver import Exemption
 
 
@@ -153,6 +153,15 @@ def ask(policies: Iterable[Policy], probe: Probe, target: Any, config: Config) -
         except Exception as error:  # noqa: BLE001 - whatever a probe raises, the gate goes on and fails closed
             missed.append(NotLooked(policy.id, f"the {probe} probe crashed: {error!r}", where(error)))
     return Answers(tuple(findings), tuple(skipped), tuple(missed))
+
+
+def ask_running(policies: Iterable[Policy], target: RuntimeTarget, config: Config) -> Answers:
+    """Ask every policy about a running container; of processes that nobody saw, none can say that it holds."""
+    found = ask(policies, Probe.RUNTIME, target, config)
+    if not target.container.truncated:
+        return found
+    reason = "more processes run in it than are looked at: bound them (`pids` of compose's limits)"
+    return found._replace(not_looked=(*found.not_looked, NotLooked(Probe.RUNTIME.value, reason)))
 
 
 def _stamped(finding: Finding, policy: Policy, target: Any) -> Finding:

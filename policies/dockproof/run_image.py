@@ -99,7 +99,7 @@ def answers(
         facts = _facts(engine, manifest, name, image.id, rule, terms, asked)
     except NotLookedError as error:
         return Answers(not_looked=(NotLooked(Probe.RUNTIME.value, str(error), error.log),))
-    found = gate.ask(asked, Probe.RUNTIME, RuntimeTarget(facts, image, profile=profile), config)
+    found = gate.ask_running(asked, RuntimeTarget(facts, image, profile=profile), config)
     differing = levels.of_run(image, facts, manifest.services[name].raw)
     return found._replace(findings=(*found.findings, *differing))
 

@@ -331,8 +331,8 @@ class Session:
             self._source_or_none(service),
             profile=self.profile(service),
         )
-        answers = gate.ask(self.asks(service, Probe.RUNTIME), Probe.RUNTIME, target, self.config_of(service))
-        return self._waived(service, answers._replace(not_looked=(*answers.not_looked, *_unseen(target))))
+        answers = gate.ask_running(self.asks(service, Probe.RUNTIME), target, self.config_of(service))
+        return self._waived(service, answers)
 
     def config_of(self, service: str) -> Config:
         """Return the configuration with the options and budgets that the service has of its own."""
@@ -556,15 +556,6 @@ class Session:
             yield
         finally:
             self.phases.append(Phase(name, time.monotonic() - start))
-
-
-def _unseen(target: RuntimeTarget) -> Iterator[NotLooked]:
-    """Of processes that nobody saw, no policy can say that it holds."""
-    if target.container.truncated:
-        from dockproof.collect.sidecar import MAX_PROCESSES  # noqa: PLC0415 - see `open`
-
-        reason = f"more than {MAX_PROCESSES} processes run in it, and only so many were looked at"
-        yield NotLooked(Probe.RUNTIME.value, reason)
 
 
 def _closed(probe: Probe, look: Callable[[], Answers]) -> Answers:

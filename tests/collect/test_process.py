@@ -203,3 +203,56 @@ def test_signal_ends_the_tools_of_threads_and_runs_clean_up(number: signal.Signa
         child.wait()
     assert all(ended(file) for file in pids)
     assert (tmp_path / "cleaned").exists()
+
+
+def test_signal_during_a_clean_up_is_obeyed_when_that_is_through() -> None:
+    """It is neither lost nor does it cut the clean-up short, also where one stands in another."""
+    program = """
+        import os, signal
+        from dockproof.collect.process import interruptible, undisturbed
+        with interruptible():
+            try:
+                with undisturbed():
+                    with undisturbed():
+                        os.kill(os.getpid(), signal.SIGTERM)
+                        print("inner")
+                    print("outer")
+            except KeyboardInterrupt:
+                print("obeyed")
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={**os.environ, "PYTHONPATH": str(SOURCES)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout.split()) == (0, ["inner", "outer", "obeyed"]), ran.stderr
+
+
+def test_tools_of_a_dead_run_are_ended_and_no_others() -> None:
+    """They are told by the variable that each tool of a run carries."""
+    runs = [
+        subprocess.Popen(["sleep", "60"], env={**os.environ, process.Home.VARIABLE: run})
+        for run in ("dead", "living")
+    ]
+    try:
+        process.end_all_of("dead")
+        assert runs[0].wait(5) == -signal.SIGKILL
+        assert runs[1].poll() is None
+    finally:
+        for each in runs:
+            each.kill()
+            each.wait()
+
+
+def test_tools_live_where_the_run_does(tmp_path: Path) -> None:
+    """Their temporary files lie in the run's folder, and go with it."""
+    home = process.Home()
+    assert home.environment == {}
+    home.move("run", tmp_path)
+    assert home.environment == {"DOCKPROOF_RUN": "run", "TMPDIR": str(tmp_path)}
+    with home.temporary() as folder:
+        assert Path(folder).parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
