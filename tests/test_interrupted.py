@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dockproof.collect.engine import REPOSITORY, host_name
+from tests import small_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,18 +27,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
-STACK = Path(__file__).parent / "collect" / "stack"
-BASE = "python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285"
 # The finding that each interrupted run must have kept: a probe may take longer than the pause between two.
-DOCKERFILE = f"""\
-FROM {BASE}
-COPY --chmod=0755 server.py probe.py /srv/
-USER 10001:10001
-EXPOSE 8000
-HEALTHCHECK --start-period=20s --start-interval=500ms --interval=2s --timeout=3s --retries=2 \\
-    CMD ["python3", "-I", "-S", "/srv/probe.py"]
-CMD ["python3", "/srv/server.py"]
-"""
+DOCKERFILE = small_service.DOCKERFILE.replace("--timeout=1s", "--timeout=3s")
 FOUND = "bounded"
 DEAF = "services: {web: {build: ., stop_signal: SIGWINCH, stop_grace_period: 4s}}\n"
 COMMAND = [sys.executable, "-m", "dockproof", "verify", "--no-hadolint"]
@@ -161,9 +151,7 @@ class Gate:
 @pytest.fixture
 def project(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with one service that is looked at within seconds."""
-    for name in ("server.py", "probe.py"):
-        shutil.copy(STACK / name, tmp_path)
-    (tmp_path / "Dockerfile").write_text(DOCKERFILE)
+    small_service.write(tmp_path, DOCKERFILE)
     (tmp_path / "compose.yaml").write_text("services: {web: {build: .}}\n")
     (tmp_path / ".dockerignore").write_text("*\n!*.py\n")
     yield tmp_path

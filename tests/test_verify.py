@@ -6,37 +6,27 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from dockproof.collect.engine import cache_folder
+from tests import small_service
 from tests.forwarding import forward
+from tests.small_service import BASE, DOCKERFILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from dockproof.collect.engine import Engine
 
-STACK = Path(__file__).parent / "collect" / "stack"
-BASE = "python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285"
-GOOD = f"""\
-FROM {BASE}
-COPY --chmod=0755 server.py probe.py /srv/
-USER 10001:10001
-EXPOSE 8000
-HEALTHCHECK --start-period=20s --start-interval=500ms --interval=2s --timeout=1s --retries=2 \\
-    CMD ["python3", "-I", "-S", "/srv/probe.py"]
-CMD ["python3", "/srv/server.py"]
-"""
 ONE = "services: {web: {build: .}}\n"
 TWO = "services: {web: {build: .}, other: {build: {context: ., dockerfile: Dockerfile.other}}}\n"
 
@@ -53,11 +43,10 @@ class Answer(NamedTuple):
 @pytest.fixture
 def verify(tmp_path: Path) -> Callable[..., Answer]:
     """Return a function that writes a project and runs `dockproof verify` in it."""
-    for name in ("server.py", "probe.py"):
-        shutil.copy(STACK / name, tmp_path)
+    small_service.write(tmp_path)
 
     def run(*arguments: str, env: dict[str, str] | None = None, **files: str) -> Answer:
-        for name, text in {"Dockerfile": GOOD, "compose__yaml": ONE, **files}.items():
+        for name, text in {"Dockerfile": DOCKERFILE, "compose__yaml": ONE, **files}.items():
             (tmp_path / name.replace("__", ".")).write_text(text, encoding="utf-8")
         argv = [sys.executable, "-m", "dockproof", "verify", "--no-hadolint", *arguments]
         answer = subprocess.run(
@@ -186,7 +175,7 @@ def test_failed_build_names_file_line_step_and_the_rest_is_still_reported(
 @pytest.mark.engine
 def test_parts_of_two_machines_are_one_verdict(verify: Callable[..., Answer], tmp_path: Path) -> None:
     """Each part looks at one image; `merge` says what one run would have said."""
-    files = {"compose__yaml": TWO, "Dockerfile__other": GOOD}
+    files = {"compose__yaml": TWO, "Dockerfile__other": DOCKERFILE}
     parts = [verify(f"--shard={number}/2", f"--output=part-{number}", **files) for number in (1, 2)]
     assert [answer.code for answer in parts] == [0, 0], parts
     argv = [sys.executable, "-m", "dockproof", "merge", "part-1", "part-2"]
@@ -214,7 +203,7 @@ def test_service_that_exits_at_once_is_exit_4_with_its_last_words(
     verify: Callable[..., Answer], leftovers: Callable[[], set[str]]
 ) -> None:
     """A dead container proves nothing, so it is never a pass; its log says why it died."""
-    dead = GOOD.replace(
+    dead = DOCKERFILE.replace(
         'CMD ["python3", "/srv/server.py"]', 'CMD ["python3", "-c", "raise SystemExit(\'no settings\')"]'
     )
     answer = verify(Dockerfile=dead)
@@ -229,7 +218,9 @@ def test_service_that_never_becomes_healthy_fails_in_bounded_time(
 ) -> None:
     """The wait ends with the check's own terms, and the finding shows what the probe said."""
     assert engine.version
-    sick = GOOD.replace("/srv/probe.py", "/srv/nothing.py").replace("start-period=20s", "start-period=1s")
+    sick = DOCKERFILE.replace("/srv/probe.py", "/srv/nothing.py").replace(
+        "start-period=20s", "start-period=1s"
+    )
     answer = verify(Dockerfile=sick)
     assert answer.code == 1, answer.out + answer.err
     assert "healthcheck/healthy" in answer.out

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import small_service
 from tests.scale.secure_shell import SecureShell, secure_shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from dockproof.collect.engine import Engine
 
 pytestmark = pytest.mark.engine
 
-STACK = Path(__file__).parents[1] / "collect" / "stack"
 COMPOSE = "services: {web: {build: ., x-dockproof: {structure_tests: [runs.yaml]}}}\n"
 RUNS = """\
 schemaVersion: 2.0.0
@@ -39,8 +38,7 @@ def ssh(engine: Engine, tmp_path: Path) -> Iterator[SecureShell]:
 
 def test_gate_runs_over_ssh(ssh: SecureShell, tmp_path: Path) -> None:
     """Build, image, sidecar, and a command of a structure test, whose tool knows no SSH."""
-    for name in ("Dockerfile", "server.py", "probe.py"):
-        shutil.copy(STACK / name, tmp_path)
+    small_service.write(tmp_path)
     for name, text in {"compose.yaml": COMPOSE, "runs.yaml": RUNS}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     argv = [sys.executable, "-m", "dockproof", "verify", "--no-hadolint"]

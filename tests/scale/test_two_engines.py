@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dockproof.collect.engine import REPOSITORY, host_name
+from tests import small_service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tests.scale.conftest import TwoEngines
 
 pytestmark = pytest.mark.engine
 
-STACK = Path(__file__).parents[1] / "collect" / "stack"
 COMPOSE = """\
 services:
   one: {build: ., image: shown-by-one}
@@ -34,8 +33,7 @@ ASKED = "declared-ports,exec-form,hardened-run,no-setuid,non-root,size-budget"
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of two services; one is run as root, after a job that runs the image of the other."""
     folder = tmp_path_factory.mktemp("fleet")
-    for name in ("Dockerfile", "server.py", "probe.py"):
-        shutil.copy(STACK / name, folder)
+    small_service.write(folder)
     (folder / "compose.yaml").write_text(COMPOSE, encoding="utf-8")
     return folder
 
