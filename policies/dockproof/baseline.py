@@ -233,4 +233,7 @@ def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
 def _write_pieces(path: Path, content: str | bytes | Iterable[str]) -> None:
     pieces = [content] if isinstance(content, (str, bytes)) else content
     with path.open("wb") as file:
-        file.writelines(piece.encode("utf-8") if isinstance(piece, str) else piece for piece in pieces)
+        # a file name that is no UTF-8 is written with escapes, as on standard output
+        file.writelines(
+            piece.encode("utf-8", "backslashreplace") if isinstance(piece, str) else piece for piece in pieces
+        )

@@ -53,7 +53,7 @@ class Settings(NamedTuple):
         standard: what `-` stands for.
         fingerprints: whether findings get fingerprints: baselines and some reports need them.
         defaults: built-in defaults alone, hadolint's too.
-        fixes: whether findings are marked that `dockproof fix` can mend: JSON tells it.
+        fixes: whether findings that `dockproof fix` can mend get their edits: JSON and SARIF tell it.
         cache: whether answers of earlier runs count, and those of this one are kept.
     """
 
@@ -296,8 +296,8 @@ class _Checker:
         return looked._replace(probed=probed, excerpt=excerpt)
 
     def _with_fixes(self, content: bytes, dockerfile: Dockerfile, looked: _Looked, probed: Probed) -> Probed:
-        """Mark the findings that `dockproof fix` can mend."""
-        from dockproof import fix  # noqa: PLC0415 - only JSON tells what can be mended
+        """Give the findings that `dockproof fix` can mend their edits."""
+        from dockproof import fix  # noqa: PLC0415 - most formats do not tell what can be mended
 
         text, answers = content.decode("utf-8", "surrogateescape"), probed.answers
         ask = fix.Asker(dockerfile.path, looked.file, self.policies, self.config, self.settings.targets)

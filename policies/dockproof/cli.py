@@ -331,7 +331,7 @@ def _settings(options: argparse.Namespace, *, marked: bool) -> Settings:
         standard,
         fingerprints,
         options.no_config,
-        fixes=options.format == "json",
+        fixes=options.format in {"json", "sarif"},
         cache=not options.no_cache,
     )
 

@@ -10,6 +10,10 @@ from enum import StrEnum
 
 from dockproof.records import NamedTuple
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dockproof.facts.span import Edit
+
 
 class Probe(StrEnum):
     """The level at which a policy asks its question."""
@@ -109,6 +113,7 @@ class Finding(NamedTuple):
         fixable: whether `dockproof fix` can mend it.
         severity: of the profile in force; stamped by the gate.
         waived: the waiver that holds for it; stamped by the gate.
+        edits: what `dockproof fix` would change for it; stamped by `fix.stamped`, where a report tells it.
     """
 
     policy: str
@@ -121,6 +126,7 @@ class Finding(NamedTuple):
     fixable: bool = False
     severity: Severity = Severity.ERROR
     waived: Waiver | None = None
+    edits: tuple[Edit, ...] = ()
 
 
 class NotApplicable(NamedTuple):

@@ -11,7 +11,6 @@ import os
 import re
 import sys
 from collections import Counter
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dockproof import gate
@@ -28,17 +27,14 @@ if TYPE_CHECKING:
     from dockproof.collect.discover import Found
     from dockproof.config import Config
     from dockproof.facts.dockerfile import Dockerfile
+    from dockproof.facts.span import Edit
     from dockproof.finding import Finding
     from dockproof.gate import Answers
-    from dockproof.mends import Edit
     from dockproof.policy import Policy
-
-_HIDING = frozenset({"exec-form"})
-"""Policies whose mend may bring to light what another one could not see: edits alone do not say that it holds."""
 
 
 def stamped(text: str, file: Dockerfile, findings: Iterable[Finding], ask: Asker) -> tuple[Finding, ...]:
-    """Return the findings, those marked that `fix` can mend.
+    """Return the findings, those that `fix` can mend with their edits; each set of edits was proven.
 
     Args:
         text: the text, bytes that are no UTF-8 as Python's surrogate escapes.
@@ -46,14 +42,16 @@ def stamped(text: str, file: Dockerfile, findings: Iterable[Finding], ask: Asker
         findings: what the source probes found in it.
         ask: asks them again about another text.
     """
-    answers = lru_cache(1)(lambda: ask(file))
+    some = {one: found for one in findings if (found := edits(file, one, ask.root))}
+    held = _held(_State(text, file, ask(file)), list(some), ask) if some else frozenset()
+    return tuple(one._replace(fixable=True, edits=some[one]) if one in held else one for one in findings)
 
-    def mends(finding: Finding) -> bool:
-        if finding.policy in _HIDING and edits(file, finding, ask.root):
-            return _tried(_State(text, file, answers()), [finding], ask, ask.root) is not None
-        return bool(edits(file, finding, ask.root))
 
-    return tuple(one._replace(fixable=True) if mends(one) else one for one in findings)
+def _held(now: _State, findings: Sequence[Finding], ask: Asker) -> frozenset[Finding]:
+    """Return the findings whose mends hold: all together, which is quick to see, or else each alone."""
+    if _tried(now, findings, ask, ask.root):
+        return frozenset(findings)
+    return frozenset(one for one in findings if _tried(now, [one], ask, ask.root))
 
 
 # ------------------------------------------------------------------------------------------------------- the proof

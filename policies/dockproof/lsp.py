@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pygls.workspace import TextDocument
 
     from dockproof.facts.dockerfile import Dockerfile
+    from dockproof.facts.span import Edit
     from dockproof.finding import Finding, Place
     from dockproof.policy import Policy
 
@@ -141,7 +142,7 @@ class _Words:
                     )
                 yield self._action(f"Waive {name_of(finding)} here", [self._waiver(finding)], diagnostic)
 
-    def _edit(self, edit: mends.Edit) -> types.TextEdit:
+    def _edit(self, edit: Edit) -> types.TextEdit:
         line, column, end_line, end_column = edit.span
         return self.types.TextEdit(self._client(line - 1, column - 1, end_line - 1, end_column - 1), edit.new)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
-from dockproof.facts.span import Span
+from dockproof.facts.span import Edit, Span
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
@@ -27,20 +27,6 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
 
 AUTHORS = "org.opencontainers.image.authors"
-
-
-class Edit(NamedTuple):
-    """One change of a text.
-
-    Attributes:
-        span: what is replaced; an empty one is a place to insert at.
-        old: the text that stands there, so that an edit of another text is noticed.
-        new: what replaces it.
-    """
-
-    span: Span
-    old: str
-    new: str
 
 
 class Spot(NamedTuple):

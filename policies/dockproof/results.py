@@ -14,6 +14,7 @@ from importlib.machinery import PathFinder
 
 from dockproof import __version__, own, waiver
 from dockproof.cache import Cache
+from dockproof.facts.span import Edit, Span
 from dockproof.finding import Finding, NotApplicable, Place, Probe, Severity, Waiver
 from dockproof.gate import Answers, Probed
 from dockproof.waiver import Exemption
@@ -147,9 +148,12 @@ def _probed(found: Any) -> Probed:
 
 def _finding(found: Any) -> Finding:
     made = Finding(*found)
-    waived = Waiver(*made.waived) if made.waived else None
     return made._replace(
-        place=Place(*made.place), probe=Probe(made.probe), severity=Severity(made.severity), waived=waived
+        place=Place(*made.place),
+        probe=Probe(made.probe),
+        severity=Severity(made.severity),
+        waived=Waiver(*made.waived) if made.waived else None,
+        edits=tuple(Edit(Span(*span), old, new) for span, old, new in made.edits),
     )
 
 

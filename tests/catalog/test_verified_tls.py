@@ -44,6 +44,31 @@ POLICY = "verified-tls"
         ("echo 'sslverify=False' >> /etc/yum.conf", "other"),
         ("echo 'Acquire::https::Verify-Peer \"false\";' > /etc/apt/apt.conf.d/99insecure", "other"),
         ("cat > /etc/pip.conf <<E\n[global]\ntrusted-host = e.org\nE", "other"),
+        ("mvn -B -Dmaven.wagon.http.ssl.insecure=true package", "other"),
+        ("./mvnw -D maven.wagon.http.ssl.allowall=true package", "other"),
+        ("mvn --define aether.connector.https.securityMode=insecure package", "other"),
+        ("mvn -Daether.transport.https.securityMode.central=insecure package", "other"),
+        ("MAVEN_OPTS='-Xmx1g -Dmaven.wagon.http.ssl.insecure=true' mvn package", "other"),
+        ("echo '-Dmaven.wagon.http.ssl.insecure=true' > .mvn/maven.config", "other"),
+        ("composer config -g -- disable-tls true", "other"),
+        ("composer config --global disable-tls true && composer install", "other"),
+        ("conda config --set ssl_verify false", "other"),
+        ("conda install -k -y numpy", "other"),
+        ("mamba config --set ssl_verify no", "other"),
+        ("SSL_NO_VERIFY=1 conda skeleton pypi p", "other"),
+        ("bundle config set --global ssl_verify_mode 0", "other"),
+        ("bundle config ssl_verify_mode 0", "other"),
+        ("echo ':ssl_verify_mode: 0' >> ~/.gemrc", "other"),
+        ("poetry config certificates.foo.cert false", "other"),
+        ("helm repo add --insecure-skip-tls-verify a https://e.org", "other"),
+        ("helm pull a/b --insecure-skip-tls-verify=true", "other"),
+        ("kubectl --insecure-skip-tls-verify get pods", "other"),
+        ("skopeo copy --src-tls-verify=false docker://a dir:b", "other"),
+        ("podman pull --tls-verify=false a", "other"),
+        ("ansible-galaxy collection install --ignore-certs a.b", "other"),
+        ("deno run --unsafely-ignore-certificate-errors a.ts", "other"),
+        ("aws --no-verify-ssl s3 cp s3://b/k .", "other"),
+        ("aria2c --check-certificate=false https://e.org", "other"),
     ],
 )
 def test_flags_a_command_that_switches_the_check_off(run: str, clause: str) -> None:
@@ -73,6 +98,18 @@ def test_flags_a_command_that_switches_the_check_off(run: str, clause: str) -> N
         "sed -i s/sslverify=0/sslverify=1/ /etc/yum.conf",
         "grep -r 'strict-ssl=false' /etc",
         "echo '# strict-ssl=false' >> ~/.npmrc",
+        "mvn -Dmaven.wagon.http.ssl.insecure=false package",
+        "mvn -Dmaven.wagon.http.pool=false -Dmaven.test.skip=true package",
+        "mvn -Daether.connector.https.securityMode=default package",
+        "composer config disable-tls false",
+        "composer config secure-http true",
+        "conda config --set ssl_verify true",
+        "conda config --set ssl_verify /etc/ssl/ca.pem",
+        "bundle config set ssl_verify_mode 1",
+        "helm pull a/b --insecure-skip-tls-verify=false",
+        "helm install a b --set 'note=--insecure-skip-tls-verify is bad'",
+        "skopeo copy --src-tls-verify=true docker://a dir:b",
+        "git commit -m 'http.sslVerify false'",
     ],
 )
 def test_passes_a_command_that_checks(run: str) -> None:
@@ -132,3 +169,18 @@ def test_flags_the_environment_of_an_image() -> None:
     )
     (finding,) = catalog.load()[POLICY].image(ImageTarget(image))
     assert finding.clause == "git"  # type: ignore[union-attr]  # it is a finding
+
+
+@pytest.mark.parametrize(
+    ("value", "clauses"),
+    [
+        ("-Dmaven.wagon.http.ssl.insecure=true", ["other"]),
+        ("-Xmx1g -Daether.connector.https.securityMode=insecure -Xss1m", ["other"]),
+        ("-Dmaven.wagon.http.ssl.insecure=false", []),
+        ("-Xmx$MEMORY", []),
+    ],
+)
+def test_reads_the_options_that_a_variable_holds(value: str, clauses: list[str]) -> None:
+    """A variable with options of any kind says something only where one of them switches the check off."""
+    found = red(POLICY, f'FROM a\nARG MEMORY\nENV MAVEN_OPTS="{value}"\n')
+    assert [clause for _, clause in found] == clauses

@@ -3,7 +3,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,16 @@ from hypothesis import strategies as st
 from junitparser import JUnitXml
 
 import dockproof
-from dockproof import check
+from dockproof import catalog, check
 from dockproof.check import Settings, Standard
 from dockproof.config import Config
+from dockproof.facts.span import Edit, Span
 from dockproof.finding import Finding, Place, Probe, Severity, Waiver
 from dockproof.gate import Answers, CheckReport, FileReport, NotLooked
 from dockproof.policy import Profile
 from dockproof.report.text import clean
 from dockproof.report.view import View
+from tests.report.readers import CHECK, GITLAB, annotation
 from tests.sample import POLICIES
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def sample() -> CheckReport:
     crash = answers.not_looked[0]._replace(
         log="Traceback\n  line\n"
     )  # a traceback holds this machine's paths
+    mended = answers.findings[0]._replace(edits=(Edit(Span(2, 6, 2, 9), "foo", "fu"),))
+    answers = answers._replace(findings=(mended, *answers.findings[1:]))
     hadolint = Finding(
         "hadolint:DL3008", "Pin versions, or not", Place(2, 2, 5), Probe.SOURCE, severity=Severity.WARNING
     )
@@ -259,6 +262,38 @@ def test_sarif_region_ends_where_the_finding_ends() -> None:
     assert regions[1] == {"startLine": 4, "startColumn": 1, "endColumn": 21}
 
 
+def test_sarif_carries_what_fix_would_change() -> None:
+    """A service that applies the change gets the text that `fix` gets; what is waived has none."""
+    text = "from debian\nMAINTAINER \\u00fc <j@e.org>\n# a comment\nRUN apt-get update && apt install -y a\n"
+    text = text.replace("\\u00fc", "\u00fc") + '# dockproof: ignore=exec-form reason="r"\nCMD a\n'
+    settings = Settings(standard=Standard(text.encode(), "Dockerfile"), fixes=True)
+    report = check.run(["-"], catalog.load(), Config(hadolint=False), settings)
+    results = json.loads(render("sarif", report))["runs"][0]["results"]
+    fixed = {result["ruleId"]: result["fixes"] for result in results if "fixes" in result}
+    assert set(fixed) == {"current-syntax", "no-recommends", "unattended-install"}
+    for ((change,),) in ([fix["artifactChanges"] for fix in fixes] for fixes in fixed.values()):
+        assert change["artifactLocation"] == {"uri": "Dockerfile", "uriBaseId": "SRCROOT"}
+    (syntax,) = fixed["current-syntax"]
+    assert _applied(text, syntax) == text.replace(
+        "MAINTAINER \u00fc <j@e.org>", 'LABEL org.opencontainers.image.authors="\u00fc <j@e.org>"'
+    )
+    (unattended,) = fixed["unattended-install"]
+    assert "apt-get install -y a\n" in _applied(text, unattended)
+
+
+def _applied(text: str, fix: dict[str, Any]) -> str:
+    """Apply a fix as SARIF 2.1.0 says (3.55 to 3.57): regions of the text as it was, the last one first."""
+    lines = text.splitlines(keepends=True)
+    starts = [sum(map(len, lines[:number])) for number in range(len(lines) + 1)]
+    ((change),) = fix["artifactChanges"]
+    for one in reversed(change["replacements"]):
+        region = one["deletedRegion"]
+        start = starts[region["startLine"] - 1] + region["startColumn"] - 1
+        end = starts[region["endLine"] - 1] + region["endColumn"] - 1
+        text = text[:start] + one["insertedContent"]["text"] + text[end:]
+    return text
+
+
 def test_sarif_paths_are_relative_and_encoded() -> None:
     """Code scanning wants URIs below the root of the sources."""
     data = json.loads(render("sarif"))
@@ -296,25 +331,6 @@ def test_github_commands_are_escaped() -> None:
     )
 
 
-_COMMAND = re.compile(r"::(?P<name>error|warning|notice) (?P<properties>[^:]*)::(?P<message>.*)")
-_PROPERTIES = {"title", "file", "line", "endLine", "col", "endColumn"}
-
-
-def annotation(line: str) -> tuple[str, dict[str, str], str]:
-    """Read a workflow command as GitHub documents it: name, properties, message, escapes undone."""
-    match = _COMMAND.fullmatch(line)
-    assert match, line
-    pairs = dict(pair.split("=", 1) for pair in match["properties"].split(","))
-    assert pairs.keys() <= _PROPERTIES, line
-    return match["name"], {key: _plain(value) for key, value in pairs.items()}, _plain(match["message"])
-
-
-def _plain(text: str) -> str:
-    for code, mark in (("%2C", ","), ("%3A", ":"), ("%0A", "\n"), ("%0D", "\r"), ("%25", "%")):
-        text = text.replace(code, mark)
-    return text
-
-
 def test_github_commands_follow_the_grammar() -> None:
     """Every line but the last is a command that the runner knows, with properties that it knows."""
     *commands, last = render("github").splitlines()
@@ -336,18 +352,12 @@ def test_github_commands_carry_any_text(message: str, name: str) -> None:
     assert said == "\n".join(clean(line) for line in f"{message}\nh".splitlines())
 
 
-def test_gitlab_has_the_documented_fields_and_no_other() -> None:
-    """description, check_name, fingerprint, severity, location.path and location.lines.begin, each of its type."""
-    for issue in json.loads(render("gitlab")):
-        assert set(issue) == {"description", "check_name", "fingerprint", "severity", "location"}
-        assert issue["severity"] in {"info", "minor", "major", "critical", "blocker"}
-        assert set(issue["location"]) == {"path", "lines"}
-        assert set(issue["location"]["lines"]) == {"begin"}
-        assert isinstance(issue["location"]["lines"]["begin"], int)
-        assert not issue["location"]["path"].startswith(("/", "./"))
-        assert all(
-            isinstance(issue[key], str) and issue[key] for key in ("description", "check_name", "fingerprint")
-        )
+def test_json_and_gitlab_follow_their_schemas() -> None:
+    """Each key that is promised or documented is there with its type, and no other."""
+    jsonschema: Any = importlib.import_module("jsonschema")  # ships no type information
+    for name, schema in (("json", CHECK), ("gitlab", GITLAB)):
+        jsonschema.Draft202012Validator.check_schema(schema)
+        jsonschema.Draft202012Validator(schema).validate(json.loads(render(name)))
 
 
 def test_gitlab_fingerprints_are_unique_and_waived_findings_absent() -> None:

@@ -4,12 +4,15 @@ What it holds
 -------------
 Source, in every stage: no command switches the check of certificates off (`curl --insecure` and `-k`,
 `wget --no-check-certificate`, pip's `--trusted-host`, `npm config set strict-ssl false`, a repository manager's
-`sslverify=0`, `git -c http.sslVerify=false`, apt's `Acquire::https::Verify-Peer=false` and the like), no ENV, ARG or
-`export` does (PYTHONHTTPSVERIFY, NODE_TLS_REJECT_UNAUTHORIZED, NPM_CONFIG_STRICT_SSL, GIT_SSL_NO_VERIFY,
-PIP_TRUSTED_HOST …), and no file is written that does (.npmrc, .curlrc, yum.conf, pip.conf, apt.conf). A variable whose
-value hangs on an unknown one is a finding. Each variable is read as its program reads it: GIT_SSL_NO_VERIFY counts with
-any value, even an empty one, npm's only as `false`, `null` or `0`. Image: none of these variables in the config.
-Runtime: none in the environment of a process.
+`sslverify=0`, `git -c http.sslVerify=false`, apt's `Acquire::https::Verify-Peer=false`, Maven's
+`-Dmaven.wagon.http.ssl.insecure=true` and `-Daether.connector.https.securityMode=insecure`, Composer's `disable-tls`,
+conda's and Bundler's settings, `--insecure-skip-tls-verify` of helm and kubectl, `--tls-verify=false` of podman and
+skopeo and the like), no ENV, ARG or `export` does (PYTHONHTTPSVERIFY, NODE_TLS_REJECT_UNAUTHORIZED,
+NPM_CONFIG_STRICT_SSL, GIT_SSL_NO_VERIFY, PIP_TRUSTED_HOST, MAVEN_OPTS …), and no file is written that does (.npmrc,
+.curlrc, yum.conf, pip.conf, apt.conf, .gemrc, maven.config). A variable whose value hangs on an unknown one is a
+finding. Each variable is read as its program reads it: GIT_SSL_NO_VERIFY counts with any value, even an empty one,
+npm's only as `false`, `null` or `0`. Image: none of these variables in the config. Runtime: none in the environment of
+a process. Cargo, Gradle, sbt and Terraform have no switch that a Dockerfile could throw.
 
 Why it matters
 --------------
@@ -26,6 +29,11 @@ References
 ----------
 - CIS Docker Benchmark 1.6, 4.11
 - https://curl.se/docs/sslcerts.html
+- https://maven.apache.org/wagon/wagon-providers/wagon-http/
+- https://maven.apache.org/resolver/configuration.html
+- https://getcomposer.org/doc/06-config.md#disable-tls
+- https://docs.conda.io/projects/conda/en/latest/user-guide/configuration/disable-ssl-verification.html
+- https://helm.sh/docs/helm/helm_pull/
 """
 
 from __future__ import annotations
@@ -67,6 +75,13 @@ if TYPE_CHECKING:
 _ANY = r"(?s:.*)"
 _SET = r"(?s:.+)"
 _OFF = r"0|false|no|off"
+_PROPERTY = (
+    r"(?i:maven\.wagon\.http\.ssl\.(?:insecure|allowall)=true"
+    r"|aether\.(?:connector|transport)\.https\.securityMode(?:\.[\w-]+)?=insecure)\b"
+)
+"""A system property with which Maven takes any certificate: of its wagon, or of its resolver from 3.9 on."""
+_OF_JAVA = ("MAVEN_OPTS", "MAVEN_ARGS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS")
+"""Variables with options of any kind: only a value that is known and switches the check off says anything."""
 # By variable in upper case: the clause, and which values switch the check off.
 _VARIABLES: Mapping[str, tuple[str, str]] = {
     "PYTHONHTTPSVERIFY": ("python", "0"),
@@ -79,13 +94,16 @@ _VARIABLES: Mapping[str, tuple[str, str]] = {
     "BUNDLE_SSL_VERIFY_MODE": ("other", "0"),
     "GOINSECURE": ("other", _SET),
     "CONDA_SSL_VERIFY": ("other", f"(?i:{_OFF})"),
+    "MAMBA_SSL_VERIFY": ("other", f"(?i:{_OFF})"),
+    "SSL_NO_VERIFY": ("other", "(?i:true|1)"),
+    **dict.fromkeys(_OF_JAVA, ("other", f"{_ANY}-D{_PROPERTY}{_ANY}")),
     "VAULT_SKIP_VERIFY": ("other", "(?i:true|t|1)"),
 }
 # Settings that are written into files; `#` and `;` begin a comment in all of them.
 _SETTINGS = pattern(
     rf"(?im)^[^#;\n]*?(?:\bstrict-ssl\s*=\s*false|\bsslverify\s*=\s*(?:{_OFF})\b|\bsslNoVerify\b"
     rf"|Verify-(?:Peer|Host)\s*[= ]\s*\"?(?:{_OFF})\b|\bcheck[-_]certificate\s*=\s*off|\btrusted-host\s*="
-    rf"|enableStrictSsl:\s*false|\bssl_verify(?:_mode)?:\s*(?:0|false))|^[^#;\n]*?(?:^|[\s'\"])(?:--)?insecure\s*$"
+    rf"|enableStrictSsl:\s*false|\bssl_verify(?:_mode)?:\s*(?:0|false)|\"disable-tls\":\s*true|-D{_PROPERTY})|^[^#;\n]*?(?:^|[\s'\"])(?:--)?insecure\s*$"
 )
 _NPM = frozenset({"npm", "pnpm", "yarn"})
 _RPM = frozenset({"yum", "dnf", "microdnf", "tdnf"})
@@ -93,8 +111,25 @@ _RPM_SETTING = pattern(rf"(?:.*\.)?sslverify=(?:{_OFF})", re.IGNORECASE, ("sslve
 _APT_SETTING = pattern(
     rf"acquire::https?(?:::[^=]*)?::verify-(?:peer|host)=\"?(?:{_OFF})\"?", re.IGNORECASE, ("::verify-",)
 )
-_GIT_SETTING = pattern(rf"http\.(?:.*\.)?sslverify=(?:{_OFF})", re.IGNORECASE, ("sslverify",))
-_OTHERS = frozenset({"yum-config-manager", "git", "aws", "conda", "aria2c"})
+# By program: the words with which it takes any certificate, a line each; a setting and its value may be two words.
+_CONDA = pattern(rf"(?im)^(?:-k|--insecure|--ssl-verify[=\n](?:{_OFF}|<false>)|ssl_verify[=\n](?:{_OFF}))$")
+_CONTAINERS = pattern(r"(?im)^--(?:(?:src|dest)-)?tls-verify=(?:false|0|f)$")
+_KUBERNETES = pattern(r"(?im)^--(?:kube-)?insecure-skip-tls-verify(?:=(?:true|1|t))?$")
+_MAVEN = pattern(rf"(?im)^(?:-D|--define[=\n]|-D\n){_PROPERTY}")
+_WORDS = {
+    "ansible-galaxy": pattern(r"(?m)^(?:-c|--ignore-certs)$"),
+    "aria2c": pattern(r"(?m)^--check-certificate=false$"),
+    "aws": pattern(r"(?m)^--no-verify-ssl$"),
+    "bundle": pattern(r"(?m)^ssl_verify_mode[\n]0$"),
+    "composer": pattern(r"(?im)^disable-tls\n(?:true|1)$"),
+    "deno": pattern(r"(?m)^--unsafely-ignore-certificate-errors(?:=.*)?$"),
+    "git": pattern(rf"(?im)^http\.(?:.*\.)?sslverify[=\n](?:{_OFF})$"),
+    "poetry": pattern(r"(?im)^certificates\..+\.cert\nfalse$"),
+    **dict.fromkeys(("conda", "mamba", "micromamba"), _CONDA),
+    **dict.fromkeys(("podman", "buildah", "skopeo"), _CONTAINERS),
+    **dict.fromkeys(("helm", "kubectl", "oc"), _KUBERNETES),
+    **dict.fromkeys(("mvn", "mvnw"), _MAVEN),
+}
 _ENV = "    HOME=/tmp \\"
 _ADD = "COPY app /rootfs/app/app\n"
 
@@ -140,7 +175,15 @@ class VerifiedTls(Policy):
         Clause("other", "no other option, variable or file switches the check off"),
         Clause("unknown-value", "the values of such variables can be known"),
     )
-    references = ("cis:4.11", "https://curl.se/docs/sslcerts.html")
+    references = (
+        "cis:4.11",
+        "https://curl.se/docs/sslcerts.html",
+        "https://maven.apache.org/wagon/wagon-providers/wagon-http/",
+        "https://maven.apache.org/resolver/configuration.html",
+        "https://getcomposer.org/doc/06-config.md#disable-tls",
+        "https://docs.conda.io/projects/conda/en/latest/user-guide/configuration/disable-ssl-verification.html",
+        "https://helm.sh/docs/helm/helm_pull/",
+    )
 
     def source(self, target: SourceTarget) -> Iterator[Finding | NotApplicable]:
         """Judge variables, commands and written files of every stage."""
@@ -167,7 +210,8 @@ class VerifiedTls(Policy):
                 if pair.name.upper() not in _VARIABLES or pair.value is None:
                     continue
                 value = stage.expand(instruction, pair.value)
-                clause = "unknown-value" if value.text is None else _clause(pair.name, value.text)
+                unknown = "" if pair.name in _OF_JAVA else "unknown-value"
+                clause = unknown if value.text is None else _clause(pair.name, value.text)
                 if clause:
                     message = f"{pair.name}={value.text} switches the check of certificates off"
                     if value.text is None:
@@ -237,6 +281,7 @@ class VerifiedTls(Policy):
                 ("npm", "npm", "npm config set strict-ssl false"),
                 ("git", "other", "git config --global http.sslVerify false"),
                 ("rpm", "rpm", "yum-config-manager --save --setopt=sslverify=0"),
+                ("maven", "other", "mvn -Dmaven.wagon.http.ssl.insecure=true --version"),
                 ("file", "other", "echo insecure >> /home/app/.curlrc"),
                 ("exported", "python", "export PYTHONHTTPSVERIFY=0 && python -V"),
             )
@@ -279,10 +324,14 @@ def _switched_off(run: Run, command: Command, call: PackageCall | None) -> Itera
             yield clause, f"{name}={value}"
     for option in insecure_options(command):
         yield command.name, f"`{command.name} {option}`"
+    texts = [word.text for word in command.words[1:]]
+    words = _WORDS.get(command.name)
+    if words is not None and (found := words.search("\n".join(texts))):
+        yield "other", f"`{' '.join(found[0].split())}`"
+    if command.name == "yum-config-manager" and (setting := _matching(texts, _RPM_SETTING)):
+        yield "rpm", f"`{setting}`"
     if call is not None:
         yield from _in_package_manager(call)
-    elif command.name in _OTHERS:
-        yield from _in_another(command)
 
 
 def _in_package_manager(call: PackageCall) -> Iterator[tuple[str, str]]:
@@ -310,23 +359,6 @@ def _npm_is_loose(texts: list[str]) -> bool:
         or (one in {"strict-ssl", "enablestrictssl"} and after in {"false", "0"})
         for one, after in pairs
     )
-
-
-def _in_another(command: Command) -> Iterator[tuple[str, str]]:
-    texts = [word.text for word in command.words[1:]]
-    if command.name == "yum-config-manager" and (setting := _matching(texts, _RPM_SETTING)):
-        yield "rpm", f"`{setting}`"
-    elif command.name == "git":
-        joined = [*texts, *(f"{one}={two}" for one, two in pairwise(texts))]
-        setting = _matching([text for text in joined if "=" in text], _GIT_SETTING)
-        if setting:
-            yield "other", f"`{setting}`"
-    elif command.name == "aws" and "--no-verify-ssl" in texts:
-        yield "other", "`--no-verify-ssl`"
-    elif command.name == "conda" and command.has("--insecure", "-k"):
-        yield "other", "`--insecure`"
-    elif command.name == "aria2c" and command.option("--check-certificate") == "false":
-        yield "other", "`--check-certificate=false`"
 
 
 def _matching(texts: list[str], wanted: re.Pattern[str]) -> str:

@@ -14,6 +14,20 @@ class Span(NamedTuple):
     end_column: int
 
 
+class Edit(NamedTuple):
+    """One change of a text.
+
+    Attributes:
+        span: what is replaced; an empty one is a place to insert at.
+        old: the text that stands there, so that an edit of another text is noticed.
+        new: what replaces it.
+    """
+
+    span: Span
+    old: str
+    new: str
+
+
 class Comment(NamedTuple):
     """A comment line; `text` lacks the `#` and the white space around it."""
 

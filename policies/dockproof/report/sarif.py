@@ -1,7 +1,8 @@
 """SARIF 2.1.0, for code scanning: rules with their help, regions, fingerprints and suppressions.
 
 A finding that is waived is a result with a suppression, so that the service shows it as dismissed and does not open it
-again. What was not looked at is a notification of a run that did not succeed.
+again. A finding that `dockproof fix` can mend carries the change. What was not looked at is a notification of a run
+that did not succeed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dockproof.report.view import View, first_sentence, link_of, marked, missed,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dockproof.facts.span import Edit, Span
     from dockproof.finding import Finding, Waiver
     from dockproof.gate import CheckReport, FileReport, NotLooked
     from dockproof.policy import Policy
@@ -106,7 +108,29 @@ def _result(file: FileReport, number: int, indexes: dict[str, int]) -> dict[str,
     if file.fingerprints:
         result["partialFingerprints"] = {FINGERPRINT: file.fingerprints[number]}
     result["suppressions"] = [_suppression(finding.waived)] if finding.waived else []
+    if finding.edits and not finding.waived:
+        result["fixes"] = [_fix(file.path, finding.edits)]
     return result
+
+
+def _fix(path: str, edits: Sequence[Edit]) -> dict[str, Any]:
+    """Return what `dockproof fix` would change, in the order of the file."""
+    replacements = [
+        {"deletedRegion": _region(edit.span), "insertedContent": {"text": edit.new}} for edit in sorted(edits)
+    ]
+    return {
+        "description": {"text": "what `dockproof fix` changes"},
+        "artifactChanges": [{"artifactLocation": _artifact(path), "replacements": replacements}],
+    }
+
+
+def _region(span: Span) -> dict[str, int]:
+    return {
+        "startLine": span.line,
+        "startColumn": span.column,
+        "endLine": span.end_line,
+        "endColumn": span.end_column,
+    }
 
 
 def _location(file: FileReport, finding: Finding) -> dict[str, Any]:
@@ -130,9 +154,10 @@ def _logical(finding: Finding) -> dict[str, Any]:
 
 def _artifact(path: str) -> dict[str, Any]:
     relative = uri(path)
-    if relative.startswith(("/", "../")):
-        return {"uri": "file://" + quote(relative) if relative.startswith("/") else quote(relative)}
-    return {"uri": quote(relative), "uriBaseId": ROOT}
+    quoted = quote(relative, errors="surrogateescape")  # the bytes of a name that is no UTF-8
+    if relative.startswith("/"):
+        return {"uri": f"file://{quoted}"}
+    return {"uri": quoted} if relative.startswith("../") else {"uri": quoted, "uriBaseId": ROOT}
 
 
 def _suppression(waived: Waiver) -> dict[str, Any]:
