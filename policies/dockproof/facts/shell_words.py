@@ -211,7 +211,7 @@ class Command:
         "wrappers",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parser alone makes one, thousands of times
         self,
         source: Source,
         start: int,
