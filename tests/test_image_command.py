@@ -96,7 +96,13 @@ def test_wasted_bytes_are_told_by_layer_and_cause(tmp_path: Path) -> None:
     about = look(path).image
     assert about is not None
     assert [layer["wasted"] for layer in about["layers"]] == [0, 50, 0]
-    assert about["wasted"] == {"overwritten": 0, "rights-changed": 20, "hidden": 30, "duplicate": 0}
+    assert about["wasted"] == {
+        "overwritten": 0,
+        "rights-changed": 20,
+        "hidden": 30,
+        "duplicate": 0,
+        "only-installed": 0,
+    }
 
 
 def test_dockerfile_tells_the_line(tmp_path: Path) -> None:

@@ -265,6 +265,8 @@ def overview(target: ImageTarget) -> dict[str, Any]:
     hidden = [one.entry for one in image.hidden if one.entry.type == "file"]
     wastes = tuple(waste.wasted(target.own_layers))
     wasted = {cause: waste.total(one for one in wastes if one.cause == cause) for cause in waste.CAUSES[:3]}
+    wasted[waste.DUPLICATE] = waste.total(waste.duplicates(target.own_layers))
+    wasted[waste.INSTALLED] = waste.total(waste.package_files(target.own_layers, image))
     return {
         "id": image.id,
         "platform": image.config.platform,
@@ -273,7 +275,7 @@ def overview(target: ImageTarget) -> dict[str, Any]:
         "user": {"text": image.config.user, "uid": user.uid, "gid": user.gid},
         "base": {"layers": blame.inherited.layers, "told_by": blame.inherited.told_by or None},
         "packages": dict(packages),
-        "wasted": wasted | {waste.DUPLICATE: waste.total(waste.duplicates(target.own_layers))},
+        "wasted": wasted,
         "hidden": {"files": len(hidden), "size": sum(entry.size for entry in hidden)},
         "layers": [_layer(layer, target, wastes) for layer in image.layers],
     }

@@ -1,17 +1,8 @@
-"""Wasted bytes by cause; and dive, the tool that others measure them with, finds the same in the same archives.
-
-dive adds up all copies of a path that stands in several layers, the one that is still seen too; we count the bytes that
-nobody sees. So of each path dive's bytes are ours and those of the file that is left. Files of a folder that is deleted
-whole it does not count at all.
-"""
+"""Wasted bytes by cause; and dive, the tool that others measure them with, finds the same in the same archives."""
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,32 +10,10 @@ import pytest
 from dockproof.collect import image
 from dockproof.facts import waste
 from tests.collect import archives
+from tests.facts.dive import as_dive_counts, dive
 
 if TYPE_CHECKING:
-    from dockproof.facts.image import ImageFacts
-
-DIVE = Path(sys.prefix) / "bin" / "dive"
-
-
-def dive(archive: Path) -> dict[str, int]:
-    """Return the bytes of every path that dive calls inefficient, those without any left out."""
-    report = archive.with_suffix(".json")
-    command = [str(DIVE), f"docker-archive://{archive}", "--json", str(report)]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-    about = json.loads(report.read_text(encoding="utf-8"))["image"]
-    found = {one["file"]: one["sizeBytes"] for one in about["fileReference"] if one["sizeBytes"]}
-    assert about["inefficientBytes"] == sum(found.values())
-    return found
-
-
-def as_dive_counts(facts: ImageFacts) -> dict[str, int]:
-    """Return our wasted bytes by path, and those of what is left at each."""
-    found: dict[str, int] = {}
-    for one in waste.wasted(facts.layers):
-        path = one.entry.path
-        left = facts.files.get(path)
-        found[path] = found.get(path, left.size if left and left.type == "file" else 0) + one.size
-    return found
+    from pathlib import Path
 
 
 def test_dive_finds_the_same_bytes(tmp_path: Path) -> None:
@@ -102,3 +71,32 @@ def test_own_layers_alone_waste_nothing_of_the_base(tmp_path: Path) -> None:
     assert waste.total(waste.wasted(facts.layers)) == 9
     assert waste.total(waste.wasted(facts.layers[1:])) == 0
     assert [(one.entry.path, one.layer) for one in waste.duplicates(facts.layers[1:])] == [("/b", 2)]
+
+
+METADATA = b"Name: One-Two\nVersion: 2\n"
+STATUS = b"Package: libone\nStatus: install ok installed\nVersion: 1.0-1\n\n"
+
+
+def test_package_files_of_installed_packages_are_waste(tmp_path: Path) -> None:
+    """Of any version; those of nothing installed, of caches, of the base and of tools that bring theirs are not."""
+    site = "usr/local/lib/python3.13/site-packages"
+    layers: list[archives.Layer] = [
+        {"var/lib/dpkg/status": STATUS, "base/libone_1.0-1_amd64.deb": b"d" * 7},
+        {
+            f"{site}/one_two-2.dist-info/METADATA": METADATA,
+            "wheels/one_two-2-py3-none-any.whl": b"w" * 100,
+            "wheels/One.Two-1-py3-none-any.whl": b"v" * 20,
+            "wheels/three-1-py3-none-any.whl": b"t" * 50,
+            "tmp/libone_1.0-1_amd64.deb": b"d" * 30,
+            "var/cache/apt/archives/libone_1.0-1_amd64.deb": b"d" * 30,
+            f"{site}/virtualenv/seed/one_two-2-py3-none-any.whl": b"s" * 9,
+        },
+    ]
+    path = archives.docker_archive(tmp_path / "x.tar", [archives.layer(one) for one in layers])
+    facts = image.from_archive(path)
+    found = {(one.entry.path, one.size, one.layer) for one in waste.package_files(facts.layers[1:], facts)}
+    assert found == {
+        ("/wheels/one_two-2-py3-none-any.whl", 100, 1),
+        ("/wheels/One.Two-1-py3-none-any.whl", 20, 1),
+        ("/tmp/libone_1.0-1_amd64.deb", 30, 1),
+    }

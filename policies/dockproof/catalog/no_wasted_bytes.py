@@ -9,8 +9,10 @@ none installs packages from files that a COPY brought for nothing else, a folder
 stay (`only-installed`). It passes the same inside one RUN, what lies in a mount, and what a builder stage does, since
 no byte of that ships; it cannot see what a RUN made otherwise. Image: no own layer replaces a file of a lower own layer
 by other content (`overwritten`), stores it again with the same content and another owner, mode or time
-(`rights-changed`), or deletes it (`hidden`), where that wastes more than `least_bytes` (10000) in one layer; and none
-holds copies of other own files (`duplicate`), of more than `least_duplicate_bytes` (1000000); hard links are no copies.
+(`rights-changed`), or deletes it (`hidden`), where that wastes more than `least_bytes` (10000) in one layer; none holds
+the files that installed packages came in, a wheel or a `.deb`, outside of caches and of the tools that bring their own
+(`only-installed`, likewise); and none holds copies of other own files (`duplicate`), of more than
+`least_duplicate_bytes` (1000000); hard links are no copies.
 The message gives the number of files, the bytes, the largest files with their layers, and the instruction that made the
 layer. The bytes of the base are not counted: they are there anyway.
 
@@ -152,7 +154,8 @@ class NoWastedBytes(Policy):
         """Compare the own layers with each other."""
         own, options = target.own_layers, target.options
         found: dict[tuple[int, str], list[Waste]] = {}
-        for one in (*waste.wasted(own), *waste.duplicates(own)):
+        left = waste.package_files(own, target.image)
+        for one in (*waste.wasted(own), *waste.duplicates(own), *left):
             found.setdefault((one.layer, one.cause), []).append(one)
         for (index, cause), wastes in sorted(found.items()):
             least = options["least_duplicate_bytes" if cause == waste.DUPLICATE else "least_bytes"]
@@ -221,6 +224,11 @@ class NoWastedBytes(Policy):
             "copied",
             "USER root\nRUN head -c 1100000 /dev/zero > /one\nRUN cp /one /two\nUSER 10001:10001",
             clause="duplicate",
+        ),
+        ImageMutant(
+            "wheels-left",
+            "USER root\nRUN head -c 20000 /dev/zero > /srv/uvicorn-1-py3-none-any.whl\nUSER 10001:10001",
+            clause="only-installed",
         ),
         ImageMutant(
             "deleted-later",
@@ -353,6 +361,7 @@ _DONE: Mapping[str, str] = {
     waste.CHANGED: "changes owner, mode or time of {count} of lower own layers, and so stores them again",
     waste.HIDDEN: "deletes {count} of lower own layers, which stay in those",
     waste.DUPLICATE: "holds {count} with the content of other own files",
+    waste.INSTALLED: "holds {count} that installed packages came in",
 }
 
 

@@ -196,6 +196,9 @@ class Blame:
         if place.field == "RootFS.Layers" and self.stage is not None and self.instructions:
             span = self.stage.lineage[-1].instruction.span  # what the image stands on is FROM's matter
             return span.line, span.end_line
+        if step is None and place.field.partition(" ")[0] in FIELDS and self.stage and self.instructions:
+            span = self.stage.instruction.span  # what nobody sets is missing in the stage that is shipped
+            return span.line, span.end_line
         return (0, 0) if step is None or place.line else self.line(step)
 
     def _layer(self, place: Place) -> int | None:

@@ -6,16 +6,26 @@ compared with each other alone, so that with the own layers given, the base's by
 
 from __future__ import annotations
 
+import posixpath
+import re
+
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from dockproof.facts.image import FileEntry, Hidden, Layer
+    from dockproof.facts.image import FileEntry, Hidden, ImageFacts, Layer
 
 OVERWRITTEN, CHANGED, HIDDEN, DUPLICATE = "overwritten", "rights-changed", "hidden", "duplicate"
-CAUSES = (OVERWRITTEN, CHANGED, HIDDEN, DUPLICATE)
+INSTALLED = "only-installed"
+CAUSES = (OVERWRITTEN, CHANGED, HIDDEN, DUPLICATE, INSTALLED)
+
+MANAGERS = {".whl": "python", ".deb": "dpkg", ".rpm": "rpm", ".apk": "apk"}
+"""The manager that installs a file of this ending."""
+
+KEPT = frozenset({"cache", ".cache", "site-packages", "dist-packages", "ensurepip", "python-wheels"})
+"""Folders whose package files are another policy's matter, or a tool's own: ensurepip installs from its own."""
 
 
 class Waste(NamedTuple):
@@ -24,7 +34,7 @@ class Waste(NamedTuple):
     Attributes:
         cause: `overwritten` (a later layer holds other content at its path), `rights-changed` (the same content, with
             another owner, mode or time), `hidden` (a later layer deletes it), `duplicate` (its content stands at
-            another path, or again in the same layer).
+            another path, or again in the same layer), `only-installed` (an installed package came in it).
         entry: the file that holds the bytes.
         layer: number of the layer that is to blame: the one that hides the file, or holds the copy.
         by: what stands in its way: the later file, the other copy; None where it is deleted.
@@ -92,6 +102,31 @@ def duplicates(layers: Sequence[Layer]) -> Iterator[Waste]:
             original = first.setdefault(entry.digest, entry)
             if original is not entry:
                 yield Waste(DUPLICATE, entry, entry.layer, original)
+
+
+def package_files(layers: Sequence[Layer], image: ImageFacts) -> Iterator[Waste]:
+    """Yield every visible file of these layers that a package of the image came in, whatever its version."""
+    own = {layer.index for layer in layers}
+    installed = {(one.manager, _plain(one.name)) for one in image.packages}
+    for path, entry in image.files.items():
+        manager = MANAGERS.get(path[-4:])
+        if manager is None or entry.layer not in own or entry.type != "file":
+            continue
+        package = manager, _plain(_package(posixpath.basename(path), manager))
+        if package in installed and KEPT.isdisjoint(path.split("/")):
+            yield Waste(INSTALLED, entry, entry.layer)
+
+
+def _package(name: str, manager: str) -> str:
+    """Return the package that a file's name tells: `a-1-py3-none-any.whl`, `a_1_amd64.deb`, `a-1-r0.apk`."""
+    if manager == "python":
+        return name.partition("-")[0]
+    return name.partition("_")[0] if manager == "dpkg" else name.rsplit("-", 2)[0]
+
+
+def _plain(name: str) -> str:
+    """Return a name as Python's index compares it; no other manager has two that differ in this alone."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def total(wastes: Iterable[Waste]) -> int:
