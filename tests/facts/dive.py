@@ -44,7 +44,7 @@ def as_dive_counts(facts: ImageFacts) -> dict[str, int]:
 
 
 def left_out(facts: ImageFacts) -> set[str]:
-    """Return the paths of our waste that dive leaves out: those in a folder that a later layer deletes or empties whole."""
+    """Return the paths of our waste that dive leaves out: those of folders that a later layer deletes or empties."""
     deleted = {path for layer in facts.layers for path in (*layer.whiteouts, *layer.opaque)}
     return {path for path in as_dive_counts(facts) if not deleted.isdisjoint(_folders(path))}
 

@@ -29,6 +29,7 @@ API: set[Fault] = {
     ("healthcheck/present", 20, "Config.Healthcheck"),  # the stage that is shipped begins there
     ("multi-stage/build-tools", 23, "/var/lib/dpkg/status"),  # libpq-dev where libpq5 will do
     ("multi-stage/build-tools", 23, "/usr/include/"),  # its headers
+    ("multi-stage/build-tools", 35, "/usr/local/include/"),  # greenlet brings a header of its own
     ("no-wasted-bytes/only-installed", 34, "/wheels/"),  # 24 MB that nobody needs once they are installed
     ("no-wasted-bytes/rights-changed", 43, "/app/"),  # chown -R stores the code again
     ("read-only-code/image", 43, "/app/"),  # and the service may change it
@@ -40,6 +41,7 @@ WORKER: set[Fault] = {
     ("healthcheck/present", 2, "Config.Healthcheck"),
     ("multi-stage/build-tools", 5, "/var/lib/dpkg/status"),
     ("multi-stage/build-tools", 5, "/usr/include/"),
+    ("multi-stage/build-tools", 16, "/usr/local/include/"),
     ("no-wasted-bytes/rights-changed", 22, "/app/"),
     ("read-only-code/image", 22, "/app/"),
     ("numeric-user", 24, "Config.User"),
@@ -64,7 +66,7 @@ DEV_SHIPPED: set[Fault] = DEV | {
     ("multi-stage/build-tools", 5, "/var/lib/dpkg/status"),  # g++, gcc, libpq-dev
     ("multi-stage/build-tools", 5, "/usr/bin/"),
     ("multi-stage/build-tools", 5, "/usr/include/"),
-    ("multi-stage/build-tools", 16, "/usr/local/include/"),  # greenlet brings a header
+    ("multi-stage/build-tools", 16, "/usr/local/include/"),
     ("no-dev-tools/tools", 5, "/var/lib/dpkg/status"),  # git
     ("no-dev-tools/tools", 5, "/usr/bin/"),
     ("no-dev-tools/tools", 16, "/usr/local/lib/"),  # debugpy, which the requirements bring
