@@ -13,7 +13,8 @@ from dockproof.patterns import pattern
 ENVIRONMENT, KEY, CREDENTIALS = "env-file", "key", "credentials"
 """The kinds, as clauses of `no-secret-files` name them."""
 
-_ENVIRONMENT = pattern(r"\.env(?:\.[\w.-]+)?|[\w-]+\.env|\.envrc", re.IGNORECASE, (".env",))
+# As programs look for it: `.Env.NAME` is a template's variable.
+_ENVIRONMENT = pattern(r"(?:\.env|\.ENV)(?:\.[\w.-]+)?|[\w-]+\.(?:env|ENV)|\.envrc", needs=(".env",))
 _KEY = pattern(
     r"id_(?:rsa|dsa|ecdsa|ecdsa_sk|ed25519|ed25519_sk|xmss)|.*\.(?:key|ppk|p12|pfx|p8|pkcs12|jks|keystore|kdbx|agekey|pvk)"
     r"|(?:.*[-_.])?(?:key|privkey|private|privatekey|private[-_]key)(?:[-_.].*)?\.(?:pem|der|asc|gpg)"

@@ -341,3 +341,91 @@ def test_leaves_to_an_entrypoint_what_it_makes_of_the_command(entrypoint: str, c
     """A shell expands it; an init hands it on as it is."""
     text = f'FROM x:1\nENTRYPOINT {entrypoint}\nCMD ["serve", "$PORT"]\n'
     assert [clause for _, clause in red("exec-form", text) if clause != "shell-in-disguise"] == clauses
+
+
+@pytest.mark.parametrize(
+    ("run", "clauses"),
+    [
+        ("cd /var/cache && rm -rf dnf yum", []),
+        ("cd /var && cd cache && rm -rf dnf libdnf5 yum", []),
+        ("cd /srv && rm -rf dnf yum", ["dnf-cache"]),
+    ],
+)
+def test_follows_cd_to_what_is_deleted(run: str, clauses: list[str]) -> None:
+    """A relative path is relative to where the shell is."""
+    text = f"FROM fedora:43\nRUN dnf -y install curl && {run}\n"
+    assert [clause for _, clause in red("clean-package-caches", text)] == clauses
+
+
+def test_names_the_folders_of_yum() -> None:
+    """Which of them it is, the release decides."""
+    (finding,) = findings("clean-package-caches", "FROM centos:7\nRUN yum -y install curl\n")
+    assert "/var/cache/yum" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("after", "clauses"),
+    [
+        ("apt-mark auto '.*'; apt-mark manual $saved; apt-get purge -y --auto-remove", []),
+        ("apt-mark auto '.*' > /dev/null; apt-get -y autoremove", []),
+        ("apt-mark auto '.*'; apt-mark manual libpq-dev; apt-get purge -y --auto-remove", ["build-tools"]),
+        ("apt-get purge -y --auto-remove", ["build-tools"]),
+        ("apt-mark auto '.*'", ["build-tools"]),
+    ],
+)
+def test_passes_build_packages_that_the_same_run_takes_away(after: str, clauses: list[str]) -> None:
+    """What is marked as automatic goes with what is removed."""
+    text = f"FROM debian:13\nRUN apt-get update; apt-get install -y libpq-dev; make-it; {after}\n"
+    assert [clause for _, clause in red("multi-stage", text)] == clauses
+
+
+@pytest.mark.parametrize(
+    ("stages", "clauses"),
+    [
+        ("FROM tonistiigi/xx:1.6 AS xx\nFROM x:1\nCOPY --from=xx / /\n", []),
+        ("FROM x:1\nCOPY --from=tonistiigi/xx / /\n", []),
+        ("FROM tonistiigi/xx AS xx\nRUN id\nFROM x:1\nCOPY --from=xx / /\n", ["whole-root"]),
+        ("FROM y:1 AS xx\nFROM x:1\nCOPY --from=xx / /\n", ["whole-root"]),
+    ],
+)
+def test_passes_the_scripts_that_are_made_to_be_copied_whole(stages: str, clauses: list[str]) -> None:
+    """Nothing but scripts is in it."""
+    assert [clause for _, clause in red("resolved-stages", stages)] == clauses
+
+
+def test_a_variable_of_a_template_is_no_environment_file() -> None:
+    """Go's templates write `.Env.NAME`."""
+    assert red("no-secret-files", "FROM x:1\nADD {{ .Env.ROOTFS }} /\n") == []
+
+
+def test_tells_once_what_a_run_stores_again() -> None:
+    """A RUN makes one layer, whatever it changes of a file."""
+    text = "FROM x:1\nCOPY a /srv/a\nRUN chgrp -R 0 /srv && chmod -R g=u /srv && chmod -R g+w /srv\n"
+    assert red("no-wasted-bytes", text) == [(3, "rewritten")]
+
+
+def test_names_where_a_path_in_an_empty_image_begins() -> None:
+    """There is no base image to say anything."""
+    (finding,) = findings("absolute-workdir", "FROM scratch\nCOPY app .\n")
+    assert finding.message == "COPY goes to ., relative to /, with no WORKDIR before it"
+
+
+@pytest.mark.parametrize(
+    ("run", "clauses"),
+    [
+        ("echo 'app ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/app", ["no-password"]),
+        ("echo 'app ALL=NOPASSWD:ALL' | tee -a /etc/sudoers", ["no-password"]),
+        ("echo 'app ALL=(ALL) ALL' > /etc/sudoers.d/app", []),
+        ("echo NOPASSWD > /etc/motd", []),
+    ],
+)
+def test_flags_root_without_a_password(run: str, clauses: list[str]) -> None:
+    """It makes every user of the image root."""
+    assert [clause for _, clause in red("no-sudo", f"FROM x:1\nRUN {run}\n")] == clauses
+
+
+def test_flags_what_pacman_brings() -> None:
+    """Arch's base-devel holds the compiler."""
+    assert red("multi-stage", "FROM archlinux:latest\nRUN pacman -S --noconfirm base-devel\n") == [
+        (2, "build-tools")
+    ]

@@ -199,7 +199,9 @@ def _left(script: _Script, call: PackageCall, cache: Cache) -> Left | None:
         message = f"{_PIP_SWITCH} says that pip's cache is wanted, and pip takes it for the contrary: write 1"
         return Left(clause, call, message)
     name = f"{call.manager} {call.verb}".strip()
-    return Left(clause, call, f"`{name}` leaves its cache in the layer ({cache.folders[0]})")
+    # Where dnf is, yum is dnf.
+    folder = "/var/cache/yum or /var/cache/dnf" if call.manager == "yum" else cache.folders[0]
+    return Left(clause, call, f"`{name}` leaves its cache in the layer ({folder})")
 
 
 def _is_off(run: Run, call: PackageCall, cache: Cache) -> bool:
@@ -246,10 +248,13 @@ def _folders(run: Run, call: PackageCall, cache: Cache) -> tuple[str, ...]:
 def _deleted(run: Run, calls: tuple[PackageCall, ...]) -> Iterator[tuple[int, str]]:
     """Give the paths that commands delete, each with its command's place."""
     by_bash = _is_bash(run) or any(call.manager in _WHERE_SH_IS_BASH for call in calls)
+    folder = ""
     for place, one in enumerate(run.script.commands):
+        if one.name == "cd":
+            folder = posixpath.join(folder, one.arguments[0].text if one.arguments else "~")
         deletes = one.name == "find" and any(word.text in {"-delete", "rm"} for word in one.words)
         for word in one.arguments if one.name == "rm" or deletes else ():
-            path = expanded(run, word) or word.text
+            path = posixpath.join(folder, expanded(run, word) or word.text)
             yield from ((place, each) for each in (_unfolded(path) if by_bash else [path]))
 
 

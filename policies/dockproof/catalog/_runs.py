@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Probe
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from dockproof.facts.dockerfile import Dockerfile, Instruction
     from dockproof.facts.package_specs import Package
-    from dockproof.facts.packages import PackageCall
     from dockproof.facts.shell import Script
     from dockproof.facts.stages import Stage
     from dockproof.finding import NotApplicable
     from dockproof.policy import Policy
+
+
+_APT = frozenset({"apt-get", "apt", "aptitude"})
 
 
 class Run(NamedTuple):
@@ -46,9 +49,22 @@ def runs_of(stage: Stage) -> tuple[Run, ...]:
     )
 
 
-def removed_names(calls: Iterable[PackageCall]) -> frozenset[str]:
-    """Name the packages, apk's virtual ones too, that calls remove: what a RUN installs and removes is not shipped."""
-    return frozenset(one.name for call in calls if call.action == "remove" for one in call.packages)
+def removed_names(script: Script) -> frozenset[str]:
+    """Name the packages, apk's virtual ones too, that a RUN removes: what it installs and removes is not shipped.
+
+    After `apt-mark auto`, `apt-get purge --auto-remove` takes away all that nothing needs and nobody marks as manual.
+    """
+    calls = package_calls(script)
+    removing = [call for call in calls if call.action == "remove" or call.verb == "autoremove"]
+    names = {one.name for call in removing for one in call.packages}
+    marks = [[word.text for word in command.arguments] for command in script.named("apt-mark")]
+    unneeded = any(
+        call.verb == "autoremove" or call.has("--auto-remove", "--autoremove") for call in removing
+    )
+    if unneeded and any(words[:1] == ["auto"] for words in marks):
+        kept = {word for words in marks if words[:1] == ["manual"] for word in words}
+        names |= {one.name for call in calls if call.manager in _APT for one in call.packages} - kept
+    return frozenset(names)
 
 
 def names_in(stage: Stage, instruction: Instruction, package: Package) -> list[str]:

@@ -97,11 +97,11 @@ class AbsoluteWorkdir(Policy):
             relative = path is not None and not _ABSOLUTE.match(path)
             if instruction.keyword == "WORKDIR":
                 if relative:
-                    message = f"WORKDIR {path} is relative to what the base image says"
+                    message = f"WORKDIR {path} is relative to {_start(stage)}"
                     yield self.at(instruction, message, stage=stage, clause="absolute")
                 known = True
             elif relative:
-                message = f"{instruction.keyword} goes to {path}, relative to what the base image says"
+                message = f"{instruction.keyword} goes to {path}, relative to {_start(stage)}"
                 yield self.at(instruction, message, stage=stage, clause="copy")
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
@@ -165,3 +165,8 @@ def _path(instruction: Instruction, stage: Stage) -> str | None:
             None if begin.startswith("$") else begin
         )  # its beginning alone says that it is relative, or not
     return value.text or None
+
+
+def _start(stage: Stage) -> str:
+    """Say what a path is relative to before any WORKDIR."""
+    return "/, with no WORKDIR before it" if stage.root_base.kind == "scratch" else "what the base image says"

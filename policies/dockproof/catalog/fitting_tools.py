@@ -130,7 +130,7 @@ class FittingTools(Policy):
         named |= {name for name in _DOWNLOADERS if health and name in health.value.value}
         for run in lineage:
             calls = package_calls(run.script)
-            there = set(_DOWNLOADERS) - named - removed_names(calls)
+            there = set(_DOWNLOADERS) - named - removed_names(run.script)
             for call in calls:
                 names = {one.name for one in call.packages} & there
                 if call.action == "install" and names:

@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from dockproof.finding import Finding
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
-SYSTEM = frozenset({"apt-get", "apt", "aptitude", "apk", "dnf", "yum", "microdnf", "tdnf", "zypper"})
+SYSTEM = frozenset(
+    {"apt-get", "apt", "aptitude", "apk", "dnf", "yum", "microdnf", "tdnf", "zypper", "pacman"}
+)
 LANGUAGE = frozenset({"pip", "pipx", "uv", "poetry", "npm", "yarn", "pnpm", "gem", "bundle", "go", "cargo"})
 COMPILERS = frozenset(
     [
@@ -69,7 +71,7 @@ COMPILERS = frozenset(
 )
 _BUILD_PACKAGE = pattern(
     r"(?:gcc|g\+\+|clang|gfortran|cpp)(?:-[\d.]+)?(?:-[\w+-]+)?"
-    r"|build-(?:essential|base)|alpine-sdk|make|cmake|ninja-build|meson|autoconf|automake|libtool|binutils|dpkg-dev"
+    r"|build-(?:essential|base)|base-devel|alpine-sdk|make|cmake|ninja-build|meson|autoconf|automake|libtool|binutils|dpkg-dev"
     r"|rustc|cargo|golang(?:-[\w.]+)?|openjdk-\d+-jdk(?:-headless)?|[\w.+-]+-(?:dev|devel)|linux-headers[\w.-]*",
     needs=(
         *(
@@ -152,7 +154,7 @@ class MultiStage(Policy):
     def _judge(self, instruction: Instruction, stage: Stage, *, alone: bool) -> Iterator[Finding]:
         commands = script(instruction, stage.shell_at(instruction))
         calls = package_calls(commands)
-        removed = removed_names(calls)
+        removed = removed_names(commands)
         for call in calls:
             kept = (package for package in call.packages if package.name not in removed)
             names = [name for package in kept for name in names_in(stage, instruction, package)]

@@ -126,7 +126,16 @@ _AGENT = pattern(r"-agentlib:jdwp\b|-Xrunjdwp\b|--inspect(?:-brk)?(?:[=\s]|$)", 
 _DEVELOPMENT = frozenset({"dev", "development", "debug"})
 _ON = frozenset({"1", "true", "yes", "on"})
 _SWITCHES = frozenset(
-    ["DEBUG", "APP_DEBUG", "DJANGO_DEBUG", "FLASK_DEBUG", "UVICORN_RELOAD", "PYTHONINSPECT", "PYTHONDEVMODE"]
+    [
+        "DEBUG",
+        "APP_DEBUG",
+        "DJANGO_DEBUG",
+        "FLASK_DEBUG",
+        "WORDPRESS_DEBUG",
+        "UVICORN_RELOAD",
+        "PYTHONINSPECT",
+        "PYTHONDEVMODE",
+    ]
 )
 _MODES = frozenset(
     [
@@ -178,7 +187,7 @@ class NoDevTools(Policy):
     def _installed(self, stage: Stage) -> Iterator[Finding]:
         for run in runs_of(stage):
             calls = package_calls(run.script)
-            removed = removed_names(calls)
+            removed = removed_names(run.script)
             for call in calls:
                 names = [p.name for p in call.packages if _is_tool(p.name) and p.name not in removed]
                 if call.action == "install" and names:

@@ -6,7 +6,8 @@ Source: no RUN of any stage uses sudo or doas (`sudo`) or su (`su`), wherever in
 subshell, in `sh -c '…'`, in a heredoc. `runuser`, `gosu` and `setpriv`, which only give rights up, may be used. No RUN
 sets passwords with chpasswd (`chpasswd`). And no stage that the shipped image is built FROM installs sudo or doas
 (`installed`); to install them in a stage that is left behind is no use of them. Image: no layer above the base brings
-a `sudo` or `doas` (`installed`). Where no POSIX shell reads a RUN, it is not judged.
+a `sudo` or `doas` (`installed`), and none of its stages writes `NOPASSWD` into /etc/sudoers (`no-password`). Where no
+POSIX shell reads a RUN, it is not judged.
 
 Why it matters
 --------------
@@ -27,6 +28,7 @@ References
 from __future__ import annotations
 
 from dockproof.catalog._runs import runs, runs_of, unread
+from dockproof.catalog._written import written
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Place, Severity
 from dockproof.policy import BY_SOURCE, Clause, EditMutant, Example, Family, ImageMutant, Policy, SourceMutant
@@ -65,6 +67,7 @@ class NoSudo(Policy):
         Clause("su", "no RUN uses su"),
         Clause("chpasswd", "no RUN sets passwords", same_as=("checkov:CKV2_DOCKER_17",)),
         Clause("installed", "the image has no sudo", claimed_by=BY_SOURCE),
+        Clause("no-password", "nobody becomes root without a password"),
     )
     references = ("https://docs.docker.com/build/building/best-practices/#user",)
 
@@ -85,6 +88,10 @@ class NoSudo(Policy):
         stages = {stage.index: stage for shipped in target.shipped for stage in shipped.lineage}
         for _, stage in sorted(stages.items()):
             yield from self._judge_installed(stage)
+            for one in written(stage):
+                if one.path.startswith("/etc/sudoers") and "NOPASSWD" in one.text:
+                    message = f"{one.path} lets a user of the image become root without a password"
+                    yield self.at(one.instruction, message, stage=stage, clause="no-password", line=one.line)
 
     def _judge_installed(self, stage: Stage) -> Iterator[Finding]:
         for run in runs_of(stage):
@@ -118,6 +125,18 @@ class NoSudo(Policy):
     )
 
     mutants: ClassVar[tuple[Mutant, ...]] = (
+        EditMutant(
+            "no-password",
+            "RUN echo 'app ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/app",
+            "begin",
+            clause="no-password",
+        ),
+        SourceMutant(
+            "no-password",
+            "USER 10001:10001",
+            "RUN echo 'app ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/app\nUSER 10001:10001",
+            clause="no-password",
+        ),
         # edits of any file
         EditMutant("sudo", "RUN sudo true", "begin"),
         # of the shipped files

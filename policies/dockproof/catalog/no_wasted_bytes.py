@@ -287,11 +287,13 @@ def _named(step: Step, *names: str) -> Iterator[tuple[Command, str]]:
 
 def _wastes(step: Step, stored: _Layers) -> Iterator[tuple[str, Command, str]]:
     """Yield clause, command and sentence for each command that touches what is stored; one for each command."""
+    said = set()
     for change in changes(step):
         made_anew = change.command.name in {"mkdir", "install"}
         found = (_changed(stored.files, path, recursive=change.recursive) for path in change.paths)
         hit = None if made_anew else next((one for one in found if one), None)
-        if hit:
+        if hit and hit not in said:
+            said.add(hit)
             message = f"`{change.command.name}` stores {hit.name} again, which line {hit.line} stored"
             yield "rewritten", change.command, message
     done = set()

@@ -31,7 +31,9 @@ from __future__ import annotations
 
 import posixpath
 
+from dockproof.facts.stages import image_ref
 from dockproof.facts.suggest import near
+from dockproof.facts.values import Value
 from dockproof.finding import Severity
 from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
 
@@ -122,7 +124,8 @@ class ResolvedStages(Policy):
 
     def _roots(self, stage: Stage) -> Iterator[Finding]:
         for instruction in (one.effective for one in stage.instructions):
-            if instruction.keyword == "COPY" and instruction.flag("from") and _takes_all(instruction, stage):
+            taken = instruction.keyword == "COPY" and instruction.flag("from")
+            if taken and not _is_made_for_it(taken, stage) and _takes_all(instruction, stage):
                 message = (
                     f"the whole root folder of {instruction.flag('from')} is copied over this stage's own"
                 )
@@ -221,3 +224,12 @@ def _takes_all(copy: Instruction, stage: Stage) -> bool:
     if destination is None or posixpath.normpath(destination).lstrip("/") or not destination.startswith("/"):
         return False
     return any(text is not None and posixpath.normpath(f"/{text}") in {"/", "//"} for text in sources)
+
+
+def _is_made_for_it(taken: str, stage: Stage) -> bool:
+    """Whether it is tonistiigi/xx, a few scripts for cross compilation that are documented to be copied as a whole."""
+    source = stage.sibling(taken)
+    if source is not None and source.instructions:
+        return False
+    ref = source.base.ref if source else image_ref(Value(taken))
+    return ref is not None and ref.path == "tonistiigi/xx"
