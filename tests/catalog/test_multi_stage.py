@@ -85,3 +85,56 @@ def test_passes_build_tools_that_the_same_run_removes() -> None:
 def test_flags_compiling_once_for_each_run() -> None:
     """`make` and `make install` are one fault."""
     assert red(POLICY, "FROM debian:13\nRUN make && make install\n") == [(2, "built-in-place")]
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "eclipse-temurin",
+        "eclipse-temurin:21",
+        "eclipse-temurin:21-jdk-noble",
+        "openjdk:17-slim",
+        "amazoncorretto:21-al2023",
+        "public.ecr.aws/docker/library/golang:1.26@sha256:" + "0" * 64,
+        "golang@sha256:" + "0" * 64,
+        "rust:1-slim",
+        "maven:3-eclipse-temurin-21",
+        "gradle:9-jdk21",
+        "gcc:15",
+        "swift:6.2",
+        "buildpack-deps:trixie",
+        "mcr.microsoft.com/dotnet/sdk:10.0",
+    ],
+)
+def test_flags_a_base_to_build_with(base: str) -> None:
+    """A compiler in the base ships as one that is installed does."""
+    assert red(POLICY, f"FROM {base}\nCOPY app /app\n") == [(1, "toolchain-base")]
+    assert red(POLICY, f"FROM {base} AS a\nFROM a AS b\nUSER 1:1\n") == [(1, "toolchain-base")]
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "eclipse-temurin:21-jre-noble",
+        "eclipse-temurin@sha256:" + "0" * 64,
+        "openjdk:8-jre-slim",
+        "amazoncorretto:21-al2023-headless",
+        "sapmachine:21-jre-headless",
+        "swift:6.2-slim",
+        "buildpack-deps:trixie-curl",
+        "mcr.microsoft.com/dotnet/aspnet:10.0",
+        "gcr.io/distroless/java21-debian12",
+        "node:24",
+        "python:3.13",
+        "mycorp/golang:1",
+        "didstopia/rust-server",
+    ],
+)
+def test_passes_a_base_to_run_with(base: str) -> None:
+    """Runtimes, interpreters, and images that only sound like a compiler's."""
+    assert red(POLICY, f"FROM {base}\nCOPY app /app\n") == []
+
+
+def test_passes_a_base_to_build_with_in_a_builder() -> None:
+    """That is what it is for."""
+    assert red(POLICY, "FROM golang:1.26 AS b\nRUN go build\nFROM scratch\nCOPY --from=b /a /a\n") == []

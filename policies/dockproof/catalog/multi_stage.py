@@ -4,7 +4,9 @@ What it holds
 -------------
 Source: no stage that the shipped one is built FROM installs a compiler, headers or a build package (`build-tools`),
 compiles (`built-in-place`), or installs language dependencies in a file that has no other stage to take them from
-(`single-stage`). Image: no layer above the base holds a compiler, a header or a build package.
+(`single-stage`), and its base is no image to build with where there is one to run with (`toolchain-base`): a JDK,
+`golang`, `rust`, `maven`, `gradle`, `gcc`, .NET's SDK and the like. Images that interpret what they run, as `python` and
+`node`, are runtimes. Image: no layer above the base holds a compiler, a header or a build package.
 
 Why it matters
 --------------
@@ -14,7 +16,9 @@ backend was 215 MB smaller. What the shipped stage does not install, no scanner 
 How to fix it
 -------------
 Install in a builder stage, into one folder, and copy that folder: `COPY --link --from=builder /rootfs/ /`. Where a
-library links to a C library, the runtime stage needs its runtime package (`libpq5`), not its `-dev` package.
+library links to a C library, the runtime stage needs its runtime package (`libpq5`), not its `-dev` package. Ship Java
+from the `-jre` variant of the same image, a static program from `scratch` or a distroless image, .NET from
+`dotnet/aspnet` or `dotnet/runtime`.
 
 References
 ----------
@@ -33,10 +37,11 @@ from dockproof.policy import BY_SOURCE, Clause, EditMutant, Example, Family, Ima
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import ClassVar
 
     from dockproof.facts.dockerfile import Instruction
+    from dockproof.facts.images import ImageRef
     from dockproof.facts.packages import PackageCall
     from dockproof.facts.shell import Command
     from dockproof.facts.stages import Stage
@@ -119,6 +124,27 @@ _BUILDS_AMONG_OTHERS = {
     ),
     "sbt": frozenset({"compile", "assembly", "stage", "dist"}),
 }
+# Images to build with, and the parts of a tag that make one to run with. Their pages on Docker Hub say what each
+# variant holds; Corretto's runtimes are jre (8), headless and headful (11 and later).
+_JRE = frozenset({"jre"})
+_TOOLCHAINS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(
+        (f"library/{name}" for name in ("clojure", "gcc", "golang", "gradle", "haskell", "maven", "rust")),
+        frozenset(),
+    ),
+    **dict.fromkeys(("dotnet/sdk", "sbtscala/scala-sbt"), frozenset()),
+    **dict.fromkeys(
+        (f"library/{name}" for name in ("eclipse-temurin", "ibm-semeru-runtimes", "openjdk", "sapmachine")),
+        _JRE,
+    ),
+    **dict.fromkeys(("azul/zulu-openjdk", "azul/zulu-openjdk-alpine", "azul/zulu-openjdk-debian"), _JRE),
+    **dict.fromkeys(
+        ("library/amazoncorretto", "amazoncorretto/amazoncorretto"),
+        frozenset({"jre", "headless", "headful", "slim"}),
+    ),
+    "library/buildpack-deps": frozenset({"curl", "scm"}),
+    "library/swift": frozenset({"slim"}),
+}
 _USER = "USER 10001:10001"
 _HEADER = pattern(r"(?:/usr)?/(?:local/)?include/.*\.h(?:pp)?")
 _BIN = pattern(r"/(?:usr/)?(?:local/)?s?bin/(?P<name>[^/]+)")
@@ -139,17 +165,26 @@ class MultiStage(Policy):
         ),
         Clause("built-in-place", "the shipped stage compiles nothing"),
         Clause("single-stage", "language dependencies are installed in another stage"),
+        Clause("toolchain-base", "the shipped stage's base is no image to build with"),
     )
     references = ("cis:4.3", "https://docs.docker.com/build/building/multi-stage/")
 
     def source(self, target: SourceTarget) -> Iterator[Finding]:
-        """Judge the RUN instructions of every stage that the shipped one is built FROM."""
+        """Judge the base and the RUN instructions of every stage that the shipped one is built FROM."""
         for shipped in target.shipped:
+            yield from self._judge_base(shipped)
             alone = _takes_from_no_stage(shipped)
             for stage in shipped.lineage:
                 for instruction in stage.instructions:
                     if instruction.keyword == "RUN":
                         yield from self._judge(instruction, stage, alone=alone)
+
+    def _judge_base(self, shipped: Stage) -> Iterator[Finding]:
+        for stage in shipped.lineage:
+            for external in stage.externals:
+                if external.how == "from" and external.ref is not None and _is_toolchain(external.ref):
+                    message = f"{external.ref.familiar} is an image to build with: its compiler ships too"
+                    yield self.at(external, message, stage=stage, clause="toolchain-base")
 
     def _judge(self, instruction: Instruction, stage: Stage, *, alone: bool) -> Iterator[Finding]:
         commands = script(instruction, stage.shell_at(instruction))
@@ -214,6 +249,13 @@ class MultiStage(Policy):
             clause="build-tools",
         ),
         SourceMutant(
+            "jdk-in-java",
+            "eclipse-temurin:21-jre-noble@",
+            "eclipse-temurin:21-jdk-noble@",
+            "good/java",
+            clause="toolchain-base",
+        ),
+        SourceMutant(
             "headers-in-ubi",
             "shadow-utils-2:4.9-12.el9",
             "glibc-devel-2.34-168.el9",
@@ -240,6 +282,14 @@ class MultiStage(Policy):
         ImageMutant("compiler", "COPY <<tool /usr/bin/gcc\ntool", clause="build-tools"),
         ImageMutant("header", "COPY <<header /usr/include/libpq-fe.h\nheader", clause="build-tools"),
     )
+
+
+def _is_toolchain(ref: ImageRef) -> bool:
+    """Whether an image is one to build with; of a JDK known by its digest alone nobody can say."""
+    runtimes = _TOOLCHAINS.get("/".join(ref.path.rsplit("/", 2)[-2:]))
+    if runtimes is None or (runtimes and ref.tag is None and ref.digest):
+        return False
+    return runtimes.isdisjoint((ref.tag or "").split("-"))
 
 
 def _takes_from_no_stage(shipped: Stage) -> bool:

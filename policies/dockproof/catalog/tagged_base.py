@@ -92,14 +92,14 @@ class TaggedBase(Policy):
             old=r":[\w.-]+@sha256:[0-9a-f]{64}",
             new=":latest",
             clause="latest",
-            also=frozenset({"pinned-base"}),
+            also=frozenset({"pinned-base", "multi-stage"}),  # without a tag a Java image is the JDK
         ),
         EditMutant(
             "no-tag",
             keyword="FROM",
             old=r":[\w.-]+@sha256:[0-9a-f]{64}",
             clause="untagged",
-            also=frozenset({"pinned-base"}),
+            also=frozenset({"pinned-base", "multi-stage"}),  # without a tag a Java image is the JDK
         ),
         EditMutant(
             "untagged-image",
