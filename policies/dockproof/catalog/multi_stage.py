@@ -5,8 +5,8 @@ What it holds
 Source: no stage that the shipped one is built FROM installs a compiler, headers or a build package (`build-tools`),
 compiles (`built-in-place`), or installs language dependencies in a file that has no other stage to take them from
 (`single-stage`), and its base is no image to build with where there is one to run with (`toolchain-base`): a JDK,
-`golang`, `rust`, `maven`, `gradle`, `gcc`, .NET's SDK and the like. Images that interpret what they run, as `python` and
-`node`, are runtimes. Image: no layer above the base holds a compiler, a header or a build package.
+`golang`, `rust`, `maven`, `gradle`, `gcc`, .NET's SDK and the like. Images that interpret what they run, as `python`
+and `node`, are runtimes. Image: no layer above the base holds a compiler, a header or a build package.
 
 Why it matters
 --------------
