@@ -4,6 +4,9 @@ import gzip
 import io
 import json
 import os
+import re
+import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Callable
@@ -293,6 +296,95 @@ def test_cache_file_of_other_code_is_not_read(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(image, "_format", lambda: "other")
     assert image.from_archive(path).files == facts.files
     assert len(list((tmp_path / "dockproof" / "images").glob("*.v*"))) == 2
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """An archive, and the file in which its facts are kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(image, "_spare", [])
+    files: archives.Layer = {"app/main.py": b"print()", "etc/passwd": b"root:x:0:0::/:/bin/sh\n"}
+    path = archives.docker_archive(tmp_path / "image.tar", [archives.layer(files)])
+    image.from_archive(path)
+    (file,) = (tmp_path / "cache" / "dockproof" / "images").glob("*.v*")
+    return path, file
+
+
+@pytest.mark.parametrize("at", [0, 3, 40, -1, -20, -60, -90])
+@pytest.mark.parametrize("harm", ["cut", "flip", "garbage"])
+def test_any_damage_of_a_cache_file_is_noticed(kept: tuple[Path, Path], harm: str, at: int) -> None:
+    """Texts too: whatever byte is not as it was written, the file is made anew."""
+    path, file = kept
+    whole = file.read_bytes()
+    flipped = bytearray(whole)
+    flipped[at] ^= 0x40
+    file.write_bytes({"cut": whole[:at], "flip": bytes(flipped), "garbage": whole[:at] + bytes(70)}[harm])
+    facts = image.from_archive(path)
+    assert facts.read("/app/main.py") == b"print()"
+    assert facts.read("/etc/passwd") == b"root:x:0:0::/:/bin/sh\n"
+    assert file.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {},
+        [],
+        None,
+        7,
+        {"images": {}, "layers": []},
+        {"images": {"sha256:1": {"config": {}, "layers": [0]}}, "layers": [{}]},
+        {"images": {"sha256:1": {"config": {}, "layers": [9]}}, "layers": []},
+        # the layout of an older release: rows too short, no word of what was replaced
+        {
+            "images": {"sha256:1": {"config": {"rootfs": {"diff_ids": ["sha256:0"]}}, "layers": [0]}},
+            "layers": [{"rows": [["/a", "file"]], "whiteouts": [], "opaque": [], "texts": {}}],
+        },
+    ],
+)
+def test_sound_cache_file_of_another_layout_is_made_anew(kept: tuple[Path, Path], header: object) -> None:
+    """Whatever its list of files says: no crash, and the right facts."""
+    path, file = kept
+    with file.open("w+b") as stream:
+        stream.write(image.MAGIC)
+        image._finish(stream, header)  # type: ignore[arg-type] # noqa: SLF001 - a file whose digest is right
+    assert image.from_archive(path).read("/app/main.py") == b"print()"
+
+
+def test_cache_file_of_another_user_is_not_believed(
+    kept: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could say that an image is clean. Where no file is ours, as on some network disks, the way out is named."""
+    path, _ = kept
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(NotLookedError, match=r"cannot be read back.*another user's.*XDG_CACHE_HOME"):
+        image.from_archive(path)
+
+
+def test_folder_that_cannot_be_written_costs_nothing_but_time(kept: tuple[Path, Path]) -> None:
+    """A folder stands where the file belongs: this run keeps its facts in a folder of its own."""
+    path, file = kept
+    file.unlink()
+    (file / "in the way").mkdir(parents=True)
+    for _ in range(2):
+        assert image.from_archive(path).read("/app/main.py") == b"print()"
+    assert (file / "in the way").exists()
+
+
+def test_no_room_anywhere_is_said(kept: tuple[Path, Path]) -> None:
+    """Neither the cache nor a folder for the run takes a file of that size: a sentence, exit code 4, no leftovers."""
+    path, file = kept
+    file.unlink()
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); "
+        "from dockproof import cli; sys.exit(cli.main(['image', sys.argv[1]]))"
+    )
+    command = [sys.executable, "-B", "-c", program, str(path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4, done.stderr
+    assert re.search(r"image facts could not be written to \S+: File too large", done.stdout)
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not list(file.parent.iterdir())
 
 
 def test_cache_drops_what_was_not_used_for_longest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

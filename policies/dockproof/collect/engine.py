@@ -17,6 +17,7 @@ import re
 import secrets
 import shutil
 import socket
+import stat
 import tempfile
 from functools import cached_property
 from pathlib import Path
@@ -83,9 +84,12 @@ def cache_folder(name: str) -> Path:
             return folder
     except OSError:
         pass
-    folder = Path(tempfile.gettempdir()) / f"dockproof-{os.getuid()}" / name
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
+    private = Path(tempfile.gettempdir()) / f"dockproof-{os.getuid()}"
+    private.mkdir(mode=0o700, exist_ok=True)
+    if private.lstat().st_uid != os.getuid() or not stat.S_ISDIR(private.lstat().st_mode):
+        raise NotLookedError(f"{private} is another user's, and {folder} cannot be written: set XDG_CACHE_HOME")
+    (private / name).mkdir(exist_ok=True)
+    return private / name
 
 
 class Builder(NamedTuple):

@@ -1,12 +1,14 @@
 """Image facts from a stream over `docker save`, or from an archive or folder on disk; kept in the user's cache folder.
 
 A cache file holds the texts in compressed blocks, then the list of files, then a footer that proves it whole; one that
-is cut off or damaged is made anew. It is JSON and zstd, so a foreign file can at worst be wrong. It is named for the
-image's id; that of an archive for its path, size and times, so that a changed one is read again.
+is cut off, damaged, of another layout or another user's is made anew. It is named for the image's id; that of an
+archive for its path, size and times, so that a changed one is read again. Where the folder cannot be written, because
+its disk is full or a file in it is another's, a folder of this run's own takes its place.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import functools
@@ -14,6 +16,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import struct
 import tempfile
 import threading
@@ -28,6 +31,7 @@ from dockproof.errors import NotLookedError
 from dockproof.facts.image import FileEntry, ImageFacts, Layer, parse_config, parse_history
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dockproof.collect.engine import Engine
@@ -36,7 +40,19 @@ if TYPE_CHECKING:
 TIMEOUT = 300.0
 MAGIC = b"dockproof image facts\n"
 FOOTER = struct.Struct(">QQ32s")
-"""Offset and length of the file list, and its SHA-256."""
+"""Offset and length of the file list, and the SHA-256 of all that comes before the footer."""
+
+NO_FILE = (
+    OSError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What reading a cache file raises that is not there, not ours, damaged, or of another layout: it is made anew."""
 
 _guard, _saving = threading.Lock(), threading.Lock()
 _pending: dict[str, None] = {}
@@ -67,14 +83,11 @@ def facts(engine: Engine, reference: str, *, platform: str = "", timeout: float 
             f"the engine's {reference} is for {there}, not for {platform}; "
             f"`docker pull --platform {platform} {reference}` gets the other one"
         )
-    path = _path(document["Id"])
-    header = _load(path)
-    if header is None:
-        _fetch(document["Id"], timeout)
-        header = _load(path)
-    if header is None:
-        raise NotLookedError(f"image facts of {reference} were not kept in {path.parent}: is the disk full?")
-    built = _build(header, path, reference)
+    identity: str = document["Id"]
+    built = _kept(_path(identity), reference)
+    if built is None:
+        _fetch(identity, timeout)
+        built = _fresh(identity, reference)
     built.id = document["Id"]
     built.size = int(document.get("Size") or 0)
     built.repo_digests = tuple(document.get("RepoDigests") or ())
@@ -88,7 +101,7 @@ def prefetch(engine: Engine, references: Sequence[str], *, timeout: float = TIME
         NotLookedError: the engine has no such image, or the archive could not be read.
     """
     ids = dict.fromkeys(engine.inspect_image(reference)["Id"] for reference in references)
-    missing = [identity for identity in ids if _load(_path(identity)) is None]
+    missing = [identity for identity in ids if _kept(_path(identity)) is None]
     if missing:
         _save(missing, timeout)
 
@@ -104,25 +117,23 @@ def from_archive(path: Path, platform: str = "") -> ImageFacts:
         NotLookedError: it cannot be read, is damaged, or is no archive of one image for that platform.
     """
     try:
-        cached = _path(_stamp(path, platform))
-        header = _load(cached)
-        if header is None:
-            _keep(lambda pack: _read(path, pack, platform), lambda _: cached)
-            header = _load(cached)
+        stamp = _stamp(path, platform)
+        built = _kept(_path(stamp), str(path))
+        if built is None:
+            _keep(lambda pack: _read(path, pack, platform), lambda _: stamp)
+            built = _fresh(stamp, str(path))
     except OSError as error:
         raise NotLookedError(f"{path}: cannot be read: {error.strerror}") from error
     except NotLookedError as error:
         raise type(error)(f"{path}: {error}") from error
-    if header is None:
-        raise NotLookedError(f"image facts of {path} were not kept in {cached.parent}: is the disk full?")
-    return _build(header, cached, str(path))
+    return built
 
 
 def _read(path: Path, pack: layer.Pack, platform: str) -> list[archive.Draft]:
     try:
         return archive.read_path(path, pack, platform)
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise
         raise NotLookedError(f"cannot be read: {error.strerror}") from error
 
@@ -157,7 +168,7 @@ def _states(path: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _path(identity: str) -> Path:
-    return cache_folder("images") / f"{identity.removeprefix('sha256:')}.v{_format()}"
+    return _folder() / f"{identity.removeprefix('sha256:')}.v{_format()}"
 
 
 @functools.cache
@@ -180,7 +191,7 @@ def _fetch(identity: str, timeout: float) -> None:
     with _saving:
         with _guard:
             _pending.pop(identity, None)
-        if _load(_path(identity)) is not None:
+        if _kept(_path(identity)) is not None:
             return
         with _guard:
             others = list(_pending)
@@ -188,7 +199,7 @@ def _fetch(identity: str, timeout: float) -> None:
         if others:
             with contextlib.suppress(NotLookedError):  # one of the others may be gone; then each is alone
                 _save([identity, *others], timeout)
-        if _load(_path(identity)) is None:
+        if _kept(_path(identity)) is None:
             _save([identity], timeout)
 
 
@@ -203,33 +214,61 @@ def _save(ids: Sequence[str], timeout: float) -> None:
         # Some image stores name an image by its manifest; a single one is known all the same.
         return [drafts[0]._replace(id=ids[0])] if len(ids) == len(drafts) == 1 else drafts
 
-    _keep(read, lambda draft: _path(draft.id), many=True)
+    _keep(read, lambda draft: draft.id, many=True)
+
+
+_spare: list[Path] = []
+"""The folder of this run's own, once the user's could not be written."""
+
+
+def _folder() -> Path:
+    return _spare[0] if _spare else cache_folder("images")
+
+
+def _own_folder() -> None:
+    """Let this run keep its facts in a folder of its own, which goes with it."""
+    folder = tempfile.mkdtemp(prefix="dockproof-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _spare.append(Path(folder))
 
 
 def _keep(
     read: Callable[[layer.Pack], list[archive.Draft]],
-    name_of: Callable[[archive.Draft], Path],
+    name_of: Callable[[archive.Draft], str],
     *,
     many: bool = False,
 ) -> None:
-    """Read images and write one cache file under each of their names; nobody ever sees half of one.
+    """Read images and write one cache file for each of their ids; nobody ever sees half of one.
 
     Raises:
         NotLookedError: they cannot be read or written, or are several where one is meant.
     """
-    folder = cache_folder("images")
+    try:
+        try:
+            _write(read, name_of, many=many)
+        except OSError:
+            if _spare:
+                raise
+            _own_folder()
+            _write(read, name_of, many=many)
+    except OSError as error:
+        raise NotLookedError(f"image facts could not be written to {_folder()}: {error.strerror}") from error
+
+
+def _write(
+    read: Callable[[layer.Pack], list[archive.Draft]], name_of: Callable[[archive.Draft], str], *, many: bool
+) -> None:
+    folder = _folder()
     handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "w+b") as file:
             file.write(MAGIC)
             drafts = read(layer.Pack(file))
             if not many and len(drafts) != 1:
                 raise NotLookedError(f"it holds {len(drafts)} images; save one alone")
             _finish(file, _header(drafts))
         for draft in drafts:
-            _publish(name, name_of(draft))
-    except OSError as error:
-        raise NotLookedError(f"image facts could not be written to {folder}: {error.strerror}") from error
+            _publish(name, _path(name_of(draft)))
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)  # noqa: PTH108 - a handle's name, no path object at hand
@@ -280,27 +319,76 @@ def _finish(file: IO[bytes], header: Mapping[str, Any]) -> None:
     data = layer.compress(json.dumps(header, separators=(",", ":")).encode())
     offset = file.tell()
     file.write(data)
-    file.write(FOOTER.pack(offset, len(data), hashlib.sha256(data).digest()))
+    digest = _digest(file, offset + len(data))
+    file.seek(0, os.SEEK_END)
+    file.write(FOOTER.pack(offset, len(data), digest))
 
 
-def _load(path: Path) -> dict[str, Any] | None:
-    """Return config and layers of the image that a cache file is named for; None where there is no whole one."""
+def _kept(path: Path, reference: str = "") -> ImageFacts | None:
+    """Return the facts that a cache file holds; None where there is no whole one of ours."""
     try:
-        with path.open("rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                return None
-            file.seek(-FOOTER.size, os.SEEK_END)
-            offset, length, digest = FOOTER.unpack(file.read(FOOTER.size))
-            file.seek(offset)
-            data = file.read(length)
-        if hashlib.sha256(data).digest() != digest:
-            return None
-        header = _pick(json.loads(layer.decompress(data)), "sha256:" + path.name.partition(".")[0])
-    except (OSError, ValueError, KeyError, struct.error):
-        return None
-    with contextlib.suppress(OSError):
+        found = _opened(path, reference)
         os.utime(path)
-    return header
+    except NO_FILE:
+        return None
+    return found
+
+
+def _fresh(identity: str, reference: str) -> ImageFacts:
+    """Open what was just kept.
+
+    Raises:
+        NotLookedError: the folder does not give back what was written to it.
+    """
+    path = _path(identity)
+    try:
+        return _opened(path, reference)
+    except (OSError, ValueError) as error:
+        raise NotLookedError(
+            f"image facts of {reference} cannot be read back from {path.parent}: {error}; "
+            "name another folder with XDG_CACHE_HOME"
+        ) from error
+
+
+def _opened(path: Path, reference: str) -> ImageFacts:
+    """Read a cache file.
+
+    It is held open while its texts can be asked for, so that it may be evicted meanwhile.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not ours, damaged or of another layout; so are the other errors of `NO_FILE`.
+    """
+    with path.open("rb") as file:
+        header = _list_of(file, path.name)
+        handle = os.dup(file.fileno())
+    try:
+        return _build(header, handle, reference)
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def _list_of(file: io.BufferedReader, name: str) -> dict[str, Any]:
+    """Return the file list of the image that a cache file is named for, if nothing of the file is damaged."""
+    if os.fstat(file.fileno()).st_uid != os.geteuid():
+        raise ValueError("another user's file may say anything")
+    end = file.seek(-FOOTER.size, os.SEEK_END)
+    offset, length, digest = FOOTER.unpack(file.read())
+    file.seek(0)
+    if file.read(len(MAGIC)) != MAGIC or offset + length != end or _digest(file, end) != digest:
+        raise ValueError("it is damaged")
+    file.seek(offset)
+    return _pick(json.loads(layer.decompress(file.read(length))), "sha256:" + name.partition(".")[0])
+
+
+def _digest(file: IO[bytes], end: int) -> bytes:
+    """Return the SHA-256 of a file up to an offset."""
+    file.seek(0)
+    sha = hashlib.sha256()
+    while chunk := file.read(min(layer.BUFFER, end - file.tell())):
+        sha.update(chunk)
+    return sha.digest()
 
 
 def evict(folder: Path) -> None:
@@ -320,19 +408,14 @@ def evict(folder: Path) -> None:
 # -------------------------------------------------------------------------------------------------- values
 
 
-def _build(header: Mapping[str, Any], path: Path, reference: str) -> ImageFacts:
-    """Build facts whose texts are read from the cache file when asked for.
-
-    The file is held open while its texts can be asked for, so that it may be evicted meanwhile.
-    """
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    spans = [one["texts"] for one in header["layers"]]
-    texts = layer.Texts(lambda offset, length: os.pread(handle, length, offset), spans)
-    weakref.finalize(texts, os.close, handle)
+def _build(header: Mapping[str, Any], handle: int, reference: str) -> ImageFacts:
+    """Build facts whose texts are read from the cache file when asked for; its handle is closed with them."""
     config = header["config"]
     history = parse_history(config.get("history"))
     layers = _layers(header, config["rootfs"]["diff_ids"] if header["layers"] else [], history)
-    return ImageFacts(
+    spans = [one["texts"] for one in header["layers"]]
+    texts = layer.Texts(lambda offset, length: os.pread(handle, length, offset), spans)
+    facts = ImageFacts(
         reference=reference,
         id=header["id"],
         config=parse_config(config),
@@ -341,6 +424,8 @@ def _build(header: Mapping[str, Any], path: Path, reference: str) -> ImageFacts:
         texts=texts,
         size=sum(one.size for one in layers),
     )
+    weakref.finalize(texts, os.close, handle)
+    return facts
 
 
 def _layers(
