@@ -13,6 +13,7 @@ import pytest
 
 from dockproof import catalog, cli
 from dockproof.errors import NotLookedError
+from dockproof.report import policies as listing
 from tests.sample import POLICIES
 
 if TYPE_CHECKING:
@@ -308,6 +309,20 @@ def test_explain_knows_what_is_no_policy_of_ours(run: Callable[..., Ran]) -> Non
     """A rule of hadolint leads to ours with the same meaning; waivers explain themselves."""
     assert "dockproof explain no-foo" in run("explain", "hadolint:DL3008").out
     assert "past its date" in run("explain", "waiver").out
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("trivy:DS-0002", "non-root"),
+        ("checkov:CKV_DOCKER_2", "healthcheck"),
+        ("buildkit:StageNameCasing", "current-syntax"),
+        ("cis:4.1", "non-root"),
+    ],
+)
+def test_explain_leads_from_every_name_elsewhere_to_ours(name: str, ours: str) -> None:
+    """Whoever comes with a peer's rule or a standard's item finds the policy."""
+    assert f"dockproof explain {ours}`" in "".join(listing.explain(name, catalog.load()))
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["help"]])

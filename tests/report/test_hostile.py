@@ -41,7 +41,9 @@ TEXT = (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of hostile files."""
+    """A repository of hostile files, with patterns that each of their names is held against."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_bytes(b"build/\n*.log\n\xff\xfe\n")
     for name in NAMES:
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(TEXT)
     return tmp_path
@@ -132,3 +134,19 @@ def test_report_of_hostile_files_is_read_whole(folder: Path, name: str) -> None:
     assert not [c for c in printed if unicodedata.category(c) in {"Cc", "Cs"} and c != "\n"]
     assert READERS[name](printed) == len(NAMES)
     assert run(folder, name, "report") == printed
+
+
+def test_baseline_of_hostile_files_holds(folder: Path) -> None:
+    """What is recorded of them is known again, and only that."""
+    argv = [str(PROGRAM), "check", "--no-hadolint", "--baseline", "baseline.json"]
+    clean = {"PATH": "/usr/bin:/bin", "HOME": str(folder)}
+    for more in (["--write-baseline"], []):
+        done = subprocess.run(
+            [*argv, *more], cwd=folder, env=clean, capture_output=True, check=False, timeout=60
+        )
+        assert (done.returncode, done.stderr) == (0, b""), more
+    with (folder / os.fsdecode(NAMES[0])).open("ab") as file:
+        file.write(b"RUN sudo ls\n")
+    done = subprocess.run(argv, cwd=folder, env=clean, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert done.stdout.count(b" error ") == done.stdout.count(b" error no-sudo/") == 1

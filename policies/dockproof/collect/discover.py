@@ -116,6 +116,7 @@ def _is_regular(entry: os.DirEntry[str]) -> bool:
 
 def _is_ignored(path: str, ignores: Sequence[_Ignore], *, folder: bool) -> bool:
     """Whether git ignores a path: the innermost .gitignore that says something about it decides."""
+    path = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # as the patterns are read
     for ignore in reversed(ignores):
         relative = os.path.relpath(path, ignore.folder).replace(os.sep, "/")
         verdict = ignore.spec.check_file(relative + "/" if folder else relative).include
@@ -149,6 +150,7 @@ def _read(path: str, folder: str) -> list[_Ignore]:
         return []
     import pathspec  # noqa: PLC0415 - costs 15 ms, and a single file needs none
 
+    folder = folder.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return [_Ignore(folder, pathspec.GitIgnoreSpec.from_lines(lines))]
 
 

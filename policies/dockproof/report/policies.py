@@ -82,7 +82,7 @@ def explain(name: str, policies: Mapping[str, Policy], *, as_json: bool = False)
     """Yield the page of a policy.
 
     Args:
-        name: its id, also with a clause; `waiver`, or a rule of another tool as `hadolint:DL3008`.
+        name: its id, also with a clause; `waiver`; or what another tool or a standard calls it, as `hadolint:DL3008`.
         policies: all policies by id.
         as_json: as JSON instead of text.
 
@@ -154,16 +154,19 @@ def _clauses(policy: Policy) -> Iterator[str]:
 def _explain_other(name: str, policies: Mapping[str, Policy]) -> Iterator[str]:
     from dockproof.strict_table import unknown_policy  # noqa: PLC0415 - the usual case needs none
 
+    ours = [policy.id for policy in policies.values() if name in _elsewhere(policy)]
     problem = unknown_policy(name, policies)
-    if problem:
+    if problem and not ours:
         raise UsageError(problem)
     if name == waiver.ID:
         yield f"{waiver.ID}: {waiver.TITLE}\n\n{(waiver.__doc__ or '').strip()}\n"
         return
-    yield f"{name} is a rule of another tool, which explains it itself.\n"
-    ours = [
-        policy.id
-        for policy in policies.values()
-        if name in (*entry(policy)["same_as"], *entry(policy)["covers"])
-    ]
+    whose = "an item of a standard" if name.startswith("cis:") else "a rule of another tool"
+    yield f"{name} is {whose}, which explains it itself.\n"
     yield from (f"Our policy with this meaning: {one} (`dockproof explain {one}`)\n" for one in ours)
+
+
+def _elsewhere(policy: Policy) -> tuple[str, ...]:
+    """Return what other tools and standards call what a policy holds."""
+    found = entry(policy)
+    return (*found["same_as"], *found["covers"], *policy.references)
