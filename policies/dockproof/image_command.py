@@ -238,6 +238,8 @@ def _order(finding: Any) -> tuple[int, str, str, int, str]:
 def _missed(target: ImageTarget, settings: Settings) -> Iterator[NotLooked]:
     for sentence in target.image.unread:
         yield NotLooked("packages", sentence, fatal=False)
+    for sentence in target.image.beside:
+        yield NotLooked(target.image.reference, sentence, fatal=False)
     if settings.dockerfile and not target.blame.instructions:
         reason = "its instructions are not those of the image's history, so no finding tells a line"
         yield NotLooked(str(settings.dockerfile), reason, fatal=False)

@@ -184,6 +184,106 @@ def test_missing_platform_names_those_that_are_there(
         image.from_archive(several(tmp_path / "image.tar", *there), wanted)
 
 
+CONFIG_TYPE, LAYER_TYPE = "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar"
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+
+
+def descriptor(blobs: dict[str, bytes], content: bytes, **more: object) -> dict[str, object]:
+    """Keep a blob and return what names it."""
+    blobs[archives.blob_name(content)] = content
+    return {"digest": archives.digest(content), "size": len(content), **more}
+
+
+def document(**parts: object) -> bytes:
+    """Write a manifest or index."""
+    return json.dumps({"schemaVersion": 2, **parts}).encode()
+
+
+def of_containerd(path: Path, *, manifest: bool) -> Path:
+    """Write what `docker save` of a containerd image store writes, and a signature and a chart beside it.
+
+    That is an index in the index: two platforms of which one's blobs were pulled, and an attestation.
+    """
+    blobs: dict[str, bytes] = {"oci-layout": b"{}"}
+    configuration = archives.config([LAYER], User="7")
+    config = descriptor(blobs, configuration, mediaType=CONFIG_TYPE)
+    layer = descriptor(blobs, LAYER, mediaType=LAYER_TYPE)
+    image_manifest = descriptor(blobs, document(config=config, layers=[layer]), platform={"os": "linux"})
+    empty = descriptor(blobs, archives.config([]), mediaType=CONFIG_TYPE)
+    proof = descriptor(blobs, b'{"predicate": 1}', mediaType="application/vnd.in-toto+json")
+    notes = {"vnd.docker.reference.type": "attestation-manifest"}
+    attestation = descriptor(blobs, document(config=empty, layers=[proof]), annotations=notes)
+    gone = {"digest": archives.digest(b"not pulled"), "platform": {"os": "linux", "architecture": "arm64"}}
+    inner = descriptor(blobs, document(manifests=[image_manifest, gone, attestation]), mediaType=INDEX_TYPE)
+    signature = descriptor(
+        blobs,
+        document(
+            config=empty, layers=[{**proof, "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json"}]
+        ),
+    )
+    helm = {**config, "mediaType": "application/vnd.cncf.helm.config.v1+json"}
+    chart = descriptor(blobs, document(config=helm, layers=[layer]))
+    if manifest:
+        names = [archives.blob_name(LAYER)]
+        entry = {"Config": archives.blob_name(configuration), "RepoTags": None, "Layers": names}
+        blobs["manifest.json"] = json.dumps([entry]).encode()
+    return archives.write(path, {**blobs, "index.json": document(manifests=[inner, signature, chart])})
+
+
+@pytest.mark.parametrize("manifest", [False, True], ids=["oci", "docker-save"])
+@pytest.mark.parametrize("packed", [False, True], ids=["disk", "stream"])
+def test_artifacts_beside_the_image_are_skipped_and_said(
+    tmp_path: Path, *, manifest: bool, packed: bool
+) -> None:
+    """Attestations, signatures and charts are no images and no platforms; nobody is left to think they were read."""
+    path = of_containerd(tmp_path / "image.tar", manifest=manifest)
+    facts = image.from_archive(zipped(path) if packed else path)
+    assert facts.config.user == "7"
+    assert len(facts.layers) == 1
+    said = "the archive holds 3 artifacts that are no images (attestation, signature or the like)"
+    assert facts.beside == (said,)
+
+
+def test_platforms_that_are_not_looked_at_are_said(tmp_path: Path) -> None:
+    """One image of several is no word about the others; the cache says it too."""
+    path = several(tmp_path / "image.tar", "linux/arm64", "linux/amd64", "linux/s390x")
+    for _ in range(2):
+        (said,) = image.from_archive(path, "linux/amd64").beside
+        assert (
+            said
+            == "only linux/amd64 was looked at; the archive is for linux/arm64, linux/s390x too (--platform)"
+        )
+    assert image.from_archive(several(tmp_path / "one.tar", "linux/arm64")).beside == ()
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        None,
+        [],
+        [{"created_by": "a"}, {"created_by": "b"}],  # no word of what is empty
+        [{"created_by": "a", "empty_layer": True}],
+        [{}],
+        [{"comment": "FROM docker.io/library/x", "created_by": "/bin/sh -c #(nop) ADD file:1 in / "}],
+    ],
+)
+def test_any_history_gives_the_layers(history: object, tmp_path: Path) -> None:
+    """Some builders write none, or one that tells of other layers: then no step is told of any, and all else is."""
+    settings = json.loads(archives.config([LAYER], User="7"))
+    settings["history"] = history
+    if history is None:
+        del settings["history"]
+    blobs = {"c.json": json.dumps(settings).encode(), "l.tar": LAYER}
+    manifest = [{"Config": "c.json", "RepoTags": None, "Layers": ["l.tar"]}]
+    path = archives.write(tmp_path / "x.tar", {**blobs, "manifest.json": json.dumps(manifest).encode()})
+    facts = image.from_archive(path)
+    (layer,) = facts.layers
+    assert facts.config.user == "7"
+    assert layer.entries
+    told = isinstance(history, list) and len(history) == 1 and not history[0].get("empty_layer")
+    assert (layer.history is not None) == told
+
+
 def test_damage_of_another_platform_does_not_matter(tmp_path: Path) -> None:
     """On disk only the chosen image is read."""
     good, other = json.loads(archives.config([LAYER])), b"no tar at all" * 100

@@ -98,6 +98,33 @@ def test_joins_every_step_to_its_line(left_out: tuple[int, ...]) -> None:
     assert (blame.inherited.layers, blame.inherited.steps, blame.inherited.told_by) == (1, 2, "Dockerfile")
 
 
+def test_joins_the_steps_of_buildah() -> None:
+    """It writes `#(nop)` and the line as it stands, exec forms and flags included, with build arguments in front."""
+    text = b"""FROM python:3.13
+ARG V=1
+env A=1
+RUN --mount=type=cache,target=/c pip install --no-cache-dir x
+RUN ["python", "-m", "compileall"]
+COPY --chown=1 src /srv/
+USER 1
+HEALTHCHECK CMD ["true"]
+CMD ["x"]
+"""
+    steps = [
+        ("/bin/sh -c #(nop) ARG V=1", True),
+        ("/bin/sh -c #(nop) env A=1", True),
+        ("|1 V=1 /bin/sh -c --mount=type=cache,target=/c pip install --no-cache-dir x", False),
+        ('|1 V=1 /bin/sh -c ["python", "-m", "compileall"]', False),
+        ("/bin/sh -c #(nop) COPY dir:0af1 in /srv/ ", False),
+        ("/bin/sh -c #(nop) USER 1", True),
+        ('/bin/sh -c #(nop) HEALTHCHECK CMD ["true"]', True),
+        ('/bin/sh -c #(nop) CMD ["x"]', True),
+    ]
+    blame = image(*BASE_STEPS, *steps).blame(None, parse(text, "Containerfile").stages[-1])
+    assert [blame.line(len(BASE_STEPS) + at)[0] for at in range(len(steps))] == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert blame.inherited.told_by == "Dockerfile"
+
+
 def test_steps_above_the_dockerfile_leave_its_lines_alone() -> None:
     """What was built on top of the image has no line here."""
     facts = image(*BASE_STEPS, *OWN_STEPS, ("RUN /bin/sh -c more", False))

@@ -43,17 +43,25 @@ ALIASES = 8
 IGNORED = frozenset({"VERSION", "oci-layout", "repositories"})
 MANIFEST, INDEX = "manifest.json", "index.json"
 
+ATTESTATION = "vnd.docker.reference.type"
+"""The annotation by which BuildKit tells an attestation from an image."""
+
 _BLOB = pattern(r"(?:^|/)blobs/sha256/([0-9a-f]{64})$")
 _DIGEST = pattern(r"sha256:[0-9a-f]{64}")
 _CONFIG = pattern(r"(?:^|/)([0-9a-f]{64})\.json$")
 
 
 class Draft(NamedTuple):
-    """One image of an archive: its id, its own JSON, and its layers from the lowest; images may share layers."""
+    """One image of an archive: its id, its own JSON, and its layers from the lowest; images may share layers.
+
+    Attributes:
+        beside: sentences about what else the archive holds.
+    """
 
     id: str
     config: Mapping[str, Any]
     layers: tuple[LayerDraft, ...]
+    beside: tuple[str, ...] = ()
 
 
 class Source(Protocol):
@@ -78,6 +86,18 @@ class _Named(NamedTuple):
     config: str
     layers: tuple[str, ...]
     label: str
+
+
+class _Listed(NamedTuple):
+    """What a manifest or index names.
+
+    Attributes:
+        images: the images.
+        others: how many attestations, signatures and other artifacts it names too.
+    """
+
+    images: list[_Named]
+    others: int = 0
 
 
 def read_stream(stream: IO[bytes], pack: Pack, platform: str = "") -> list[Draft]:
@@ -281,8 +301,11 @@ def _lacking(name: str) -> ArchiveError:
 
 def _drafts(source: Source, pack: Pack, platform: str) -> list[Draft]:
     try:
-        chosen = _choose(list(_images(source)), platform, source)
-        drafts = [_draft(source, one) for one in chosen]
+        listed = _listed(source)
+        platforms = _by_platform(listed.images, source)
+        chosen = _choose(platforms, platform)
+        beside = tuple(_beside(platforms, chosen, listed.others))
+        drafts = [_draft(source, one)._replace(beside=beside) for some in chosen.values() for one in some]
     except (KeyError, TypeError, AttributeError) as error:
         raise ArchiveError(f"this is no image archive: its manifest has no {error}") from error
     pack.flush()
@@ -333,17 +356,28 @@ def _json(name: str, text: bytes) -> Any:
         raise ArchiveError(f"{name[:100]} in the archive is no JSON: {error}") from error
 
 
-def _images(source: Source) -> Iterator[_Named]:
-    """Yield the images of the manifest of `docker save`, else of the OCI index."""
+def _listed(source: Source) -> _Listed:
+    """Return the images of the manifest of `docker save`, else of the OCI index, and what the index names too."""
     manifest, index = source.text(MANIFEST), source.text(INDEX)
     if manifest is not None:
-        for entry in _json(MANIFEST, manifest):
-            label = ", ".join(entry.get("RepoTags") or ())
-            yield _Named(_text(entry["Config"]), tuple(map(_text, entry["Layers"] or ())), label)
-    elif index is not None:
-        yield from _of_index(source, _json(INDEX, index), DEPTH)
-    else:
+        return _Listed(list(_of_manifest(_json(MANIFEST, manifest))), _others(source, index))
+    if index is None:
         raise ArchiveError("this is no image archive: it has neither manifest.json nor index.json")
+    found = list(_of_index(source, _json(INDEX, index), DEPTH))
+    return _Listed([one for one in found if one], found.count(None))
+
+
+def _of_manifest(manifest: Any) -> Iterator[_Named]:
+    for entry in manifest:
+        label = ", ".join(entry.get("RepoTags") or ())
+        yield _Named(_text(entry["Config"]), tuple(map(_text, entry["Layers"] or ())), label)
+
+
+def _others(source: Source, index: bytes | None) -> int:
+    """Count what the index names that is no image; one that is no index, beside a sound manifest, names nothing."""
+    with contextlib.suppress(ArchiveError, LookupError, TypeError, AttributeError):
+        return list(_of_index(source, _json(INDEX, index or b"{}"), DEPTH)).count(None)
+    return 0
 
 
 def _text(value: object) -> str:
@@ -352,12 +386,9 @@ def _text(value: object) -> str:
     return value
 
 
-def _of_index(source: Source, index: Mapping[str, Any], depth: int) -> Iterator[_Named]:
-    """Follow an OCI index; attestations and other artifacts are no images."""
+def _of_index(source: Source, index: Mapping[str, Any], depth: int) -> Iterator[_Named | None]:
+    """Follow an OCI index; None for each attestation, signature or other artifact, which is no image."""
     for entry in index["manifests"]:
-        where = entry.get("platform") or {}
-        if where.get("os") == "unknown":
-            continue
         name = _blob_name(entry)
         text = source.text(name)
         if text is None:
@@ -367,10 +398,30 @@ def _of_index(source: Source, index: Mapping[str, Any], depth: int) -> Iterator[
         if "manifests" in document:
             if depth:
                 yield from _of_index(source, document, depth - 1)
-        elif "layers" in document and "config" in document:
-            label = (entry.get("annotations") or {}).get("org.opencontainers.image.ref.name", "")
-            names = tuple(_blob_name(blob) for blob in document["layers"])
-            yield _Named(_blob_name(document["config"]), names, str(label))
+        elif "layers" in document:
+            yield _named(entry, document)
+
+
+def _named(entry: Mapping[str, Any], document: Mapping[str, Any]) -> _Named | None:
+    """Return the image that a manifest is of, None where it is an artifact's."""
+    platform, notes = entry.get("platform") or {}, entry.get("annotations") or {}
+    layers, config = document["layers"], document.get("config")
+    told_apart = platform.get("os") == "unknown" or ATTESTATION in notes or document.get("artifactType")
+    if (
+        told_apart
+        or config is None
+        or not _is_typed(config, "image")
+        or not all(_is_typed(one, "tar") for one in layers)
+    ):
+        return None
+    label = notes.get("org.opencontainers.image.ref.name", "")
+    return _Named(_blob_name(config), tuple(map(_blob_name, layers)), str(label))
+
+
+def _is_typed(descriptor: Mapping[str, Any], word: str) -> bool:
+    """Whether a blob is an image's, as far as its media type tells: charts, signatures and SBOMs have their own."""
+    kind = descriptor.get("mediaType")
+    return not kind or word in kind
 
 
 def _blob_name(descriptor: Mapping[str, Any]) -> str:
@@ -383,24 +434,42 @@ def _blob_name(descriptor: Mapping[str, Any]) -> str:
 # ----------------------------------------------------------------------------------------------- platforms
 
 
-def _choose(images: list[_Named], platform: str, source: Source) -> list[_Named]:
+def _by_platform(images: list[_Named], source: Source) -> dict[str, list[_Named]]:
+    found: dict[str, list[_Named]] = {}
+    for one in dict.fromkeys(one._replace(label="") for one in images):
+        found.setdefault(_platform(_json(one.config, _needed(source, one.config))), []).append(one)
+    return found
+
+
+def _choose(images: Mapping[str, list[_Named]], platform: str) -> dict[str, list[_Named]]:
     """Pick the images of the platform: the one asked for, else the machine's own where there are several.
 
     Raises:
         ArchiveError: there is none; says which there are.
     """
-    by_platform: dict[str, list[_Named]] = {}
-    for one in dict.fromkeys(one._replace(label="") for one in images):
-        by_platform.setdefault(_platform(_json(one.config, _needed(source, one.config))), []).append(one)
-    if not by_platform:
+    if not images:
         raise ArchiveError("the archive holds no image")
-    wanted = platform or ("" if len(by_platform) == 1 else host_platform())
-    found = [one for name, some in by_platform.items() if matches(name, wanted) for one in some]
+    wanted = platform or ("" if len(images) == 1 else host_platform())
+    found = {name: some for name, some in images.items() if matches(name, wanted)}
     if not found:
-        there = ", ".join(sorted(by_platform))
         hint = "" if platform else "; say which with --platform"
-        raise ArchiveError(f"the archive holds no image for {wanted}, but for {there}{hint}")
+        raise ArchiveError(
+            f"the archive holds no image for {wanted}, but for {', '.join(sorted(images))}{hint}"
+        )
     return found
+
+
+def _beside(
+    images: Mapping[str, list[_Named]], chosen: Mapping[str, list[_Named]], others: int
+) -> Iterator[str]:
+    """Say what of an archive is not looked at."""
+    left = sorted(images.keys() - chosen.keys())
+    if left:
+        looked = ", ".join(sorted(chosen))
+        yield f"only {looked} was looked at; the archive is for {', '.join(left)} too (--platform)"
+    if others:
+        what = "an artifact that is no image" if others == 1 else f"{others} artifacts that are no images"
+        yield f"the archive holds {what} (attestation, signature or the like)"
 
 
 def _platform(config: Mapping[str, Any]) -> str:

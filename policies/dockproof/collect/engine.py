@@ -87,7 +87,9 @@ def cache_folder(name: str) -> Path:
     private = Path(tempfile.gettempdir()) / f"dockproof-{os.getuid()}"
     private.mkdir(mode=0o700, exist_ok=True)
     if private.lstat().st_uid != os.getuid() or not stat.S_ISDIR(private.lstat().st_mode):
-        raise NotLookedError(f"{private} is another user's, and {folder} cannot be written: set XDG_CACHE_HOME")
+        raise NotLookedError(
+            f"{private} is another user's, and {folder} cannot be written: set XDG_CACHE_HOME"
+        )
     (private / name).mkdir(exist_ok=True)
     return private / name
 

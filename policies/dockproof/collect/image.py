@@ -300,7 +300,11 @@ def _header(drafts: Sequence[archive.Draft]) -> dict[str, Any]:
             )
             layers.append({**kept, "rows": rows, "replaced": replaced})
     images = {
-        draft.id: {"config": draft.config, "layers": [numbers[id(one)] for one in draft.layers]}
+        draft.id: {
+            "config": draft.config,
+            "layers": [numbers[id(one)] for one in draft.layers],
+            "beside": draft.beside,
+        }
         for draft in drafts
     }
     return {"images": images, "layers": layers}
@@ -312,7 +316,7 @@ def _pick(header: Mapping[str, Any], identity: str) -> dict[str, Any]:
     if identity not in images:
         (identity,) = images
     layers = [header["layers"][number] for number in images[identity]["layers"]]
-    return {"id": identity, "config": images[identity]["config"], "layers": layers}
+    return {**images[identity], "id": identity, "layers": layers}
 
 
 def _finish(file: IO[bytes], header: Mapping[str, Any]) -> None:
@@ -424,6 +428,7 @@ def _build(header: Mapping[str, Any], handle: int, reference: str) -> ImageFacts
         texts=texts,
         size=sum(one.size for one in layers),
     )
+    facts.beside = tuple(header["beside"])
     weakref.finalize(texts, os.close, handle)
     return facts
 

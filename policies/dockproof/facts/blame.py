@@ -79,10 +79,11 @@ _SHELL = pattern(r"^(?:/\S*/)?(?:ba|da|a|k|z)?sh (?:\S+ ){0,6}?-\S*c ")
 
 
 def recorded(created_by: str) -> Recorded:
-    """Read a step as BuildKit wrote it (`RUN /bin/sh -c … # buildkit`), or the builder before it (`#(nop)  CMD …`)."""
+    """Read a step of BuildKit (`RUN /bin/sh -c … # buildkit`), the builder before it or Buildah (`#(nop) CMD …`)."""
     text = created_by.removesuffix(" # buildkit")
     if "#(nop)" in text:
         keyword, _, rest = _NOP.sub("", text, count=1).partition(" ")
+        keyword = keyword.upper()  # Buildah keeps it as it was written
         return Recorded(keyword if keyword in KEYWORDS else "", rest.strip())
     keyword, _, rest = text.partition(" ")
     if keyword not in KEYWORDS:
@@ -228,8 +229,9 @@ def _made(instruction: Instruction, step: Recorded) -> bool:
         return False
     if instruction.keyword != "RUN" or instruction.heredocs:
         return True
-    written = " ".join(instruction.json) if instruction.json else instruction.value
-    return _squeezed(_SHELL.sub("", written, count=1))[:COMPARED] in _squeezed(step.text)
+    # Of an exec form BuildKit records the words, Buildah the line.
+    written = [" ".join(instruction.json), instruction.value] if instruction.json else [instruction.value]
+    return any(_squeezed(_SHELL.sub("", one, count=1))[:COMPARED] in _squeezed(step.text) for one in written)
 
 
 def _squeezed(text: str) -> str:

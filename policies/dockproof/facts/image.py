@@ -239,6 +239,7 @@ class ImageFacts:
         layers: lowest first.
         size: bytes, as the engine counts them (0 where no engine did).
         texts: content of the text files that were kept, by (layer, path).
+        beside: a sentence for each kind of thing that its archive holds beside it, and that nobody looked at.
     """
 
     def __init__(
@@ -253,6 +254,7 @@ class ImageFacts:
         repo_digests: tuple[str, ...] = (),
         texts: Mapping[tuple[int, str], bytes] | None = None,
     ) -> None:
+        self.beside: tuple[str, ...] = ()
         self.reference = reference
         self.id = id
         self.config = config
