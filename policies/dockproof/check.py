@@ -256,15 +256,15 @@ class _Checker:
         )
 
     def _on_disk(self, found: Found, stack: ExitStack) -> str:
-        """Return where hadolint finds the file; standard input is written down for it."""
-        if found.path != STDIN:
+        """Return where hadolint finds the file: it cannot say standard input, nor a name that is no UTF-8."""
+        if found.path != STDIN and found.path.encode("utf-8", "replace").decode() == found.path:
             return found.path
-        import tempfile  # noqa: PLC0415 - only standard input pays for it
+        import tempfile  # noqa: PLC0415 - few files pay for it
 
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dockproof-"))
         path = os.path.join(folder, "Dockerfile")  # noqa: PTH118 - text, as other paths here
         with open(path, "wb") as file:  # noqa: PTH123 - as above
-            file.write(self.settings.standard.content)
+            file.write(self._content(found))
         return path
 
     def probe(self, found: Found) -> _Looked:

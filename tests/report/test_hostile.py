@@ -150,3 +150,13 @@ def test_baseline_of_hostile_files_holds(folder: Path) -> None:
     done = subprocess.run(argv, cwd=folder, env=clean, capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (1, b"")
     assert done.stdout.count(b" error ") == done.stdout.count(b" error no-sudo/") == 1
+
+
+def test_hadolint_looks_at_hostile_names(folder: Path) -> None:
+    """It cannot say all names, and looks at every file all the same."""
+    argv = [str(PROGRAM), "check", "--select", "hadolint", "--format", "json"]
+    clean = {"PATH": f"{PROGRAM.parent}:/usr/bin:/bin", "HOME": str(folder)}
+    done = subprocess.run(argv, cwd=folder, env=clean, capture_output=True, check=False, timeout=60)
+    data = json.loads(done.stdout)
+    assert data["not_looked"] == []
+    assert {os.fsencode(file["path"]) for file in data["files"] if file["findings"]} == set(NAMES)
