@@ -137,6 +137,7 @@ def test_what_cannot_be_read_stops_no_other_file(here: Path) -> None:
     """An unreadable file is an error of its own in the report; the rest is checked; the exit code is 4."""
     write(here, Dockerfile=BAD)
     (here / "Dockerfile.gone").symlink_to(here / "nowhere")
+    (here / "Dockerfile.self").symlink_to("Dockerfile.self")
     os.mkfifo(here / "Dockerfile.pipe")
     report = run(".", "missing/Dockerfile")
     errors = {one.path: one.error for one in report.files}
@@ -144,6 +145,7 @@ def test_what_cannot_be_read_stops_no_other_file(here: Path) -> None:
         "Dockerfile": None,
         "Dockerfile.gone": "it is no regular file, or a link to nothing",
         "Dockerfile.pipe": "it is no regular file, or a link to nothing",
+        "Dockerfile.self": "it is no regular file, or a link to nothing",
         "missing/Dockerfile": "No such file or directory",
     }
     assert ids(report.files[0]) == ["no-foo:2"]

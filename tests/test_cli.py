@@ -308,6 +308,8 @@ def test_explain_shows_the_page(run: Callable[..., Ran]) -> None:
 def test_explain_knows_what_is_no_policy_of_ours(run: Callable[..., Ran]) -> None:
     """A rule of hadolint leads to ours with the same meaning; waivers explain themselves."""
     assert "dockproof explain no-foo" in run("explain", "hadolint:DL3008").out
+    assert run("explain", "dl3008").out == run("explain", "hadolint:DL3008").out
+    assert run("explain", "DL9999").code == 2
     assert "past its date" in run("explain", "waiver").out
 
 
@@ -395,6 +397,34 @@ def test_closed_pipe_is_quiet(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(60) == 4
+
+
+def test_full_disk_is_said_in_one_sentence(tmp_path: Path) -> None:
+    """A report that could not be written is no crash of ours, and no verdict."""
+    (tmp_path / "Dockerfile").write_text(BAD)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            program("check", "--no-hadolint"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            check=False,
+            timeout=60,
+            text=True,
+        )
+    said = "dockproof: error: standard output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (4, said)
+
+
+def test_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """A named pipe that nobody writes to would hold our probes and hadolint for ever."""
+    os.mkfifo(tmp_path / "Dockerfile")
+    for path in ("Dockerfile", "."):
+        done = subprocess.run(
+            program("check", path), capture_output=True, cwd=tmp_path, check=False, timeout=60, text=True
+        )
+        assert done.returncode == 4
+        assert "Dockerfile: it is no regular file" in done.stdout
 
 
 def _await_reading(pid: int) -> None:

@@ -416,9 +416,12 @@ def _excerpt(lines: Sequence[str], findings: Iterable[Finding]) -> dict[int, str
 def _is_readable(found: Found) -> bool:
     if found.path == STDIN:
         return True
+    if found.error:
+        return False
     try:
+        discover.refuse_endless(found.path)
         with open(found.path, "rb"):  # noqa: PTH123 - a thousand of them
-            return not found.error
+            return True
     except OSError:
         return False
 

@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 
-from dockproof.errors import DockproofError, Exit, UsageError
+from dockproof.errors import DockproofError, Exit, NotLookedError, UsageError
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -94,7 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(50_000, 20, 100)
     try:
         code = _run(arguments)
-        sys.stdout.flush()
+        with _output():
+            sys.stdout.flush()
     except DockproofError as error:
         return _failed(error)
     except KeyboardInterrupt:
@@ -394,7 +395,20 @@ def _print(pieces: Iterable[str]) -> None:
     reconfigure = getattr(sys.stdout, "reconfigure", None)  # what stands in for it in a test may have none
     if reconfigure:
         reconfigure(encoding="utf-8", errors="backslashreplace")
-    sys.stdout.writelines(pieces)
+    for piece in pieces:
+        with _output():
+            sys.stdout.write(piece)
+
+
+@contextlib.contextmanager
+def _output() -> Iterator[None]:
+    """Say in one sentence that standard output takes no more; a reader that has gone stays `BrokenPipeError`."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise NotLookedError(f"standard output cannot be written: {error.strerror}") from None
 
 
 def _policies(arguments: list[str]) -> int:

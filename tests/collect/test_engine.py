@@ -40,10 +40,11 @@ def test_no_client_says_what_to_install(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_no_server_says_so_with_the_clients_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client alone answers, and is no engine."""
-    fake_docker(tmp_path, "echo 'Cannot connect to the Docker daemon' >&2; exit 1", monkeypatch)
-    with pytest.raises(NotLookedError, match="no container engine answers") as caught:
+    client = "echo '{}'; echo 'WARNING: x' >&2; echo 'Cannot connect to the Docker daemon' >&2; exit 1"
+    fake_docker(tmp_path, client, monkeypatch)
+    with pytest.raises(NotLookedError, match="no container engine answers: Cannot connect") as caught:
         Engine.connect()
-    assert "Cannot connect" in caught.value.log
+    assert caught.value.log == "WARNING: x"
 
 
 def test_engine_that_does_not_answer_is_not_waited_for(

@@ -22,6 +22,8 @@ STDIN = "-"
 LIMIT = 16 * 1024 * 1024
 """Bytes of the largest file that is taken for a Dockerfile; BuildKit's own limit is a line of 64 KiB."""
 
+_TOO_LARGE = f"it is larger than {LIMIT // 1024**2} MiB, so it is no Dockerfile"
+
 NAMES = "Dockerfile, Dockerfile.*, *.Dockerfile, *.dockerfile, Containerfile*"
 
 
@@ -103,13 +105,13 @@ def _search(folder: str, ignores: list[_Ignore], ignored: list[str]) -> Iterator
             ignored += [] if is_folder else [path]
         elif is_folder:
             yield from _search(path, ignores, ignored)
-        elif not entry.is_dir():
-            yield Found(path, "" if _is_regular(entry) else "it is no regular file, or a link to nothing")
+        elif not os.path.isdir(path):  # noqa: PTH112 - `entry.is_dir` raises on a link to itself
+            yield Found(path, "" if _is_regular(path) else "it is no regular file, or a link to nothing")
 
 
-def _is_regular(entry: os.DirEntry[str]) -> bool:
+def _is_regular(path: str) -> bool:
     try:
-        return stat.S_ISREG(entry.stat().st_mode)
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - fast start
     except OSError:
         return False
 
@@ -158,10 +160,24 @@ def read(path: str) -> bytes:
     """Return a file's content.
 
     Raises:
-        OSError: it cannot be read, or is too large to be a Dockerfile.
+        OSError: it cannot be read, would have to be waited for, or is too large to be a Dockerfile.
     """
+    refuse_endless(path)
     with open(path, "rb") as file:  # noqa: PTH123 - fast start
         content = file.read(LIMIT + 1)
     if len(content) > LIMIT:
-        raise OSError(0, f"it is larger than {LIMIT // 1024**2} MiB, so it is no Dockerfile")
+        raise OSError(0, _TOO_LARGE)
     return content
+
+
+def refuse_endless(path: str) -> None:
+    """Refuse what cannot be read in bounded time and memory, by us or by a tool that is given its name.
+
+    Raises:
+        OSError: it is a pipe, a device or a socket, or too large to be a Dockerfile; or it is not there.
+    """
+    at = os.stat(path)  # noqa: PTH116 - fast start
+    if not (stat.S_ISREG(at.st_mode) or stat.S_ISDIR(at.st_mode)):
+        raise OSError(0, "it is no regular file; `dockproof check -` reads standard input")
+    if at.st_size > LIMIT:
+        raise OSError(0, _TOO_LARGE)

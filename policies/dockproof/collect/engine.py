@@ -351,21 +351,24 @@ def _no_server(document: Mapping[str, Any], answer: process.Completed) -> NotLoo
     """Say which engine was asked for, what the client said, and what to do."""
     words = answer.stderr.strip().splitlines()
     said = words[-1] if words else f"exit code {answer.exit_code}"
+    before = process.tail(
+        "\n".join(words[:-1])
+    )  # the last line stands in the message, what is on stdout is the client
     if "context not found" in said:
         return NotLookedError(
             f"docker knows no such context{_asked()}; `docker context ls` lists those that it knows",
-            answer.log,
+            before,
         )
     if "client version" in said:
         pinned = _named("DOCKER_API_VERSION")
         mend = f"unset DOCKER_API_VERSION (it is {pinned})" if pinned else "update the older of the two"
         return NotLookedError(
             f"the engine{_asked()} and the docker client have no version of the API in common: {said}. Do: {mend}",
-            answer.log,
+            before,
         )
     where = _asked(document.get("Client", {}).get("Context", ""))
     said = said.removesuffix("Is the docker daemon running?").rstrip(" .")  # what to do comes behind it
-    return NotLookedError(f"no container engine answers{where}: {said}. {INSTALL}", answer.log)
+    return NotLookedError(f"no container engine answers{where}: {said}. {INSTALL}", before)
 
 
 def _asked(current: str = "") -> str:
