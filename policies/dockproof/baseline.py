@@ -215,7 +215,7 @@ def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
         UsageError: it cannot be written.
     """
     path = path.resolve() if path.is_symlink() else path
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.parent / f".{path.name}.{os.getpid()}"  # `with_name` has no answer for the folder "."
     try:
         if path.exists() and not path.is_file():
             _write_pieces(path, content)  # a pipe or a device, as /dev/stdout
