@@ -21,6 +21,7 @@ from dockproof.records import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from dockproof.collect import hadolint
     from dockproof.config import Config, FileRule
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from dockproof.generic import T
     from dockproof.policy import Policy, Profile
     from dockproof.results import Results
-    from dockproof.spool import Spool
+    from dockproof.spool import Packed, Spool
 
 
 class Standard(NamedTuple):
@@ -82,16 +83,15 @@ def run(
     found = discover.discover(paths)
     checker = _Checker(policies, config, settings or Settings())
     with _swept() if len(found) > FEW else nullcontext():
-        probed, said = checker.look(found)
-        reports = gathered((checker.report(one, said) for one in probed), len(found))
-    checker.add_unused(reports, probed, paths)
+        reports, failed = checker.reports(found)
+    checker.add_unused(reports, paths)
     files = tuple(reports) if isinstance(reports, list) else reports
-    return CheckReport(files, said.failed if said else ())
+    return CheckReport(files, failed)
 
 
 def gathered(values: Iterable[T], count: int) -> list[T] | Spool[T]:
-    """Return what is known of `count` files as a list: of more than a few hundred it lies in a temporary file."""
-    if count <= IN_MEMORY:
+    """Return what is known of `count` files as a list: from some number of files on it lies in a temporary file."""
+    if count < IN_MEMORY:
         return list(values)
     from dockproof.spool import Spool  # noqa: PLC0415 - only many files need it
 
@@ -135,11 +135,11 @@ def _swept() -> Iterator[None]:
 FEW = 8
 """Files up to which no answer is kept: probing them takes less time than knowing whether one has to."""
 
-IN_MEMORY = 64
-"""Files of which all that is known stands in memory at once."""
-
 BATCH = 32
 """Files that are worth a process of their own."""
+
+IN_MEMORY = 2 * BATCH
+"""Files of which not all that is known stands in memory at once; processes look at no fewer."""
 
 
 class _Asked(NamedTuple):
@@ -186,11 +186,18 @@ class _Checker:
         self._chosen: dict[Profile, tuple[Policy, ...]] = {}
         self._results: Results | None = None
 
-    def look(self, found: Sequence[Found]) -> tuple[Sequence[_Looked], hadolint.Found | None]:
-        """Run our probes, and hadolint at the same time; None where hadolint is not wanted."""
+    def reports(
+        self, found: Sequence[Found]
+    ) -> tuple[list[FileReport] | Spool[FileReport], tuple[NotLooked, ...]]:
+        """Report every file, and what belongs to none."""
         self._remember(found)
         if not wants_hadolint(self.config):
-            return gathered(self._probe_all(found), len(found)), None
+            return gathered(self._report_all(found), len(found)), ()
+        looked, said = self._look(found)
+        return gathered((self._report(one, said) for one in looked), len(found)), said.failed
+
+    def _look(self, found: Sequence[Found]) -> tuple[Sequence[_Looked], hadolint.Found]:
+        """Run our probes, and hadolint at the same time."""
         from dockproof.collect import process  # noqa: PLC0415 - threads and processes cost the start 15 ms
 
         looked: list[Sequence[_Looked]] = []
@@ -211,11 +218,14 @@ class _Checker:
         with suppress(OSError, ValueError):  # what cannot be told apart is not kept
             self._results = Results(self.policies, self.config)
 
-    def _probe_all(self, found: Sequence[Found]) -> Iterator[_Looked]:
-        """Ask our probes of every file, on all processors where there are files enough for it to pay."""
+    def _report_all(self, found: Sequence[Found]) -> Iterator[Any]:
+        """Report every file without hadolint, on all processors where there are files enough for it to pay.
+
+        What another process has done comes as a `spool.Packed`, which `gathered` takes for the report itself.
+        """
         workers = min(_processors(), len(found) // BATCH)
         if workers < 2 or self.settings.standard.content:  # noqa: PLR2004 - one is this process
-            yield from map(self.probe, found)
+            yield from map(self._alone, found)
             return
         from concurrent.futures import BrokenExecutor, ProcessPoolExecutor  # noqa: PLC0415 - 30 ms
         from multiprocessing import get_context  # noqa: PLC0415 - as above
@@ -223,17 +233,25 @@ class _Checker:
         done, pool = 0, None
         try:
             pool = ProcessPoolExecutor(workers, get_context("fork"), _as_worker)
-            for one in pool.map(self.probe, found, chunksize=BATCH // 2):
+            for one in pool.map(self._packed, found, chunksize=BATCH // 2):
                 yield one
                 done += 1
         except (
             BrokenExecutor,
             OSError,
         ):  # a worker was killed, or there can be none
-            yield from map(self.probe, found[done:])
+            yield from map(self._alone, found[done:])
         finally:
             if pool:
                 pool.shutdown(cancel_futures=True)
+
+    def _alone(self, found: Found) -> FileReport:
+        return self._report(self.probe(found), None)
+
+    def _packed(self, found: Found) -> Packed:
+        from dockproof.spool import packed  # noqa: PLC0415 - only many files need it
+
+        return packed(self._alone(found))
 
     def _hadolint(self, found: Sequence[Found]) -> hadolint.Found:
         from dockproof.collect import hadolint  # noqa: PLC0415 - see `look`
@@ -335,7 +353,7 @@ class _Checker:
             self._chosen[profile] = tuple(gate.asked(self.policies, self.config, profile, Probe.SOURCE))
         return self._chosen[profile]
 
-    def report(self, looked: _Looked, said: hadolint.Found | None) -> FileReport:
+    def _report(self, looked: _Looked, said: hadolint.Found | None) -> FileReport:
         """Put hadolint's findings beside ours and apply waivers."""
         name = self.settings.standard.name if looked.file is None else looked.path
         if looked.probed is None:
@@ -372,36 +390,32 @@ class _Checker:
         path = os.path.relpath(report.path, self.config.folder).replace(os.sep, "/")
         return baseline.fingerprints(path, report.answers.findings, report.excerpt)
 
-    def add_unused(
-        self, reports: list[FileReport] | Spool[FileReport], looked: Sequence[_Looked], paths: Sequence[str]
-    ) -> None:
+    def add_unused(self, reports: list[FileReport] | Spool[FileReport], paths: Sequence[str]) -> None:
         """Add a finding for each waiver of the configuration that no file needed.
 
         A pattern for several files is judged only when the configuration's whole folder was searched.
         """
         whole = any(_is_within(self.config.folder, path) for path in paths)
         for rule in self.config.files:
-            indexes = [i for i, one in enumerate(looked) if one.probed and rule in one.rules]
-            if rule.waivers and indexes and (whole or rule.literal):
-                asked = gate.names_asked(
-                    {p for i in indexes for p in _asked(looked[i])},
-                    rule.waivers,
-                    hadolint=wants_hadolint(self.config),
-                )
-                findings = [f for i in indexes for f in reports[i].answers.findings]
-                reports[indexes[0]] = _added(
-                    reports[indexes[0]], waiver.unused(rule.waivers, findings, asked)
-                )
+            if not rule.waivers or not (whole or rule.literal):
+                continue
+            held = [(i, one) for i, one in enumerate(reports) if self._holds(rule, one)]
+            if held:
+                ids = {name for _, one in held for name in one.asked if name != "hadolint"}
+                asked = gate.names_asked(ids, rule.waivers, hadolint=wants_hadolint(self.config))
+                findings = [finding for _, one in held for finding in one.answers.findings]
+                first, report = held[0]
+                reports[first] = _added(report, waiver.unused(rule.waivers, findings, asked))
+
+    def _holds(self, rule: FileRule, report: FileReport) -> bool:
+        """Whether a rule holds for a file that was looked at."""
+        return report.error is None and rule in self.config.rules_for(report.path)
 
 
 def _is_within(folder: str, path: str) -> bool:
     """Whether a folder is the path, or lies below it."""
     inner, outer = os.path.abspath(folder), os.path.abspath(path)  # noqa: PTH100 - links stay as the user wrote them
     return os.path.commonpath([inner, outer]) == outer
-
-
-def _asked(looked: _Looked) -> Sequence[str]:
-    return looked.probed.asked if looked.probed else ()
 
 
 def _added(report: FileReport, findings: Sequence[Finding]) -> FileReport:

@@ -84,6 +84,46 @@ class Summary(NamedTuple):
     waived: int
 
 
+class Tally:
+    """What is counted of files, in one pass: those of many files are read from a temporary file each time.
+
+    Attributes:
+        incomplete: whether something was not looked at that should have been.
+        missed: everything that was not looked at, with the file's path, "" for what belongs to none.
+        unreadable: path and error of each file that could not be read.
+    """
+
+    def __init__(self, not_looked: Iterable[NotLooked], files: Iterable[FileReport] = ()) -> None:
+        """Count what belongs to no file, and some files."""
+        self.missed = [("", one) for one in not_looked]
+        self.incomplete = any(one.fatal for _, one in self.missed)
+        self.unreadable: list[tuple[str, str]] = []
+        self._files = 0
+        self._counts: Counter[Severity | None] = Counter()
+        for file in files:
+            self.add(file)
+
+    def add(self, file: FileReport) -> None:
+        """Count a file."""
+        self._files += 1
+        self._counts.update(None if f.waived else f.severity for f in file.answers.findings)
+        missed = [(file.path, one) for one in file.answers.not_looked]
+        self.missed += missed
+        if file.error is not None:
+            self.unreadable.append((file.path, file.error))
+        self.incomplete |= file.error is not None or any(one.fatal for _, one in missed)
+
+    @property
+    def summary(self) -> Summary:
+        """The counts."""
+        errors, warnings, infos = (self._counts[s] for s in (Severity.ERROR, Severity.WARNING, Severity.INFO))
+        return Summary(self._files, errors, warnings, infos, self._counts[None])
+
+    def is_red(self, fail_level: Severity) -> bool:
+        """Whether a finding fails the gate: not waived, and at or above the level."""
+        return any(count and s and s.rank >= fail_level.rank for s, count in self._counts.items())
+
+
 class CheckReport(NamedTuple):
     """What `check` says; `not_looked` is what belongs to no single file."""
 
@@ -91,27 +131,26 @@ class CheckReport(NamedTuple):
     not_looked: tuple[NotLooked, ...] = ()
 
     @property
+    def tally(self) -> Tally:
+        """Count everything, in one pass."""
+        return Tally(self.not_looked, self.files)
+
+    @property
     def summary(self) -> Summary:
         """Count the findings."""
-        findings = (f for report in self.files for f in report.answers.findings)
-        counts = Counter(None if f.waived else f.severity for f in findings)
-        errors, warnings, infos = (counts[s] for s in (Severity.ERROR, Severity.WARNING, Severity.INFO))
-        return Summary(len(self.files), errors, warnings, infos, counts[None])
+        return self.tally.summary
 
     @property
     def incomplete(self) -> bool:
         """Whether something was not looked at that should have been."""
-        return any(n.fatal for n in self.not_looked) or any(
-            report.error is not None or any(n.fatal for n in report.answers.not_looked)
-            for report in self.files
-        )
+        return self.tally.incomplete
 
     def exit(self, fail_level: Severity) -> Exit:
         """Return the exit code: 4 wins over 1, so that what was not seen is never taken for clean."""
-        if self.incomplete:
+        tally = self.tally
+        if tally.incomplete:
             return Exit.NOT_LOOKED
-        red = any(is_red(f, fail_level) for report in self.files for f in report.answers.findings)
-        return Exit.FINDINGS if red else Exit.CLEAN
+        return Exit.FINDINGS if tally.is_red(fail_level) else Exit.CLEAN
 
 
 def is_red(finding: Finding, fail_level: Severity) -> bool:
@@ -137,11 +176,11 @@ def ask(policies: Iterable[Policy], probe: Probe, target: Any, config: Config) -
     findings: list[Finding] = []
     skipped: list[NotApplicable] = []
     missed: list[NotLooked] = []
+    level = probe.value
     for policy in policies:
-        options = {**policy.options, **config.options.get(policy.id, {})}
-        method: Callable[[Any], Iterable[Answer]] = getattr(policy, probe.value)
+        method: Callable[[Any], Iterable[Answer]] = getattr(policy, level)
         try:
-            for answer in method(target._replace(options=options)):
+            for answer in method(_with_options(target, policy, config)):
                 if isinstance(answer, NotApplicable):
                     skipped.append(answer)
                 elif isinstance(answer, Unseen):
@@ -162,6 +201,14 @@ def ask_running(policies: Iterable[Policy], target: RuntimeTarget, config: Confi
         return found
     reason = "more processes run in it than are looked at: bound them (`pids` of compose's limits)"
     return found._replace(not_looked=(*found.not_looked, NotLooked(Probe.RUNTIME.value, reason)))
+
+
+def _with_options(target: Any, policy: Policy, config: Config) -> Any:
+    """Give the target a policy's options; most policies have none, and most targets come without."""
+    changed = config.options.get(policy.id)
+    if not (policy.options or changed or target.options):
+        return target
+    return target._replace(options={**policy.options, **(changed or {})})
 
 
 def _stamped(finding: Finding, policy: Policy, target: Any) -> Finding:

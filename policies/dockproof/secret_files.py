@@ -7,6 +7,7 @@ Pure functions over paths, of a build context or of an image. Content is no matt
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from dockproof.patterns import pattern
 
@@ -104,6 +105,7 @@ POINTERS = frozenset(
 """Variables that programs read the path of a credentials file from."""
 
 
+@lru_cache(maxsize=1024)  # an image has many files of one name, a repository many Dockerfiles with the same
 def kind(path: str) -> str | None:
     """Say what kind of secret a file holds by its path: `env-file`, `key`, `credentials`, or None.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
@@ -380,6 +381,20 @@ def find(text: str | bytes, *, used: bool = True, tokens_only: bool = False) -> 
         tokens_only: leave out the formats that are told by their surroundings, which code and its documentation
             imitate (URLs, headers, netrc lines).
     """
+    if isinstance(text, str) and len(text) < _SHORT:
+        return iter(_in_short(text, used=used, tokens_only=tokens_only))
+    return _found(text, used=used, tokens_only=tokens_only)
+
+
+_SHORT = 300
+
+
+@lru_cache(maxsize=1024)  # the same instructions stand in many files
+def _in_short(text: str, *, used: bool, tokens_only: bool) -> tuple[Hit, ...]:
+    return tuple(_found(text, used=used, tokens_only=tokens_only))
+
+
+def _found(text: str | bytes, *, used: bool, tokens_only: bool) -> Iterator[Hit]:
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     hits = outermost(hits_of(data, rules_for(data, tokens_only=tokens_only), used=used))
     if isinstance(text, str) and len(data) != len(text):

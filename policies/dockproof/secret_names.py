@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from functools import lru_cache
 
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
@@ -53,6 +54,7 @@ class Name(NamedTuple):
     weak: bool = False
 
 
+@lru_cache(maxsize=1024)  # the same names stand in many files, and in several places of each
 def judge_name(name: str) -> Name:
     """Tell whether a variable's name says that it holds a secret.
 

@@ -15,22 +15,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
+class Packed(bytes):
+    """A value that another process has pickled already."""
+
+
+def packed(value: object) -> Packed:
+    """Pickle a value for a spool."""
+    return Packed(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+
+
 class Spool(Sequence[Any], Generic[T]):
     """Values in the order in which they were added, each read anew when it is asked for.
 
     The file has no name that anybody else could open, and goes with the list.
     """
 
-    def __init__(self, values: Iterable[T] = ()) -> None:
+    def __init__(self, values: Iterable[T | Packed] = ()) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the list
         weakref.finalize(self, self._file.close)
         self._starts = array("Q")
         for value in values:
             self._starts.append(self._written(value))
 
-    def _written(self, value: T) -> int:
+    def _written(self, value: T | Packed) -> int:
         start = self._file.seek(0, 2)
-        pickle.dump(value, self._file, pickle.HIGHEST_PROTOCOL)
+        self._file.write(value if isinstance(value, Packed) else packed(value))
         return start
 
     def __len__(self) -> int:

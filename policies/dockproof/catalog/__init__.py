@@ -68,7 +68,8 @@ def policy_of(module: ModuleType) -> Policy:
     return policy()
 
 
-def page(policy: Policy) -> dict[str, str]:
+@cache  # a report asks for each finding
+def page(policy: Policy) -> Mapping[str, str]:
     """Return the sections of the policy's page, from its module's docstring.
 
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from dockproof.catalog._environment import expanded
 from dockproof.catalog._runs import Run
@@ -49,8 +50,17 @@ class Step(NamedTuple):
         )
 
 
-def steps(stage: Stage) -> Iterator[Step]:
+# Several policies ask for the same stages, and for the same of their steps, one after another.
+_STAGES, _STEPS = 32, 512
+
+
+@lru_cache(_STAGES)
+def steps(stage: Stage) -> tuple[Step, ...]:
     """Give the instructions of a stage and of all that it is built FROM, outermost first, each where it is written."""
+    return tuple(_steps(stage))
+
+
+def _steps(stage: Stage) -> Iterator[Step]:
     workdir, user = ("/" if stage.root_base.kind == "scratch" else "."), ""
     known: str | None = user
     for each in reversed(stage.lineage):
@@ -144,6 +154,7 @@ class Copied(NamedTuple):
     is_folder: bool
 
 
+@lru_cache(_STEPS)
 def copied(step: Step) -> Copied | None:
     """Read a COPY or ADD; None for any other instruction, and where the target's value is not known."""
     instruction = step.instruction
@@ -204,8 +215,14 @@ _MINUS_MODE = pattern(r"-[rwxXst]+(?:,.*)?")
 _OUTSIDE = ("/dev", "/proc", "/sys")
 
 
+_COMMANDED = frozenset({"RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"})
+
+
+@lru_cache(_STEPS)
 def changes(step: Step) -> tuple[Change, ...]:
     """Find what a RUN does to owners and modes of what stays in its layer, in order."""
+    if step.instruction.keyword not in _COMMANDED:
+        return ()
     run, found = step.run(), []
     before: Command | None = None
     for command, folder in placed(step):

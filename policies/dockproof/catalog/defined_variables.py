@@ -206,9 +206,16 @@ class _Use(NamedTuple):
 
 def _uses(instruction: Instruction) -> Iterator[_Use]:
     """Give the texts of an instruction that BuildKit expands and that hold a variable."""
+    if "$" not in instruction.value and instruction.json is None and not _beside(instruction):
+        return  # most instructions; strings of JSON may spell it with an escape
     for use in _texts(instruction):
         if "$" in use.text:
             yield use
+
+
+def _beside(instruction: Instruction) -> bool:
+    """Whether there is text that is not in the instruction's value."""
+    return instruction.has_flags or bool(instruction.heredocs)
 
 
 def _texts(instruction: Instruction) -> Iterator[_Use]:

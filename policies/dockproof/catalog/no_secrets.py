@@ -37,6 +37,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from functools import lru_cache
 
 from dockproof import secret_commands, secrets
 from dockproof.facts.dockerfile import parse
@@ -340,8 +341,13 @@ class NoSecrets(Policy):
 # -------------------------------------------------------------------------------------------------- judging
 
 
-def _declaration(keyword: str, name: str, value: str | None) -> Iterator[tuple[str, str]]:
-    """Yield clause and predicate for a declared name; ARG and ENV are judged by the name alone."""
+@lru_cache(maxsize=1024)  # the same declarations stand in many files
+def _declaration(keyword: str, name: str, value: str | None) -> tuple[tuple[str, str], ...]:
+    """Return clauses and predicates for a declared name; ARG and ENV are judged by the name alone."""
+    return tuple(_judged(keyword, name, value))
+
+
+def _judged(keyword: str, name: str, value: str | None) -> Iterator[tuple[str, str]]:
     if keyword == "LABEL" or not secrets.names_secret(name, value):
         yield from _variable(name, value or "")
     elif value is None:

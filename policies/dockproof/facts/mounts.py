@@ -11,6 +11,7 @@ Example:
 from __future__ import annotations
 
 import posixpath
+from functools import lru_cache
 
 from dockproof.records import NamedTuple
 
@@ -65,8 +66,13 @@ class Mount(NamedTuple):
 def mounts(instruction: Instruction) -> tuple[Mount, ...]:
     """Read the mounts of a RUN (or ONBUILD RUN), in order; () for any other instruction."""
     instruction = instruction.effective
-    if instruction.keyword != "RUN":
+    if instruction.keyword != "RUN" or not instruction.has_flags:
         return ()
+    return _mounts(instruction)
+
+
+@lru_cache(maxsize=64)  # a dozen policies ask for the same instructions
+def _mounts(instruction: Instruction) -> tuple[Mount, ...]:
     return tuple(_mount(flag) for flag in instruction.flags if flag.name == "mount" and flag.value)
 
 

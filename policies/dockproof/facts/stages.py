@@ -22,6 +22,7 @@ from dockproof.facts.values import (
     Variable,
     expand,
     expand_words,
+    is_plain,
 )
 from dockproof.generic import Generic, T
 from dockproof.patterns import pattern
@@ -326,14 +327,22 @@ class Stage:
 
     def expand(self, instruction: Instruction, text: str) -> Value:
         """Expand a text with the scope as it is in front of that instruction."""
+        if is_plain(text, instruction.escape):  # nearly all are; a scope costs more than they do
+            return Value(text)
         return expand(text, self.scope_at(instruction), instruction.escape)
 
     def shell_at(self, instruction: Instruction) -> tuple[str, ...]:
         """The shell that a shell form is run with at that instruction."""
+        if not self._state.shells:
+            return self._inherited_shell
         position = self._positions.get(id(instruction))
         for at, shell in reversed(self._state.shells):
             if position is None or at < position:
                 return shell
+        return self._inherited_shell
+
+    @lazy
+    def _inherited_shell(self) -> tuple[str, ...]:
         inherited = self.base.stage and self.base.stage.shell
         if inherited:
             return inherited.value

@@ -224,9 +224,14 @@ _WORD = "[A-Za-z0-9_./:,@ -]*+"
 _VARIABLE = pattern(rf"\$(?:({_NAME})|\{{({_NAME})(?:(:?)([-+])({_WORD}))?\}})")
 
 
+def is_plain(text: str, escape: str = "\\") -> bool:
+    """Whether a text holds nothing to expand: no variable, no quote, no escape."""
+    return _SPECIAL[escape].isdisjoint(text)
+
+
 def expand(text: str, scope: Scope, escape: str = "\\") -> Value:
     """Expand one text as BuildKit expands a single argument: variables, quotes, escapes."""
-    if _SPECIAL[escape].isdisjoint(text):
+    if is_plain(text, escape):
         return Value(text)
     notes = _Notes(scope)
     try:

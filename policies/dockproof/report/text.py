@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from dockproof.finding import Severity
-from dockproof.gate import is_red
-from dockproof.report.view import View, help_of, link_of, missed, name_of, where_of
+from dockproof.gate import Tally
+from dockproof.report.view import View, help_of, link_of, name_of, where_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,14 +40,15 @@ class _Paint:
 
 def render(report: CheckReport, view: View) -> Iterator[str]:
     """Yield the report in pieces, each ending in a newline."""
-    paint = _Paint(on=view.color)
+    paint, tally = _Paint(on=view.color), Tally(report.not_looked)
     for file in report.files:
+        tally.add(file)
         yield from _image(file, paint)
         for finding in file.answers.findings:
             if finding.waived is None or view.show_waived:
                 yield from _finding(file, finding, view, paint)
-    yield from _missed(report, paint)
-    yield summary_line(report, view)
+    yield from _missed(tally, paint)
+    yield verdict(tally, view)
 
 
 def _finding(file: FileReport, finding: Finding, view: View, paint: _Paint) -> Iterator[str]:
@@ -139,15 +140,13 @@ def clean(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
 
 
-def _missed(report: CheckReport, paint: _Paint) -> Iterator[str]:
-    unreadable = [file for file in report.files if file.error]
-    rest = list(missed(report))
-    if not unreadable and not rest:
+def _missed(tally: Tally, paint: _Paint) -> Iterator[str]:
+    if not tally.unreadable and not tally.missed:
         return
     yield paint("Not looked at:", _BOLD) + "\n"
-    for file in unreadable:
-        yield f"  {paint('error', _CODES[Severity.ERROR])} {clean(file.path)}: {clean(file.error or '')}\n"
-    for path, one in rest:
+    for path, error in tally.unreadable:
+        yield f"  {paint('error', _CODES[Severity.ERROR])} {clean(path)}: {clean(error)}\n"
+    for path, one in tally.missed:
         yield from _not_looked(path, one, paint)
     yield "\n"
 
@@ -164,11 +163,15 @@ def _not_looked(path: str, one: NotLooked, paint: _Paint) -> Iterator[str]:
 
 def summary_line(report: CheckReport, view: View) -> str:
     """Return the last line: the verdict in one word, and the counts."""
-    paint = _Paint(on=view.color)
-    summary = report.summary
-    red = any(is_red(f, view.fail_level) for file in report.files for f in file.answers.findings)
+    return verdict(report.tally, view)
+
+
+def verdict(tally: Tally, view: View) -> str:
+    """Return the last line of a report that was counted."""
+    paint, summary = _Paint(on=view.color), tally.summary
+    red = tally.is_red(view.fail_level)
     head = paint("FAILED", _CODES[Severity.ERROR]) if red else paint("passed", _GREEN)
-    if report.incomplete:
+    if tally.incomplete:
         head = paint("INCOMPLETE", _CODES[Severity.ERROR])
     gone = f"; {view.baseline_gone} entries of the baseline occur no more" if view.baseline_gone else ""
     return f"{head}: {_counts(summary)} in {_number(summary.files, 'file')}{gone}\n"
