@@ -14,13 +14,20 @@ from typing import Generic, TypeVar
 
 import pytest
 from hypothesis import given, settings
-from hypothesis.strategies import from_regex
+from hypothesis.strategies import from_regex, lists, sampled_from
 
 import dockproof
+from dockproof import cli
 from dockproof.patterns import Guarded, pattern
 from dockproof.records import NamedTuple
 
 _T = TypeVar("_T")
+
+
+_ARGUMENTS = (
+    *("Dockerfile", "folder", "", "-", "--", "-q", "--format", "json", "--format=json", "--no-hadolint=1"),
+    *("--no-hadolint", "--no-config", "--no-cache", "--show-waived", "--write-baseline", "--no-c", "--help"),
+)
 
 
 class Point(NamedTuple):
@@ -132,8 +139,11 @@ def test_guarded_pattern_answers_as_the_pattern_itself() -> None:
 
 
 LEFT_OUT = (
+    "argparse",
     "csv",
+    "gettext",
     "importlib.metadata",
+    "locale",
     "logging",
     "packaging",
     "pathlib",
@@ -142,6 +152,22 @@ LEFT_OUT = (
     "typing",
     "urllib",
 )
+
+
+@given(lists(sampled_from(_ARGUMENTS), max_size=6))
+def test_plain_arguments_are_read_as_the_parser_reads_them(arguments: list[str]) -> None:
+    """What the parser refuses is left to it."""
+    read = cli.plain(arguments)
+    if read is not None:
+        assert vars(read) == vars(cli.check_parser().parse_args(arguments))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-"], ["--format", "json"], ["a", "--no-cache", "b"], ["--no-hadolin"], ["--help"]]
+)
+def test_other_arguments_are_left_to_the_parser(arguments: list[str]) -> None:
+    """Their errors are the parser's, too."""
+    assert cli.plain(arguments) is None
 
 
 def test_check_of_one_file_loads_no_more_than_it_needs() -> None:

@@ -251,18 +251,17 @@ class CacheOrder(Policy):
 
     def _unread(self, stage: Stage) -> Iterator[Finding]:
         """Find requirement files for development that no RUN behind them reads, where one reads another."""
+        copies = list(_dev_manifests(stage))
+        if not copies:
+            return
         reads = [one for one in stage.instructions if one.keyword == "RUN"]
         text = "\n".join("\n".join([one.value, *(doc.text for doc in one.heredocs)]) for one in reads)
         if not _MANIFEST.search(text) or _ALL_MANIFESTS.search(text):
             return
-        for copy in stage.instructions:
-            if copy.keyword == "COPY" and copy.flag("from") is None:
-                for source in (posixpath.basename(word) for word in copy.words[:-1]):
-                    if _DEV_MANIFEST.fullmatch(source) and source not in text:
-                        message = f"{source} is copied, and no RUN of this stage reads it"
-                        yield self.at(
-                            copy, message, stage=stage, clause="unread-manifest", help="leave it out"
-                        )
+        for copy, source in copies:
+            if source not in text:
+                message = f"{source} is copied, and no RUN of this stage reads it"
+                yield self.at(copy, message, stage=stage, clause="unread-manifest", help="leave it out")
 
     def _run(self, seen: _Seen, stage: Stage, instruction: Instruction) -> Iterator[Finding]:
         """Judge one RUN, and remember what it did."""
@@ -473,6 +472,15 @@ def _see_copy(seen: _Seen, stage: Stage, instruction: Instruction, ends: dict[St
     seen.add(_Copied(clause, instruction, copied, target, seen.at, seen.installed, stage))
 
 
+def _dev_manifests(stage: Stage) -> Iterator[tuple[Instruction, str]]:
+    """Give the requirement files for development that a stage copies from the build context."""
+    for copy in stage.instructions:
+        if copy.keyword == "COPY" and copy.flag("from") is None:
+            for source in (posixpath.basename(word) for word in copy.words[:-1]):
+                if _DEV_MANIFEST.fullmatch(source):
+                    yield copy, source
+
+
 def _mounted(seen: _Seen, stage: Stage, instruction: Instruction) -> Iterator[_Copied]:
     """Give the bind mounts of the whole context: their RUN sees every change, and no later one does."""
     for mount in mounts(instruction):
@@ -493,7 +501,7 @@ def _see_values(seen: _Seen, stage: Stage, instruction: Instruction, named: froz
 def _named_by_labels(target: SourceTarget) -> frozenset[str]:
     """Find the variables that labels for version, revision and date are made of, and that nothing else uses."""
     labelled: set[str] = set()
-    used: set[str] = set()
+    used: list[str] = []
     for one in chain.from_iterable(stage.instructions for stage in target.dockerfile.stages):
         inner = one.effective
         if inner.keyword == "LABEL":
@@ -502,8 +510,8 @@ def _named_by_labels(target: SourceTarget) -> frozenset[str]:
             )
             labelled.update(*(_NAME.findall(value) for value in values))
         elif inner.keyword in {"RUN", "COPY", "ADD"}:
-            used.update(_NAME.findall(inner.value), *(_NAME.findall(doc.text) for doc in inner.heredocs))
-    return frozenset(labelled - used)
+            used += (inner.value, *(doc.text for doc in inner.heredocs))
+    return frozenset(labelled.difference(*map(_NAME.findall, used))) if labelled else frozenset()
 
 
 def _is_code(stage: Stage, instruction: Instruction) -> bool:

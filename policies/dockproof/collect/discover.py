@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 STDIN = "-"
+_USUAL = 64 * 1024
 LIMIT = 16 * 1024 * 1024
 """Bytes of the largest file that is taken for a Dockerfile; BuildKit's own limit is a line of 64 KiB."""
 
@@ -164,7 +165,9 @@ def read(path: str) -> bytes:
     """
     refuse_endless(path)
     with open(path, "rb") as file:  # noqa: PTH123 - fast start
-        content = file.read(LIMIT + 1)
+        content = file.read(_USUAL)  # Python makes room for all that is asked for
+        if len(content) == _USUAL:
+            content += file.read(LIMIT + 1 - _USUAL)
     if len(content) > LIMIT:
         raise OSError(0, _TOO_LARGE)
     return content

@@ -63,7 +63,7 @@ class PackageCall(NamedTuple):
 
     def has(self, *names: str) -> bool:
         """Tell whether one of these options is given."""
-        return any(name in self.options for name in names)
+        return not self.options.keys().isdisjoint(names)
 
 
 def package_calls(script: Script) -> tuple[PackageCall, ...]:
