@@ -194,9 +194,9 @@ def test_other_shell_is_not_applicable(folder: Path, run: Any) -> None:
     """Commands of PowerShell are not read, so that nothing of them can be shown."""
     (folder / "Dockerfile").write_text('FROM shell:1\nSHELL ["powershell"]\nRUN Get-Item x\nUSER 1:1\n')
     found = matrix(run, "Dockerfile", "--select", "no-sudo,non-root")
-    assert [(one["policy"], one["reason"]) for one in found["not_made"]] == [
+    assert {(one["policy"], one["reason"]) for one in found["not_made"]} == {
         ("no-sudo", "SHELL is PowerShell, not a POSIX shell")
-    ]
+    }
     assert found["summary"] == {"mutants": 5, "killed": 5}
 
 
@@ -217,13 +217,22 @@ def test_json_is_stable(folder: Path, run: Any) -> None:
         "mutants": [
             {
                 "policy": "no-sudo",
+                "mutant": "no-password",
+                "probe": "source",
+                "red": ["no-sudo"],
+                "faults": [],
+                "file": "Dockerfile",
+                "killed": True,
+            },
+            {
+                "policy": "no-sudo",
                 "mutant": "sudo",
                 "probe": "source",
                 "red": ["no-sudo"],
                 "faults": [],
                 "file": "Dockerfile",
                 "killed": True,
-            }
+            },
         ],
         "not_made": [
             {
@@ -235,7 +244,7 @@ def test_json_is_stable(folder: Path, run: Any) -> None:
                 "severity": None,
             }
         ],
-        "summary": {"mutants": 1, "killed": 1},
+        "summary": {"mutants": 2, "killed": 2},
     }
 
 
@@ -336,3 +345,24 @@ def test_own_policy_whose_text_is_stale_fails(own: Path, run: Any) -> None:
     (own / "Dockerfile").rename(own / "Dockerfile.api")
     code, out, _ = run("--select", "no-telnet")
     assert (code, "stale: there is no Dockerfile Dockerfile here" in out) == (1, True), out
+
+
+def test_edits_leave_a_windows_image_its_shell(folder: Path, run: Any) -> None:
+    """Its RUN is read by no POSIX shell, whether or not the file says so, and its users have no numbers."""
+    (folder / "Dockerfile").write_text(
+        "FROM mcr.microsoft.com/windows/nanoserver:ltsc2025\nUSER ContainerUser\n"
+    )
+    found = matrix(run, "Dockerfile", "--select", "no-sudo,numeric-user,used-stages")
+    assert {(one["policy"], one["reason"]) for one in found["not_made"]} == {
+        ("no-sudo", "no POSIX shell reads a RUN of its Windows image"),
+        ("numeric-user", "it is an image of Windows"),
+    }
+
+
+def test_an_entrypoint_takes_the_command(folder: Path, run: Any) -> None:
+    """What it makes of CMD nobody knows, so that no edit of CMD can be shown to break it."""
+    good = GOOD + 'ENTRYPOINT ["/entrypoint"]\nCMD ["serve"]\n'
+    (folder / "Dockerfile").write_text(good)
+    found = matrix(run, "Dockerfile", "--select", "exec-form")
+    reasons = {one["mutant"]: one["reason"] for one in found["not_made"]}
+    assert reasons["one-string"] == reasons["variable"] == "its entrypoint takes the command"

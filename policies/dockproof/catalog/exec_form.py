@@ -191,7 +191,7 @@ class ExecForm(Policy):
             new='["app --listen 8080"]',
             clause="one-string",
             also=frozenset({"graceful-stop"}),
-            requires=("posix",),
+            requires=("no-entrypoint", "posix"),
         ),
         EditMutant(
             "variable",
@@ -200,7 +200,7 @@ class ExecForm(Policy):
             new='["app", "--listen", "$PORT"]',
             clause="no-expansion",
             also=frozenset({"graceful-stop"}),
-            requires=("posix",),
+            requires=("no-entrypoint", "posix"),
         ),
         # of the shipped files
         SourceMutant("variable", _CMD, 'CMD ["python", "-m", "$APP_MODULE"]', clause="no-expansion"),

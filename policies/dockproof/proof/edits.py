@@ -73,6 +73,12 @@ def _refuse_other_shells(stage: Stage) -> None:
 
     runs = [one for one in stage.instructions if one.keyword == "RUN"]
     reason = next((found.reason for run in runs if (found := script(run, stage.shell_at(run))).reason), "")
+    if (
+        not reason
+        and stage.root_base.is_windows
+        and not (stage.shell and stage.shell.value[0].startswith("/"))
+    ):
+        reason = "no POSIX shell reads a RUN of its Windows image"
     if reason:
         raise CannotEditError(reason)
 
@@ -216,6 +222,10 @@ def _has_user(target: SourceTarget) -> str:
     return "it runs as root" if user.value.text.partition(":")[0] in {"root", "0"} else ""
 
 
+def _has_no_entrypoint(target: SourceTarget) -> str:
+    return "its entrypoint takes the command" if _entrypoint(target.shipped[-1]) else ""
+
+
 def _base_is_root(target: SourceTarget) -> str:
     known = image_user(target.shipped[-1].root_base)
     return f"its base runs as {known} of itself" if known else ""
@@ -234,6 +244,7 @@ REQUIREMENTS: Mapping[str, Callable[[SourceTarget], str]] = {
     "command": _has_command,
     "ignores-git": _ignores_git,
     "no-ignore-file": _no_ignore_file,
+    "no-entrypoint": _has_no_entrypoint,
     "posix": _posix,
     "registries": _registries,
     "user": _has_user,
