@@ -82,6 +82,7 @@ def test_names_the_administrator_of_windows() -> None:
     """There is no root on Windows."""
     (finding,) = findings("non-root", "FROM mcr.microsoft.com/windows/servercore:ltsc2025\n")
     assert "ContainerAdministrator unless" in finding.message
+    assert "USER ContainerUser" in finding.help
     text = "FROM mcr.microsoft.com/windows/nanoserver:ltsc2025\nUSER ContainerAdministrator\n"
     assert red("non-root", text) == [(2, "root-user")]
 

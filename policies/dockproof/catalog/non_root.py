@@ -101,7 +101,8 @@ class NonRoot(Policy):
                 "no USER is set, so the image runs as the base image's user: "
                 f"{root} unless the base says otherwise"
             )
-            yield self.at(at, message, stage=stage, clause="root-user")
+            help_ = "End the shipped stage with `USER ContainerUser`." if stage.root_base.is_windows else ""
+            yield self.at(at, message, stage=stage, clause="root-user", help=help_)
         else:
             names = ", ".join(setting.value.missing)
             message = f"cannot be shown: USER hangs on {names}, which has no value here"
