@@ -81,6 +81,18 @@ def test_passes_streams(command: str) -> None:
     assert red(POLICY, f"FROM debian\nENV PYTHONUNBUFFERED=1\nCMD {command}\n") == []
 
 
+@pytest.mark.parametrize(
+    ("env", "field"),
+    [((), "Config.Cmd"), ((("PYTHONUNBUFFERED", ""),), "Config.Env PYTHONUNBUFFERED")],
+    ids=["unset", "emptied"],
+)
+def test_blames_what_emptied_the_variable(env: tuple[tuple[str, str], ...], field: str) -> None:
+    """An ENV that takes it away is the fault; where none ever set it, the command is."""
+    config = ImageConfig(command=("python", "-m", "app"), env=dict(env))
+    (finding,) = image_red(POLICY, image_of((), config=config))
+    assert finding.place.field == field
+
+
 def test_flags_the_image_whose_command_holds_back() -> None:
     """The config's command is judged with the config's environment."""
     config = ImageConfig(command=("python", "-m", "app"))

@@ -126,8 +126,11 @@ class StreamedLogs(Policy):
         config = target.image.config
         place = Place(field="Config.Cmd")
         if not config.env.get("PYTHONUNBUFFERED") and _holds_back(config.argv):
-            message = f"`{config.argv[0]}` holds its output back: PYTHONUNBUFFERED is not set"
-            yield self.in_image(message, place, clause="unbuffered", help=_HELP)
+            emptied = "PYTHONUNBUFFERED" in config.env
+            where = Place(field="Config.Env PYTHONUNBUFFERED") if emptied else place
+            state = "empty" if emptied else "not set"
+            message = f"`{config.argv[0]}` holds its output back: PYTHONUNBUFFERED is {state}"
+            yield self.in_image(message, where, clause="unbuffered", help=_HELP)
         for path in _log_files(config.argv):
             message = f"`{config.argv[0]}` logs to the file {path}"
             yield self.in_image(message, place, clause="log-file", help=_FILE_HELP)
