@@ -17,9 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dockproof import catalog, image_command
 from dockproof.collect import archive, image, tar
 from dockproof.collect import layer as layers
 from dockproof.collect.tar import ArchiveError
+from dockproof.config import Config
 from dockproof.errors import NotLookedError
 from tests.collect import archives
 
@@ -282,6 +284,43 @@ def test_any_history_gives_the_layers(history: object, tmp_path: Path) -> None:
     assert layer.entries
     told = isinstance(history, list) and len(history) == 1 and not history[0].get("empty_layer")
     assert (layer.history is not None) == told
+
+
+ODD: list[object] = [7, -1, "x", [], [1], [None], [["a"]], {}, {"a": 1}, True, 0.5]
+TOP = ("config", "history", "rootfs", "os", "architecture", "variant", "created", "author")
+CONFIG = ("User", "Env", "Cmd", "Entrypoint", "Healthcheck", "StopSignal", "StopTimeout", "Shell", "OnBuild")
+PARTS = [
+    *((name,) for name in TOP),
+    *(("config", name) for name in (*CONFIG, "Volumes", "ExposedPorts", "Labels", "WorkingDir")),
+    *(("config", "Healthcheck", name) for name in ("Test", "Interval", "Retries", "StartPeriod")),
+    *(("history", name) for name in ("created", "created_by", "empty_layer", "comment")),
+]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=".".join)
+def test_config_of_any_shape_is_judged_or_an_error(part: tuple[str, ...], tmp_path: Path) -> None:
+    """Whatever an image says of itself, in whatever type: every probe looks at it, or one sentence refuses it."""
+    refused = 0
+    for number, value in enumerate(ODD):
+        settings = json.loads(archives.config([LAYER], User="7", Healthcheck={"Test": ["CMD", "x"]}))
+        at = settings
+        for name in part[:-1]:
+            at = at[name][0] if name == "history" else at[name]
+        at[part[-1]] = value
+        blobs = {"c.json": json.dumps(settings).encode(), "l.tar": LAYER}
+        manifest = [{"Config": "c.json", "RepoTags": None, "Layers": ["l.tar"]}]
+        path = tmp_path / f"{number}.tar"
+        archives.write(path, {**blobs, "manifest.json": json.dumps(manifest).encode()})
+        (file,) = image_command.run([str(path)], catalog.load(), Config()).files
+        assert not [one for one in file.answers.not_looked if "crashed" in one.reason], value
+        refused += file.error is not None
+    assert refused >= len(ODD) - 5
+
+
+def test_command_that_is_one_text_is_one_word(tmp_path: Path) -> None:
+    """Docker reads it so, from images of its first years."""
+    facts = image.from_archive(archives.docker_archive(tmp_path / "x.tar", [LAYER], Cmd="/bin/sh"))
+    assert facts.config.argv == ("/bin/sh",)
 
 
 def test_damage_of_another_platform_does_not_matter(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ import posixpath
 import stat
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
+from dockproof.collect import image_shape, tar
 from dockproof.collect import layer as layers
-from dockproof.collect import tar
 from dockproof.collect.tar import ArchiveError
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
@@ -320,6 +320,8 @@ def _draft(source: Source, named: _Named) -> Draft:
     digest = "sha256:" + hashlib.sha256(text).hexdigest()
     _same(named.config, digest)
     config = _json(named.config, text)
+    if wrong := image_shape.problem(config):
+        raise ArchiveError(f"the image's config is none that an engine takes: {wrong[:200]}")
     found = tuple(source.layer(name) for name in named.layers)
     diff_ids = (config.get("rootfs") or {}).get("diff_ids") or []
     if len(diff_ids) != len(found):

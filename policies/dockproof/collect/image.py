@@ -174,7 +174,8 @@ def _path(identity: str) -> Path:
 @functools.cache
 def _format() -> str:
     """Name the layout of a cache file by the code that writes it: what other code wrote is never read."""
-    sources = (Path(__file__).with_name(name).read_bytes() for name in ("archive.py", "image.py", "layer.py"))
+    names = ("archive.py", "image.py", "layer.py", "tar.py")
+    sources = (Path(__file__).with_name(name).read_bytes() for name in names)
     return hashlib.sha256(b"".join(sources)).hexdigest()[:12]
 
 
