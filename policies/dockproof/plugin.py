@@ -283,6 +283,12 @@ class EngineItem(Item):
 
     compose: Path
 
+    def share(self, compose: Path) -> None:
+        """Say which manifest it asks about: `pytest --dist loadgroup` keeps those of one on one worker."""
+        self.compose = compose
+        if self.config.pluginmanager.hasplugin("xdist"):
+            self.add_marker(pytest.mark.xdist_group(compose.parent.name))
+
     @property
     def gate(self) -> Session:
         """The compose file's session.
@@ -307,7 +313,8 @@ class ManifestItem(EngineItem):
     def __init__(self, *, services: frozenset[str], **kwargs: Any) -> None:
         """Keep the services that were collected."""
         super().__init__(**kwargs)
-        self.compose, self.services = self.path, services
+        self.services = services
+        self.share(self.path)
         self.add_marker(pytest.mark.image)
 
     def runtest(self) -> None:
@@ -346,7 +353,8 @@ class LevelItem(EngineItem):
     def __init__(self, *, policy: str, probe: Probe, **kwargs: Any) -> None:
         """Keep the question."""
         super().__init__(**kwargs)
-        self.compose, self.policy, self.probe = self.path, policy, probe
+        self.policy, self.probe = policy, probe
+        self.share(self.path)
         self.add_marker(getattr(pytest.mark, probe.value))
 
     def runtest(self) -> None:
@@ -366,7 +374,7 @@ class ContradictionItem(EngineItem):
     def __init__(self, **kwargs: Any) -> None:
         """Mark it as what it needs: a running container."""
         super().__init__(**kwargs)
-        self.compose = self.path
+        self.share(self.path)
         self.add_marker(pytest.mark.runtime)
 
     def runtest(self) -> None:
@@ -432,7 +440,8 @@ class StructureItem(EngineItem):
     def __init__(self, *, compose: Path, service: str, test: str, **kwargs: Any) -> None:
         """Keep the question."""
         super().__init__(**kwargs)
-        self.compose, self.service, self.test = compose, service, test
+        self.service, self.test = service, test
+        self.share(compose)
         self.add_marker(pytest.mark.structure)
 
     def runtest(self) -> None:

@@ -41,8 +41,8 @@ OWN_DRIVER = "docker"
 
 MODES = {
     "rootless": (
-        "the engine is rootless: what runs has the rights of one user of its machine, so that a published port below "
-        "1024 and limits of resources are not tried here as they are elsewhere"
+        "the engine is rootless: root in a container is one user of its machine, and limits of memory and processes "
+        "hold only where its control groups are delegated to it"
     ),
     "userns": (
         "the engine maps users (userns-remap): user ids are those inside the container, and root in a container is "

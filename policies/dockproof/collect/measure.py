@@ -73,9 +73,11 @@ def _used(engine: Engine, container: str) -> tuple[float | None, str]:
         document: dict[str, Any] = json.loads(
             answer.stdout[answer.stdout.index("{") : answer.stdout.rindex("}") + 1]
         )
-        return document["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9, ""
+        used = document["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
     except (NotLookedError, ValueError, KeyError) as error:
         return None, f"the engine does not tell the CPU time of a container: {error}"
+    # What runs has used some: a rootless engine without control groups of its own says 0.
+    return (used, "") if used else (None, "the engine does not count the CPU time of containers")
 
 
 def writable(facts: ContainerFacts, beside: Sidecar) -> tuple[Writable, ...]:
