@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dockproof.collect import engine as engines
+from dockproof.collect import measure
 from dockproof.collect.engine import Engine, Lease
 from dockproof.errors import Exit, NotLookedError
 
@@ -217,3 +218,15 @@ def test_silent_socket_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 's'}")
         with pytest.raises(NotLookedError, match="no container engine answers"):
             Engine.connect(timeout=1)
+
+
+@pytest.mark.parametrize(("nanoseconds", "seconds"), [(0, None), (2_500_000_000, 2.5)])
+def test_engine_that_counts_no_cpu_time_says_no_cost(
+    nanoseconds: int, seconds: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rootless engine without control groups answers 0; that is no measure, and no cheap health check."""
+    stats = f'{{"cpu_stats": {{"cpu_usage": {{"total_usage": {nanoseconds}}}}}}}'
+    fake_docker(tmp_path, f"printf 'HTTP/1.1 200 OK\\r\\n\\r\\n{stats}'", monkeypatch)
+    used, why = measure.cpu_seconds(Engine({"Server": {"Version": "26.1.5"}}), "container")
+    assert used == seconds
+    assert ("does not count the CPU time" in why) is (seconds is None)

@@ -39,11 +39,11 @@ def cost(engine: Engine, facts: ContainerFacts) -> Cost:
     """
     used, why = list[float](), ""
     for _ in range(SAMPLES):
-        before, why = _used(engine, facts.id)
+        before, why = cpu_seconds(engine, facts.id)
         answer = engine.docker(
             "exec", facts.id, *_command(facts), timeout=30, check=False, what="health probe"
         )
-        after, _why = _used(engine, facts.id)
+        after, _why = cpu_seconds(engine, facts.id)
         if answer.exit_code:
             raise NotLookedError(f"the health check of {facts.service}, run by hand, failed", answer.log)
         if before is not None and after is not None:
@@ -59,7 +59,7 @@ def _command(facts: ContainerFacts) -> Sequence[str]:
     return ["/bin/sh", "-c", *words] if kind == "CMD-SHELL" else words
 
 
-def _used(engine: Engine, container: str) -> tuple[float | None, str]:
+def cpu_seconds(engine: Engine, container: str) -> tuple[float | None, str]:
     """Return the seconds of CPU time that a container has used, or why that is not known.
 
     `docker stats` tells percentages alone, so the engine's API is asked, over whatever way the client takes to it.
