@@ -110,7 +110,7 @@ class _Bench:
         return run([*_OURS, "."], self.environment, str(self.folder))
 
     def theirs(self, *names: str) -> Run:
-        """Run hadolint alone, in one process as its users do, with its run-time system on one processor if that is faster.
+        """Run hadolint alone, in one process as its users do, its run-time system on one processor if faster.
 
         We give it a process a processor, so our whole check may take less than this.
         """
