@@ -436,6 +436,21 @@ def test_pipe_is_not_waited_for(tmp_path: Path) -> None:
         assert "Dockerfile: it is no regular file" in done.stdout
 
 
+def test_working_folder_that_was_removed_is_said_in_one_sentence(tmp_path: Path) -> None:
+    """No relative path means anything there."""
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *program("check", "--no-hadolint")],
+        capture_output=True,
+        cwd=tmp_path,
+        check=False,
+        timeout=60,
+        text=True,
+    )
+    said = "dockproof: error: the working folder was removed: go to one that is there, as `cd ..`\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
 def _await_reading(pid: int) -> None:
     """Wait until the kernel says that a process waits in read (0 on x86-64, 63 on arm64) for its standard input."""
     deadline = time.monotonic() + 60

@@ -120,6 +120,7 @@ def test_baseline_lets_the_repository_pass_until_something_new_comes(repository:
     ran = run(repository, "dockproof", "init", "--baseline")
     assert "recorded what is found in .dockproof-baseline.json\n\npassed: " in ran.out
     assert run(repository, "dockproof", "check").code == 0
+    assert "\n\npassed: " in run(repository, "dockproof", "init").out
     (repository / "web" / "Dockerfile").write_text(BAD + "RUN curl -k https://example.org/x | sh\n")
     assert run(repository, "dockproof", "check").code == 1
 

@@ -123,9 +123,22 @@ def _failed(error: DockproofError) -> int:
     return error.exit
 
 
+def _refuse_lost_folder() -> None:
+    """Refuse to work in a folder that was removed, where no relative path means anything.
+
+    Raises:
+        UsageError: so it is.
+    """
+    try:
+        os.getcwd()  # noqa: PTH109 - fast start
+    except FileNotFoundError:
+        raise UsageError("the working folder was removed: go to one that is there, as `cd ..`") from None
+
+
 def _run(arguments: list[str]) -> int:
     name = arguments[0] if arguments else "--help"
     if name in COMMANDS:
+        _refuse_lost_folder()
         return _command(name)(arguments[1:])
     if name in {"-h", "--help", "help"}:
         _print([_usage()])

@@ -371,6 +371,8 @@ def main(arguments: list[str]) -> int:
             apply(part)
     if options.baseline:
         seen = _recorded(seen, root, parts, write=not options.dry_run)
+    elif seen.config.baseline:
+        seen = _measured(seen, Path(seen.config.baseline))
     cli.write(None, [*_said(parts, dry=options.dry_run), *_end(parts, seen)])
     return Exit.NOT_LOOKED if seen.report.incomplete else Exit.CLEAN
 
@@ -384,6 +386,11 @@ def _recorded(seen: _Look, root: Path, parts: list[Part], *, write: bool) -> _Lo
     parts.append(
         Part(path, "", "kept", "it is the baseline already") if there else Part(path, "", "recorded")
     )
+    return _measured(seen, path)
+
+
+def _measured(seen: _Look, path: Path) -> _Look:
+    """Return what a baseline leaves to say, where there is one."""
     return seen._replace(report=baseline.apply(seen.report, path).report) if path.exists() else seen
 
 
