@@ -127,6 +127,13 @@ class ImageTarget(NamedTuple):
         """The layers that stand over the base, as far as anything tells; else all."""
         return self.image.layers[self.blame.inherited.layers :]
 
+    def told_of(self, layer: Layer, path: str) -> tuple[str, str]:
+        """Say whose a file of a layer is, and that a later layer hides it; "" for our own, and for one that is seen."""
+        entry = self.image.files.get(path)
+        hidden = entry is None or entry.layer != layer.index
+        whose = "" if layer.index >= self.blame.inherited.layers else " of the base image"
+        return whose, ", which a later layer hides but does not remove" if hidden else ""
+
     @property
     def own_packages(self) -> Iterator[tuple[Package, Place]]:
         """The packages that the own layers brought, each with its place; all where the base is not known."""

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from dockproof.facts.dockerfile import Dockerfile, Instruction
     from dockproof.facts.package_specs import Package
     from dockproof.facts.shell import Script
+    from dockproof.facts.shell_words import Command
     from dockproof.facts.stages import Stage
-    from dockproof.finding import NotApplicable
+    from dockproof.finding import Finding, NotApplicable
     from dockproof.policy import Policy
 
 
@@ -47,6 +48,15 @@ def runs_of(stage: Stage) -> tuple[Run, ...]:
         for written, instruction in pairs
         if instruction.keyword == "RUN"
     )
+
+
+def at_command(
+    policy: Policy, run: Run, command: Command, message: str, *, clause: str | None = None, mend: str = ""
+) -> Finding:
+    """Build the finding of one command: it sits where the command begins inside its RUN."""
+    line, column, *_ = command.span
+    where = run.instruction
+    return policy.at(where, message, stage=run.stage, clause=clause, line=line, column=column, help=mend)
 
 
 def removed_names(script: Script) -> frozenset[str]:

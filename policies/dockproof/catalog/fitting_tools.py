@@ -29,7 +29,7 @@ References
 
 from __future__ import annotations
 
-from dockproof.catalog._runs import removed_names, runs, runs_of, unread
+from dockproof.catalog._runs import at_command, removed_names, runs, runs_of, unread
 from dockproof.facts.downloads import downloads
 from dockproof.facts.mounts import mounts
 from dockproof.facts.options import read_arguments, table
@@ -103,7 +103,7 @@ class FittingTools(Policy):
         for run in runs(target.dockerfile):
             for command in run.script.commands:
                 for clause, message, fix in _complaints(command, run):
-                    yield self._at(run, command, clause, message, fix)
+                    yield at_command(self, run, command, message, clause=clause, mend=fix)
         for stage in target.dockerfile.stages:
             yield from self._downloaders(stage)
         for stage in target.shipped:
@@ -115,7 +115,7 @@ class FittingTools(Policy):
         for run, command in _downloads(stage):
             if len(used) == 1 and command.name not in used:
                 message = f"{command.name} is used beside {used.pop()}: one of them will do"
-                yield self._at(run, command, "one-downloader", message, "use one of them")
+                yield at_command(self, run, command, message, clause="one-downloader", mend="use one of them")
                 return
             used.add(command.name)
 
@@ -135,14 +135,8 @@ class FittingTools(Policy):
                 names = {one.name for one in call.packages} & there
                 if call.action == "install" and names:
                     message = f"{', '.join(sorted(names))} is installed, and nothing in this file uses it"
-                    yield self._at(
-                        run, call.command, "unused-downloader", message, "leave it out of the image"
-                    )
-
-    def _at(self, run: Run, command: Command, clause: str, message: str, fix: str) -> Finding:
-        line, column, *_ = command.span
-        where = run.instruction
-        return self.at(where, message, stage=run.stage, clause=clause, line=line, column=column, help=fix)
+                    mend = "leave it out of the image"
+                    yield at_command(self, run, call.command, message, clause="unused-downloader", mend=mend)
 
     example = Example(
         """

@@ -133,14 +133,9 @@ class NoSecretFiles(Policy):
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look for such files in every layer."""
-        image = target.image
-        own = {layer.index for layer in target.own_layers}
-        for layer in image.layers:
-            for path, kind in _in_layer(image, layer):
-                entry = image.files.get(path)
-                hidden = entry is None or entry.layer != layer.index
-                gone = ", which a later layer hides but does not remove" if hidden else ""
-                whose = "" if layer.index in own else " of the base image"
+        for layer in target.image.layers:
+            for path, kind in _in_layer(target.image, layer):
+                whose, gone = target.told_of(layer, path)
                 message = f"the layer{whose} holds {_WORDS[kind]}{gone}"
                 yield self.in_image(message, Place(layer=layer.diff_id, path=path), clause=kind)
 

@@ -227,14 +227,9 @@ class NoSecrets(Policy):
                     yield self.in_image(f"{what} in the history", place, clause=clause, help=_HELP)
 
     def _of_layers(self, target: ImageTarget) -> Iterator[Finding]:
-        image = target.image
-        own = {layer.index for layer in target.own_layers}
-        for layer in image.layers:
-            for path, hit in _in_layer(image, layer):
-                entry = image.files.get(path)
-                hidden = entry is None or entry.layer != layer.index
-                gone = ", which a later layer hides but does not remove" if hidden else ""
-                whose = "" if layer.index in own else " of the base image"
+        for layer in target.image.layers:
+            for path, hit in _in_layer(target.image, layer):
+                whose, gone = target.told_of(layer, path)
                 message = f"the file{whose} holds a secret: {hit}{gone}"
                 place = Place(layer=layer.diff_id, path=path)
                 yield self.in_image(message, place, clause=_CLAUSES[hit.group], help=_HELP)

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from dockproof.catalog._runs import runs, unread
+from dockproof.catalog._runs import at_command, runs, unread
 from dockproof.finding import Severity
 from dockproof.policy import EditMutant, Example, Family, Policy, SourceMutant
 
@@ -67,8 +67,7 @@ class Pipefail(Policy):
             hidden = next(_hidden(run.script), None)
             if hidden is not None:
                 message = f"a failure of `{hidden.name}` is lost in the pipe"
-                line, column, *_ = hidden.span
-                yield self.at(run.instruction, message, stage=run.stage, line=line, column=column, help=_HELP)
+                yield at_command(self, run, hidden, message, mend=_HELP)
 
     example = Example(
         """

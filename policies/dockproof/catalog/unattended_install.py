@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import re
 
-from dockproof.catalog._runs import runs, unread
+from dockproof.catalog._runs import at_command, runs, unread
 from dockproof.catalog._written import written
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
@@ -128,16 +128,10 @@ class UnattendedInstall(Policy):
                 if clause and _asks(call, clause, run):
                     message = f"`{call.manager} {call.verb}` would ask, and nobody is there to answer"
                     fix = f"add {_FIXES.get(clause, '-y')}"
-                    yield self._at(run, call.command, message, clause, fix)
+                    yield at_command(self, run, call.command, message, clause=clause, mend=fix)
             for command in run.script.named("apt"):
-                yield self._at(
-                    run, command, "`apt` is made for people, not for scripts", "apt", "write apt-get"
-                )
-
-    def _at(self, run: Run, command: Command, message: str, clause: str, fix: str) -> Finding:
-        line, column, *_ = command.span
-        where = run.instruction
-        return self.at(where, message, stage=run.stage, clause=clause, line=line, column=column, help=fix)
+                message = "`apt` is made for people, not for scripts"
+                yield at_command(self, run, command, message, clause="apt", mend="write apt-get")
 
     example = Example(
         """
