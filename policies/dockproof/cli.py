@@ -51,10 +51,7 @@ COMMANDS = {
     "policies": _Command("list the policies"),
     "explain": _Command("show a policy's page"),
     "fix": _Command("mend what can be mended without a decision", "dockproof.fix"),
-    "lsp": _Command(
-        "a language server for editors, on standard input and output: our own probes, hadolint apart",
-        "dockproof.lsp",
-    ),
+    "lsp": _Command("a language server for editors: our own probes, hadolint apart", "dockproof.lsp"),
     "init": _Command("write a first configuration, the pre-commit hook and the CI step", "dockproof.init"),
     "compliance": _Command(
         "CIS, NIST and OWASP: what is checked, waived or not applicable", "dockproof.compliance"
