@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -261,6 +262,26 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     monkeypatch.setattr(process, "run", run_and_count)
     return starts
+
+
+def test_ctrl_c_ends_our_probes_too(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reaches whoever waits; what is still to be looked at then is not."""
+    looked: list[str] = []
+
+    def interrupted(*_: object, **__: object) -> hadolint.Found:
+        raise KeyboardInterrupt
+
+    def slowly(content: bytes, name: str) -> object:
+        looked.append(name)
+        time.sleep(0.1)
+        return parse(content, name)
+
+    monkeypatch.setattr(hadolint, "run", interrupted)
+    monkeypatch.setattr(check, "parse", slowly)
+    write(here, **{f"{number}.Dockerfile": "FROM scratch\n" for number in range(50)})
+    with pytest.raises(KeyboardInterrupt):
+        run(config=Config())
+    assert len(looked) < 25
 
 
 def test_hadolint_shares_many_files_among_processors(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

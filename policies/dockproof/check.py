@@ -202,9 +202,15 @@ class _Checker:
 
         looked: list[Sequence[_Looked]] = []
         said: list[hadolint.Found] = []
+
+        def probed() -> Iterator[_Looked]:
+            for one in found:
+                process.pause(0)  # after Ctrl-C nobody waits for the rest
+                yield self.probe(one)
+
         jobs: list[Callable[[], object]] = [
             lambda: said.append(self._hadolint(found)),
-            lambda: looked.append(gathered(map(self.probe, found), len(found))),
+            lambda: looked.append(gathered(probed(), len(found))),
         ]
         process.parallel(lambda job: job(), jobs, workers=len(jobs))
         return looked[0], said[0]
