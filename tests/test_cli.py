@@ -320,6 +320,8 @@ def test_explain_knows_what_is_no_policy_of_ours(run: Callable[..., Ran]) -> Non
     """A rule of hadolint leads to ours with the same meaning; waivers explain themselves."""
     assert "dockproof explain no-foo" in run("explain", "hadolint:DL3008").out
     assert "past its date" in run("explain", "waiver").out
+    assert run("explain", "dl3008").out == run("explain", "hadolint:DL3008").out
+    assert run("explain", "DL9999").code == 2
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,8 @@ def explain(name: str, policies: Mapping[str, Policy], *, as_json: bool = False)
     """Yield the page of a policy.
 
     Args:
-        name: its id, also with a clause; `waiver`; or what another tool or a standard calls it, as `hadolint:DL3008`.
+        name: its id, also with a clause; `waiver`; or what another tool or a standard calls it, as `hadolint:DL3008`
+            or `DL3008` alone.
         policies: all policies by id.
         as_json: as JSON instead of text.
 
@@ -154,6 +155,7 @@ def _clauses(policy: Policy) -> Iterator[str]:
 def _explain_other(name: str, policies: Mapping[str, Policy]) -> Iterator[str]:
     from dockproof.strict_table import unknown_policy  # noqa: PLC0415 - the usual case needs none
 
+    name = _with_its_tool(name, policies)
     ours = [policy.id for policy in policies.values() if name in _elsewhere(policy)]
     problem = unknown_policy(name, policies)
     if problem and not ours:
@@ -164,6 +166,12 @@ def _explain_other(name: str, policies: Mapping[str, Policy]) -> Iterator[str]:
     whose = "an item of a standard" if name.startswith("cis:") else "a rule of another tool"
     yield f"{name} is {whose}, which explains it itself.\n"
     yield from (f"Our policy with this meaning: {one} (`dockproof explain {one}`)\n" for one in ours)
+
+
+def _with_its_tool(name: str, policies: Mapping[str, Policy]) -> str:
+    """Return the name by which we know what people call `DL3008` alone; what nobody calls so stays as it is."""
+    known = (one for policy in policies.values() for one in _elsewhere(policy) if "//" not in one)
+    return next((one for one in known if one.partition(":")[2].casefold() == name.casefold()), name)
 
 
 def _elsewhere(policy: Policy) -> tuple[str, ...]:
