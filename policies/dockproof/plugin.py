@@ -283,12 +283,6 @@ class EngineItem(Item):
 
     compose: Path
 
-    def share(self, compose: Path) -> None:
-        """Say which manifest it asks about: `pytest --dist loadgroup` keeps those of one on one worker."""
-        self.compose = compose
-        if self.config.pluginmanager.hasplugin("xdist"):
-            self.add_marker(pytest.mark.xdist_group(compose.parent.name))
-
     @property
     def gate(self) -> Session:
         """The compose file's session.
@@ -313,8 +307,7 @@ class ManifestItem(EngineItem):
     def __init__(self, *, services: frozenset[str], **kwargs: Any) -> None:
         """Keep the services that were collected."""
         super().__init__(**kwargs)
-        self.services = services
-        self.share(self.path)
+        self.compose, self.services = self.path, services
         self.add_marker(pytest.mark.image)
 
     def runtest(self) -> None:
@@ -353,8 +346,7 @@ class LevelItem(EngineItem):
     def __init__(self, *, policy: str, probe: Probe, **kwargs: Any) -> None:
         """Keep the question."""
         super().__init__(**kwargs)
-        self.policy, self.probe = policy, probe
-        self.share(self.path)
+        self.compose, self.policy, self.probe = self.path, policy, probe
         self.add_marker(getattr(pytest.mark, probe.value))
 
     def runtest(self) -> None:
@@ -374,7 +366,7 @@ class ContradictionItem(EngineItem):
     def __init__(self, **kwargs: Any) -> None:
         """Mark it as what it needs: a running container."""
         super().__init__(**kwargs)
-        self.share(self.path)
+        self.compose = self.path
         self.add_marker(pytest.mark.runtime)
 
     def runtest(self) -> None:
@@ -440,8 +432,7 @@ class StructureItem(EngineItem):
     def __init__(self, *, compose: Path, service: str, test: str, **kwargs: Any) -> None:
         """Keep the question."""
         super().__init__(**kwargs)
-        self.service, self.test = service, test
-        self.share(compose)
+        self.compose, self.service, self.test = compose, service, test
         self.add_marker(pytest.mark.structure)
 
     def runtest(self) -> None:
