@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,8 +14,9 @@ from dockproof.config import Config, FileRule, load
 from dockproof.errors import Exit, NothingToCheckError
 from dockproof.facts import context
 from dockproof.facts.dockerfile import parse
+from dockproof.facts.image import ImageConfig, ImageFacts
 from dockproof.finding import Finding, Place, Probe, Severity, Waiver
-from dockproof.policy import Profile
+from dockproof.policy import ImageTarget, Profile
 from dockproof.waiver import Exemption
 from tests.sample import POLICIES
 
@@ -460,6 +461,9 @@ def test_many_names_go_into_several_command_lines(here: Path, monkeypatch: pytes
     [
         (set(), set(), ["no-foo:2", "hadolint:DL3003:3"]),
         ({"no-foo"}, set(), ["no-foo:2"]),
+        ({"no-foo/foo"}, set(), ["no-foo:2"]),
+        ({"no-foo/foofoo"}, set(), []),
+        ({"no-foo/foofoo", "hadolint"}, set(), ["hadolint:DL3003:3"]),
         ({"hadolint"}, set(), ["hadolint:DL3003:3"]),
         ({"hadolint:DL3003"}, set(), ["hadolint:DL3003:3"]),
         ({"hadolint:DL9999"}, set(), []),
@@ -477,6 +481,30 @@ def test_selection_holds_for_policies_clauses_and_hadolint(
     write(here, Dockerfile="FROM debian:12\nRUN foo\nRUN cd /x && y\n")
     config = Config(select=frozenset(select), ignore=frozenset(ignore | {"hadolint:DL3059"}))
     assert ids(run(config=config).files[0]) == expected
+
+
+@pytest.mark.parametrize(
+    "choice", [{"select": frozenset({"no-foo/foo"})}, {"ignore": frozenset({"no-foo/foofoo"})}]
+)
+def test_waiver_of_a_clause_that_was_left_out_is_not_called_unused(
+    here: Path, choice: dict[str, Any]
+) -> None:
+    """Nobody looked for what it waives."""
+    write(here, Dockerfile='FROM debian:12\n# dockproof: ignore=no-foo/foofoo reason="r"\nRUN foofoo\n')
+    assert ids(run(config=Config(hadolint=False, **choice)).files[0]) == []
+
+
+@pytest.mark.parametrize(
+    "choice", [{"select": frozenset({"verified-tls/npm"})}, {"ignore": frozenset({"verified-tls/node"})}]
+)
+def test_clauses_are_left_out_of_images_too(choice: dict[str, Any]) -> None:
+    """One vocabulary for all levels."""
+    settings = ImageConfig(env={"NODE_TLS_REJECT_UNAUTHORIZED": "0"})
+    image = ImageFacts(reference="i", id="sha256:0", config=settings)
+    policies, target = [catalog.load()["verified-tls"]], ImageTarget(image)
+    (found,) = gate.ask(policies, Probe.IMAGE, target, Config()).findings
+    assert found.clause == "node"
+    assert gate.ask(policies, Probe.IMAGE, target, Config(**choice)).findings == ()
 
 
 def test_crash_around_hadolint_loses_no_finding_of_ours(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -408,6 +408,7 @@ class _Checker:
             held = [(i, one) for i, one in enumerate(reports) if self._holds(rule, one)]
             if held:
                 ids = {name for _, one in held for name in one.asked if name != "hadolint"}
+                ids = set(gate.asked_whole(ids, self.config))
                 asked = gate.names_asked(ids, rule.waivers, hadolint=wants_hadolint(self.config))
                 findings = [finding for _, one in held for finding in one.answers.findings]
                 first, report = held[0]

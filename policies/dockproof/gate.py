@@ -185,7 +185,8 @@ def ask(policies: Iterable[Policy], probe: Probe, target: Any, config: Config) -
                     skipped.append(answer)
                 elif isinstance(answer, Unseen):
                     missed.append(NotLooked(policy.id, answer.reason))
-                else:
+                # What is left out of the source still stands for hadolint's finding of the same: see `settle`.
+                elif probe is Probe.SOURCE or not _is_ignored(answer, config):
                     findings.append(_stamped(answer, policy, target))
         except NotLookedError as error:
             missed.append(NotLooked(policy.id, str(error), error.log))
@@ -332,10 +333,16 @@ def settle(
     findings = waiver.apply(
         [f for f in (*ours, *_unshared(extra or (), probed, policies)) if not _is_ignored(f, config)],
         exemptions,
-        asked=names_asked(probed.asked, exemptions, hadolint=extra is not None),
+        asked=names_asked(asked_whole(probed.asked, config), exemptions, hadolint=extra is not None),
         known=names_known(policies) if exemptions else (),
     )
     return probed.answers._replace(findings=tuple(sorted(findings, key=_order)))
+
+
+def asked_whole(asked: Iterable[str], config: Config) -> Iterator[str]:
+    """Yield the policies with no clause left out: only of them is a waiver that nothing needs known to be unused."""
+    parts = {name.partition("/")[0] for name in (*(config.select or ()), *config.ignore) if "/" in name}
+    yield from (name for name in asked if name not in parts)
 
 
 def _is_ignored(finding: Finding, config: Config) -> bool:
@@ -344,8 +351,7 @@ def _is_ignored(finding: Finding, config: Config) -> bool:
         return False
     names = {finding.policy, f"{finding.policy}/{finding.clause}"}
     tool = finding.policy.partition(":")[0]
-    unselected = bool(config.select) and tool == "hadolint" and not config.select & {tool, finding.policy}
-    return unselected or bool(names & config.ignore)
+    return bool(names & config.ignore) or bool(config.select and not config.select & {tool, *names})
 
 
 def _honoured(target: SourceTarget, policies: Mapping[str, Policy], config: Config) -> Sequence[Exemption]:
