@@ -118,6 +118,23 @@ def test_unknown_key_of_x_dockproof_is_an_error_with_the_nearest_name(project: p
     result.stdout.fnmatch_lines(["*profil*profile*"])
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("services: [\n", "cannot be read: while parsing a flow node*line 2, column 1"),
+        ("services: 3\n", "no compose file: it has no table `services` of tables"),
+        ("", "no compose file: it has no table `services` of tables"),
+    ],
+)
+def test_broken_compose_file_is_said_in_one_line(project: pytest.Pytester, text: str, said: str) -> None:
+    """It is the user's file that is wrong: no traceback of ours stands before the sentence."""
+    write(project, Dockerfile=GOOD, compose__yaml=text)
+    result = project.runpytest_subprocess("compose.yaml")
+    result.stdout.fnmatch_lines([f"*compose.yaml: {said}*"])
+    result.stdout.no_fnmatch_line("*plugin.py*")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+
+
 def test_repository_without_dockerfiles_collects_nothing(project: pytest.Pytester) -> None:
     """The plugin leaves other projects alone, YAML files of theirs included."""
     write(project, notes__yaml="a: 1\n", test_one__py="def test_one() -> None: pass\n")

@@ -243,7 +243,12 @@ class ComposeFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Collector | pytest.Item]:
         """Yield the services that are built, and the item that checks that these are all."""
-        services = manifest(self.path)
+        from dockproof.errors import UsageError  # noqa: PLC0415 - see the module's docstring
+
+        try:
+            services = manifest(self.path)
+        except UsageError as error:
+            raise pytest.Collector.CollectError(str(error)) from None
         yield ManifestItem.from_parent(self, name="manifest", services=frozenset(services))
         for name, rule in services.items():
             yield ServiceNode.from_parent(self, name=name, profile=rule.profile)
@@ -263,8 +268,10 @@ def manifest(path: Path) -> Mapping[str, ServiceRule]:
     try:
         services = yaml.safe_load(path.read_bytes())["services"]
         built = {name: service for name, service in services.items() if service.get("build")}
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path}: no compose file with services: {error!r}") from None
+    except (yaml.YAMLError, OSError) as error:
+        raise UsageError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+    except (KeyError, TypeError, AttributeError):
+        raise UsageError(f"{path}: no compose file: it has no table `services` of tables") from None
     known = catalog_ids()
     return {
         name: x_dockproof(s.get("x-dockproof") or {}, f"{path}: {name}", known) for name, s in built.items()
