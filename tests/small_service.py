@@ -8,7 +8,9 @@ from pathlib import Path
 from dockproof.collect import sidecar
 
 BASE = sidecar.IMAGE
-_STACK = Path(__file__).parent / "collect" / "stack"
+STACK = Path(__file__).parent / "collect" / "stack"
+ASKED_RARELY = (STACK / "Dockerfile").read_text(encoding="utf-8")
+"""A Dockerfile whose health check is asked every 30 seconds: nothing of it falls into the time of a run."""
 
 DOCKERFILE = f"""\
 FROM {BASE}
@@ -24,5 +26,5 @@ CMD ["python3", "/srv/server.py"]
 def write(folder: Path, dockerfile: str = DOCKERFILE) -> None:
     """Write its program, its health probe and a Dockerfile into a folder."""
     for name in ("server.py", "probe.py"):
-        shutil.copy(_STACK / name, folder)
+        shutil.copy(STACK / name, folder)
     (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")

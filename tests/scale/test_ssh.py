@@ -38,7 +38,7 @@ def ssh(engine: Engine, tmp_path: Path) -> Iterator[SecureShell]:
 
 def test_gate_runs_over_ssh(ssh: SecureShell, tmp_path: Path) -> None:
     """Build, image, sidecar, and a command of a structure test, whose tool knows no SSH."""
-    small_service.write(tmp_path)
+    small_service.write(tmp_path, small_service.ASKED_RARELY)
     for name, text in {"compose.yaml": COMPOSE, "runs.yaml": RUNS}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     argv = [sys.executable, "-m", "dockproof", "verify", "--no-hadolint"]

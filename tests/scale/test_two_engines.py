@@ -33,7 +33,7 @@ ASKED = "declared-ports,exec-form,hardened-run,no-setuid,non-root,size-budget"
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of two services; one is run as root, after a job that runs the image of the other."""
     folder = tmp_path_factory.mktemp("fleet")
-    small_service.write(folder)
+    small_service.write(folder, small_service.ASKED_RARELY)
     (folder / "compose.yaml").write_text(COMPOSE, encoding="utf-8")
     return folder
 
