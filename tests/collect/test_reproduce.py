@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dockproof.collect import reproduce
+from dockproof.collect import image, reproduce
 from dockproof.collect.compose import Build, Service
 from dockproof.collect.engine import Engine
 from dockproof.collect.standins import StandIns
@@ -20,6 +20,7 @@ from dockproof.facts.reproduction import (
     fields,
     unequal,
 )
+from tests.collect import archives
 
 A = Trace("file", 0o644, 0, 0, "aa", 1)
 
@@ -87,6 +88,28 @@ def test_refuses_a_context_that_is_no_folder_here() -> None:
     service = _service(Path("/nowhere"))._replace(build=None)
     with pytest.raises(NotLookedError, match="no folder here"):
         reproduce.reproduce(engine, service)
+
+
+def test_files_rights_times_and_deletions_of_a_layer_are_compared(tmp_path: Path) -> None:
+    """All that the facts of two images say of a layer; a layer that one build alone has is all difference."""
+
+    def tree(name: str, files: archives.Layer, at: int = 0) -> dict[str, Trace]:
+        path = archives.docker_archive(tmp_path / name, [archives.layer(files)])
+        return reproduce._tree(image.from_archive(path).layers, at)  # noqa: SLF001 - the engine's part is apart
+
+    first = tree(
+        "1.tar", {"same": b"s", "text": b"a", "link": "same", "gone/.wh.x": b"", "d/.wh..wh..opq": b""}
+    )
+    second = tree("2.tar", {"same": b"s", "text": b"b", "link": "text", "new": b""})
+    found = {(one.path, one.how) for one in compare(first, second, 0)}
+    assert found == {
+        ("/text", CONTENT),
+        ("/link", CONTENT),
+        ("/new", ONE),
+        ("/gone/.wh.x", ONE),
+        ("/d/.wh..wh..opq", ONE),
+    }
+    assert tree("3.tar", {"same": b"s"}, at=1) == {}
 
 
 # ------------------------------------------------------------------------------------------- on an engine

@@ -7,21 +7,16 @@ modes. Both get the same SOURCE_DATE_EPOCH, since no engine gives an image the s
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
-import json
 import os
 import posixpath
 import shutil
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from dockproof.collect import archive, build, layer, process, tar
+from dockproof.collect import build, image, process
 from dockproof.errors import NotLookedError
 from dockproof.facts.context import BuildContext
 from dockproof.facts.reproduction import Reproduction, Trace, compare, fields, unequal
-from dockproof.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +24,7 @@ if TYPE_CHECKING:
     from dockproof.collect.compose import Build, Service
     from dockproof.collect.engine import Engine
     from dockproof.collect.standins import StandIns
+    from dockproof.facts.image import Layer
 
 EPOCH = "SOURCE_DATE_EPOCH"
 OTHER_TIME = 1_000_000_000
@@ -36,11 +32,6 @@ OTHER_TIME = 1_000_000_000
 
 OWNER = 0o700
 """The bits of a file's mode that a checkout under umask 077 keeps."""
-
-TIMEOUT = 300.0
-CHUNK = 256 * 1024
-
-Tree = dict[str, Trace]
 
 
 def reproduce(engine: Engine, service: Service, stand_ins: StandIns | None = None) -> Reproduction:
@@ -96,95 +87,40 @@ def compared(engine: Engine, first: str, second: str) -> Reproduction:
     documents = [engine.inspect_image(identity) for identity in (first, second)]
     if documents[0]["Id"] == documents[1]["Id"]:
         return Reproduction(first, second)
-    layers = [list(document["RootFS"]["Layers"] or ()) for document in documents]
-    one, two = saved(first), saved(second)
+    image.prefetch(engine, [first, second])
+    one, two = (image.facts(engine, identity).layers for identity in (first, second))
+    diff_ids = [layer.diff_id for layer in one]
     differences = [
         difference
-        for at in unequal(*layers)
-        for difference in compare(_at(one.trees, at), _at(two.trees, at), at)
+        for at in unequal(diff_ids, [layer.diff_id for layer in two])
+        for difference in compare(_tree(one, at), _tree(two, at), at)
     ]
     return Reproduction(
         first,
         second,
-        tuple(layers[0]),
-        _steps(one.config, len(layers[0])),
-        tuple(fields(one.config, two.config)),
+        tuple(diff_ids),
+        tuple(layer.history.created_by if layer.history else "" for layer in one),
+        tuple(fields(_settings(documents[0]), _settings(documents[1]))),
         tuple(differences),
     )
 
 
-def _at(trees: Sequence[Tree], index: int) -> Tree:
-    return trees[index] if index < len(trees) else {}
+def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an image's own JSON says of it, by the names that it has there."""
+    names = ("Architecture", "Author", "Config", "Created", "Os", "Variant")
+    return {name.lower(): document[name] for name in names if name in document}
 
 
-def _steps(config: Mapping[str, Any], count: int) -> tuple[str, ...]:
-    """Return the instruction of each layer."""
-    made = [step.get("created_by", "") for step in config.get("history") or () if not step.get("empty_layer")]
-    return tuple(made) if len(made) == count else ("",) * count
-
-
-# ------------------------------------------------------------------------------------------------ the files
-
-
-class Saved(NamedTuple):
-    """An image as its archive holds it: its config, and for each layer what stands where."""
-
-    config: Mapping[str, Any]
-    trees: tuple[Tree, ...]
-
-
-def saved(identity: str) -> Saved:
-    """Read an image's archive with a digest of every file.
-
-    Raises:
-        NotLookedError: the engine could not give it, or it is damaged.
-    """
-    documents: dict[str, Any] = {}
-    layers: dict[str, Tree] = {}
-    aliases: dict[str, str] = {}
-    with process.stream(["docker", "save", identity], timeout=TIMEOUT) as stream:
-        for member, body in tar.members(stream):
-            name = posixpath.normpath(member.name)
-            if member.type in {"link", "hardlink"}:
-                folder = posixpath.dirname(name) if member.type == "link" else ""
-                aliases[name] = posixpath.normpath(posixpath.join(folder, member.link))
-            elif member.type == "file":
-                _blob(name, body, documents, layers)
-        while stream.read(1024 * 1024):
-            pass  # the padding behind the end, so that the writer ends well
-    manifest = documents["manifest.json"][0]
-    trees = tuple(layers[aliases.get(name, name)] for name in manifest["Layers"] or ())
-    return Saved(documents[manifest["Config"]], trees)
-
-
-def _blob(name: str, body: tar.Body, documents: dict[str, Any], layers: dict[str, Tree]) -> None:
-    """Read one blob as what it looks like: JSON, or a layer."""
-    stream = io.BufferedReader(body, CHUNK)
-    head = stream.peek(2)[:2]
-    if head[:1] in {b"{", b"["}:
-        documents[name] = json.loads(stream.read())
-    elif head == b"\x1f\x8b":
-        with gzip.GzipFile(fileobj=stream) as plain:
-            layers[name] = _tree(io.BufferedReader(plain, CHUNK))
-    elif posixpath.basename(name) not in archive.IGNORED:
-        layers[name] = _tree(stream)
-    stream.detach()
-
-
-def _tree(stream: IO[bytes]) -> Tree:
-    """Return what a layer's archive holds, deletions by the names that they have in it."""
-    return {
-        layer.absolute(member.name): Trace(
-            member.type, member.mode, member.uid, member.gid, _digest(member, body), member.mtime
-        )
-        for member, body in tar.members(stream)
+def _tree(layers: Sequence[Layer], at: int) -> dict[str, Trace]:
+    """Return what a layer holds, deletions by the names that they have in its archive; nothing where there is none."""
+    if at >= len(layers):
+        return {}
+    layer = layers[at]
+    gone = [
+        posixpath.join(posixpath.dirname(path), f".wh.{posixpath.basename(path)}") for path in layer.whiteouts
+    ]
+    gone += [posixpath.join(path, ".wh..wh..opq") for path in layer.opaque]
+    return {path: Trace("whiteout", 0, 0, 0, "", 0) for path in gone} | {
+        one.path: Trace(one.type, one.mode, one.uid, one.gid, one.digest or one.link, one.mtime)
+        for one in layer.entries
     }
-
-
-def _digest(member: tar.Member, body: tar.Body) -> str:
-    if member.type != "file":
-        return member.link
-    digest = hashlib.sha256()
-    while chunk := body.read(CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()
