@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from dockproof.collect import compose
 from dockproof.collect.sidecar import image_for
 from tests.scale.second import SecondDaemon, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dockproof.collect.compose import Manifest
     from dockproof.collect.engine import Engine
     from dockproof.collect.standins import StandIns
 
@@ -82,3 +84,9 @@ def carry(two: TwoEngines, image: str) -> None:
         load = ["docker", "--context", "two", "load", "--quiet"]
         subprocess.run(load, stdin=saving.stdout, env=two.environment, check=True, stdout=subprocess.DEVNULL)
     assert saving.returncode == 0
+
+
+@pytest.fixture
+def stack() -> Manifest:
+    """The small manifest of tests/collect/stack."""
+    return compose.load(Path(__file__).parents[1] / "collect" / "stack" / "compose.yaml")

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 PORT = 2375
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
+INSIDE = "/srv"
+"""Where the daemon sees its folder: users that it maps may not pass through a home folder."""
+
 LIFETIME = "900"
 """Seconds that the container with the network namespace lives at most."""
 
@@ -49,7 +52,8 @@ class SecondDaemon:
         engine: the first one.
         image: of the container that holds the network namespace; it needs a `sleep`.
         options: more of dockerd's command line.
-        setup: shell lines that run first in its mount namespace, where they change nothing of this machine's.
+        setup: shell lines that run first in its mount namespace, where they change nothing of this machine's; $FOLDER
+            is a folder of their own.
     """
 
     engine: Engine
@@ -103,11 +107,11 @@ class SecondDaemon:
 
     def _spawn(self, holder: int) -> subprocess.Popen[bytes]:
         ours = provision.private_engine()
-        run = self.folder / "run"
+        run = Path(INSIDE, "run")
         command = [
             str(ours.dockerd),
             "--data-root",
-            str(self.folder / "data"),
+            f"{INSIDE}/data",
             "--exec-root",
             str(run / "exec"),
         ]
@@ -115,7 +119,7 @@ class SecondDaemon:
             "--pidfile",
             str(run / "dockerd.pid"),
             "--host",
-            self.socket,
+            f"unix://{run}/docker.sock",
             "--host",
             self.host,
             "--tls=false",
@@ -125,11 +129,18 @@ class SecondDaemon:
         isolated += ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
         with (self.folder / "dockerd.log").open("wb") as log:
             return subprocess.Popen(
-                [*isolated, "sh", "-ec", f'{self.setup}\nexec "$@"', "dockerd", *command],
+                [
+                    *isolated,
+                    "sh",
+                    "-ec",
+                    f'mount --bind "$FOLDER" {INSIDE}\n{self.setup}\nexec "$@"',
+                    "dockerd",
+                    *command,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=ours.own_environment(),
+                env={**ours.own_environment(), "FOLDER": str(self.folder)},
             )
 
     def _wait(self) -> None:
