@@ -618,3 +618,23 @@ def test_baseline_holds_for_one_file_and_for_the_findings_of_verify(here: Path) 
     (here / "Dockerfile").write_text("FROM debian:12\nRUN foo 2\n")
     (found,) = check.check_file(here / "Dockerfile", POLICIES, config).answers.findings
     assert found.waived is None
+
+
+@pytest.mark.parametrize(
+    ("line", "same"),
+    [
+        ("FROM  registry:5000/python:3.12-slim@sha256:" + "0" * 64 + " AS app", True),
+        ("from registry:5000/python:3.11-slim AS app", False),  # casing is somebody's finding
+        ("FROM registry:5000/ruby:3.11-slim AS app", False),
+        ("FROM registry:5001/python:3.11-slim AS app", False),
+        ("LABEL registry:5000/python:3.11-slim AS app", False),
+    ],
+)
+def test_baseline_holds_when_a_base_is_raised(line: str, *, same: bool) -> None:
+    """A new release of the same image brings nothing back; another image does."""
+    finding = Finding("pinned-base", "not pinned", Place(1, 1, 1), Probe.SOURCE)
+    before, after = (
+        baseline.fingerprints("Dockerfile", [finding], {1: text})
+        for text in ("FROM registry:5000/python:3.11-slim AS app", line)
+    )
+    assert (before == after) is same

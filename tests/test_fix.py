@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import dockerfile as buildkit
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from bench import corpus
 from dockproof import catalog, check, cli, fix, mends
@@ -180,6 +180,7 @@ def test_many_mends_are_proven_together(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=100)
+@example("# escape=`\r\nFROM a AS b\r\nadd\r\nadd")
 @given(dockerfiles())
 def test_no_text_makes_a_mend_that_breaks_it(text: str) -> None:
     """Whatever the file, mending ends, and leaves it no worse to BuildKit and with no finding more."""
@@ -187,7 +188,8 @@ def test_no_text_makes_a_mend_that_breaks_it(text: str) -> None:
     before = ask(parse(text))
     found = fix.mend(text, ask)
     assert len(parse(found.text).problems) <= len(parse(text).problems)
-    assert len(found.answers.findings) <= len(before.findings) - len(found.done) + len(before.not_looked)
+    done = sum(finding in before.findings for finding in found.done)  # the others only came with a mend
+    assert len(found.answers.findings) <= len(before.findings) - done + len(before.not_looked)
     assert fix.mend(found.text, ask).text == found.text
 
 

@@ -1,8 +1,8 @@
 """Baselines: the findings that were there when a repository adopted the gate.
 
 Each is remembered by a fingerprint that survives moved lines: the policy, its clause, the file, the text of the line it
-sits on (white space and digests aside) and its number among equals. What is in the baseline is shown as waived; what is
-new fails.
+sits on (white space, digests and a FROM's tag aside, so that a raised version brings nothing back) and its number among
+equals. What is in the baseline is shown as waived; what is new fails.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ DEFAULT = ".dockproof-baseline.json"
 
 _DIGEST = pattern(r"@sha256:[0-9a-f]{64}")
 _SPACE = pattern(r"\s+")
+_FROM = pattern(r"\s*FROM\s", re.IGNORECASE)
+_TAG = pattern(r"(?<=\w):\w[\w.-]*(?=\s|$)")
 
 
 class Applied(NamedTuple):
@@ -58,7 +61,7 @@ def fingerprints(path: str, findings: Sequence[Finding], lines: Mapping[int, str
     seen: Counter[tuple[str, ...]] = Counter()
     found = []
     for finding in findings:
-        text = _SPACE.sub(" ", _DIGEST.sub("", lines.get(finding.place.line, ""))).strip()
+        text = _lasting(lines.get(finding.place.line, ""))
         identity = (finding.policy, finding.clause or "", path, text)
         seen[identity] += 1
         digest = hashlib.sha256(
@@ -66,6 +69,12 @@ def fingerprints(path: str, findings: Sequence[Finding], lines: Mapping[int, str
         )
         found.append(digest.hexdigest()[:32])
     return tuple(found)
+
+
+def _lasting(line: str) -> str:
+    """Return what stays of a line when its white space, a digest or a base's release changes."""
+    text = _DIGEST.sub("", line)
+    return _SPACE.sub(" ", _TAG.sub("", text) if _FROM.match(text) else text).strip()
 
 
 def apply(report: CheckReport, path: Path) -> Applied:

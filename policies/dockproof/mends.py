@@ -143,12 +143,14 @@ def _key_value(spot: Spot) -> Iterator[Edit]:
 
 
 def _casing(spot: Spot) -> Iterator[Edit]:
-    """The keyword as the finding's help says it."""
+    """The keyword as the finding's help says it, and the AS of a FROM with it."""
     wanted = spot.finding.help.removeprefix("write ")
     one = spot.written
     if wanted.upper() == one.keyword:
         span = Span(one.span.line, one.span.column, one.span.line, one.span.column + len(one.keyword_text))
         yield spot.replace(span, wanted)
+        if one.keyword == "FROM" and len(one.words) == 3 and one.words[1].isupper() != wanted.isupper():  # noqa: PLR2004 - FROM x AS y
+            yield spot.replace(one.word_spans[1], "AS" if wanted.isupper() else "as")
 
 
 def _from_as(spot: Spot) -> Iterator[Edit]:
