@@ -2,4 +2,11 @@
 
 pytest_plugins = ["pytester"]
 
-collect_ignore = ["tests/seed", "tests/bad_containers", "tests/contradictions", "tests/run_image", "build", ".venv"]
+collect_ignore = [
+    "tests/seed",
+    "tests/bad_containers",
+    "tests/contradictions",
+    "tests/run_image",
+    "build",
+    ".venv",
+]
