@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dockproof.collect.engine import REPOSITORY, host_name
+from dockproof.collect.engine import LABEL_HOST, REPOSITORY, host_name
 from tests import small_service
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 # The finding that each interrupted run must have kept: a probe may take longer than the pause between two.
 DOCKERFILE = small_service.DOCKERFILE.replace("--timeout=1s", "--timeout=3s")
 FOUND = "bounded"
-DEAF = "services: {web: {build: ., stop_signal: SIGWINCH, stop_grace_period: 4s}}\n"
+VOLUMES = "volumes: {data: {}}\n"
+MANIFEST = f"services: {{web: {{build: ., volumes: ['data:/data']}}}}\n{VOLUMES}"
+DEAF = MANIFEST.replace("build: .", "build: ., stop_signal: SIGWINCH, stop_grace_period: 4s")
 COMMAND = [sys.executable, "-m", "dockproof", "verify", "--no-hadolint"]
 ASKED = [f"--select={policy}" for policy in ("graceful-stop", "healthcheck", "non-root")]
 BEGIN_SECONDS = 120
@@ -149,24 +151,35 @@ class Gate:
 
 
 @pytest.fixture
-def project(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def project(engine: Engine, tmp_path: Path) -> Iterator[Path]:
     """A folder with one service that is looked at within seconds."""
     small_service.write(tmp_path, DOCKERFILE)
-    (tmp_path / "compose.yaml").write_text("services: {web: {build: .}}\n")
+    (tmp_path / "compose.yaml").write_text(MANIFEST)
     (tmp_path / ".dockerignore").write_text("*\n!*.py\n")
     yield tmp_path
     # The image of a folder is kept for its next build; with its cache goes the note that tells the next run of it.
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    listing = ["image", "ls", "--filter", f"reference={REPOSITORY}/{host_name()}/*"]
+    listing = ["image", "ls", "--filter", f"reference={REPOSITORY}/{host_of(tmp_path)}/*"]
     for tag in engine.docker(*listing, "--format", "{{.Repository}}:{{.Tag}}").stdout.split():
         engine.docker("image", "rm", tag, check=False)
 
 
+def host_of(folder: Path) -> str:
+    """Return the name by which runs of a folder mark what is theirs."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        return host_name()
+
+
 def left(engine: Engine, folder: Path) -> dict[str, list[str]]:
     """Return what runs of a folder have left: on the engine, in the system, and in folders."""
-    label = f"label=com.docker.compose.project.working_dir={folder}"
-    listing = ["ps", "--all", "--quiet", "--filter", label]
-    found = {"containers": engine.docker(*listing).stdout.split(), "processes": tools(folder)}
+    mine = ["--quiet", "--filter", f"label={LABEL_HOST}={host_of(folder)}"]
+    found = {"processes": tools(folder)}
+    for kind, listing in {
+        "containers": ["ps", "--all"],
+        "networks": ["network", "ls"],
+        "volumes": ["volume", "ls"],
+    }.items():
+        found[kind] = engine.docker(*listing, *mine).stdout.split()
     for name in ("tmp", "cache/dockproof/runs"):
         found[name] = sorted(path.name for path in (folder / name).iterdir())
     return {kind: names for kind, names in found.items() if names}
@@ -189,7 +202,7 @@ def tools(folder: Path) -> list[str]:
 def test_interrupted_run_keeps_what_was_found_and_leaves_nothing(
     engine: Engine, project: Path, phase: str, number: signal.Signals
 ) -> None:
-    """Exit 130 in bounded time, the evidence so far, and no container, process or file."""
+    """Exit 130 in bounded time, the evidence so far, and no container, network, volume, process or file."""
     if phase == "build":
         (project / "Dockerfile").write_text(f"{DOCKERFILE}RUN sleep 60 # {time.time()}\n")
     if phase == "stop":
@@ -212,7 +225,7 @@ def test_interrupted_run_keeps_what_was_found_and_leaves_nothing(
 
 @pytest.mark.parametrize("phase", ["build", "experiments"])
 def test_next_run_removes_what_a_killed_one_left(engine: Engine, project: Path, phase: str) -> None:
-    """After kill -9 of the gate its tools, containers, networks and folders go with the next start."""
+    """After kill -9 of the gate its tools, containers, networks, volumes and folders go with the next start."""
     if phase == "build":
         (project / "Dockerfile").write_text(f"{DOCKERFILE}RUN sleep 60 # {time.time()}\n")
     with Gate(project, *ASKED) as gate:
@@ -221,7 +234,8 @@ def test_next_run_removes_what_a_killed_one_left(engine: Engine, project: Path, 
         gate.process.wait()
     before = left(engine, project)
     assert before["cache/dockproof/runs"]
-    assert before["processes"] if phase == "build" else before["containers"]
+    expected = {"processes"} if phase == "build" else {"containers", "networks", "volumes"}
+    assert expected <= before.keys()
     (project / "Dockerfile").write_text(DOCKERFILE)
     with Gate(project, "--select=non-root") as following:
         assert following.wait() == 0, "".join(following.said)

@@ -35,14 +35,11 @@ def test_ours_are_one_image(engine: Engine, stand_ins: StandIns, name: str) -> N
     assert _said(engine, found) == []
 
 
-@pytest.mark.parametrize("file", ["Dockerfile", "Dockerfile.worker"])
-def test_names_what_differs_in_the_first_draft(
-    engine: Engine, stand_ins: StandIns, tmp_path: Path, file: str
-) -> None:
+def test_names_what_differs_in_the_first_draft(engine: Engine, stand_ins: StandIns, tmp_path: Path) -> None:
     """Bytecode with dates, apt's logs and the linker's cache, each with the instruction that left it."""
     yard = Yard(engine, stand_ins, tmp_path)
-    build = Build(yard.draft, yard.draft / file, "", {}, {"context": str(yard.draft)})
-    draft = Service(f"draft-{file}", "", build, {}, {}, {}, (), (), {}, {})
+    build = Build(yard.draft, yard.draft / "Dockerfile", "", {}, {"context": str(yard.draft)})
+    draft = Service("draft", "", build, {}, {}, {}, (), (), {}, {})
     found = reproduce.reproduce(engine, draft, yard.stand_ins)
     groups = [(found.steps[layer], paths) for layer, how, paths in found.groups() if how == CONTENT]
     content = {path: step for step, paths in groups for path in paths}
