@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 import weakref
+import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = 300.0
 MAGIC = b"dockproof image facts\n"
-FOOTER = struct.Struct(">QQ32s")
-"""Offset and length of the file list, and the SHA-256 of all that comes before the footer."""
+FOOTER = struct.Struct(">QQI")
+"""Offset and length of the file list, and the CRC-32 of all before it: every run looks, and damage is chance."""
 
 NO_FILE = (
     OSError,
@@ -324,9 +325,9 @@ def _finish(file: IO[bytes], header: Mapping[str, Any]) -> None:
     data = layer.compress(json.dumps(header, separators=(",", ":")).encode())
     offset = file.tell()
     file.write(data)
-    digest = _digest(file, offset + len(data))
+    checksum = _checksum(file, offset + len(data))
     file.seek(0, os.SEEK_END)
-    file.write(FOOTER.pack(offset, len(data), digest))
+    file.write(FOOTER.pack(offset, len(data), checksum))
 
 
 def _kept(path: Path, reference: str = "") -> ImageFacts | None:
@@ -379,21 +380,21 @@ def _list_of(file: io.BufferedReader, name: str) -> dict[str, Any]:
     if os.fstat(file.fileno()).st_uid != os.geteuid():
         raise ValueError("another user's file may say anything")
     end = file.seek(-FOOTER.size, os.SEEK_END)
-    offset, length, digest = FOOTER.unpack(file.read())
+    offset, length, checksum = FOOTER.unpack(file.read())
     file.seek(0)
-    if file.read(len(MAGIC)) != MAGIC or offset + length != end or _digest(file, end) != digest:
+    if file.read(len(MAGIC)) != MAGIC or offset + length != end or _checksum(file, end) != checksum:
         raise ValueError("it is damaged")
     file.seek(offset)
     return _pick(json.loads(layer.decompress(file.read(length))), "sha256:" + name.partition(".")[0])
 
 
-def _digest(file: IO[bytes], end: int) -> bytes:
-    """Return the SHA-256 of a file up to an offset."""
+def _checksum(file: IO[bytes], end: int) -> int:
+    """Return the CRC-32 of a file up to an offset."""
     file.seek(0)
-    sha = hashlib.sha256()
+    value = 0
     while chunk := file.read(min(layer.BUFFER, end - file.tell())):
-        sha.update(chunk)
-    return sha.digest()
+        value = zlib.crc32(chunk, value)
+    return value
 
 
 def evict(folder: Path) -> None:
