@@ -196,7 +196,7 @@ def test_many_files_are_probed_by_several_processes_alike(
     monkeypatch.setattr(check, "_processors", lambda: 2)
     read = counted(monkeypatch)
     assert run(settings=FRESH) == alone
-    assert read == []  # the workers did it
+    assert len(read) == check.FEW  # the workers did the rest
 
 
 def test_killed_worker_loses_nothing(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,23 +233,10 @@ class _Checker:
         if workers < 2 or self.settings.standard.content:  # noqa: PLR2004 - one is this process
             yield from map(self._alone, found)
             return
-        from concurrent.futures import BrokenExecutor, ProcessPoolExecutor  # noqa: PLC0415 - 30 ms
-        from multiprocessing import get_context  # noqa: PLC0415 - as above
+        from dockproof import shares, spool  # noqa: PLC0415 - only many files need them
 
-        done, pool = 0, None
-        try:
-            pool = ProcessPoolExecutor(workers, get_context("fork"), _as_worker)
-            for one in pool.map(self._packed, found, chunksize=BATCH // 2):
-                yield one
-                done += 1
-        except (
-            BrokenExecutor,
-            OSError,
-        ):  # a worker was killed, or there can be none
-            yield from map(self._alone, found[done:])
-        finally:
-            if pool:
-                pool.shutdown(cancel_futures=True)
+        yield from map(self._alone, found[:FEW])  # what most files need is loaded once, for all processes
+        yield from map(spool.Packed, shares.answers(self._packed, found[FEW:], workers))
 
     def _alone(self, found: Found) -> FileReport:
         return self._report(self.probe(found), None)
@@ -461,12 +448,6 @@ def _context(looked: _Looked) -> BuildContext | None:
 def _processors() -> int:
     """Return how many processes may probe at once: 1 where processes cannot be forked safely."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
-
-
-def _as_worker() -> None:
-    import signal  # noqa: PLC0415 - only workers need it
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for them
 
 
 def wants_hadolint(config: Config) -> bool:
