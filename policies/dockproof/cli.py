@@ -91,8 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(50_000, 20, 100)
     try:
         code = _run(arguments)
-        with _output():
-            sys.stdout.flush()
+        _output(sys.stdout.flush)
     except DockproofError as error:
         return _failed(error)
     except KeyboardInterrupt:
@@ -414,15 +413,13 @@ def _print(pieces: Iterable[str]) -> None:
     if reconfigure:
         reconfigure(encoding="utf-8", errors="backslashreplace")
     for piece in pieces:
-        with _output():
-            sys.stdout.write(piece)
+        _output(sys.stdout.write, piece)
 
 
-@contextlib.contextmanager
-def _output() -> Iterator[None]:
+def _output(action: Callable[..., object], *arguments: str) -> None:
     """Say in one sentence that standard output takes no more; a reader that has gone stays `BrokenPipeError`."""
     try:
-        yield
+        action(*arguments)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from dockproof.finding import Probe, Severity
 from dockproof.records import NamedTuple
@@ -45,10 +46,14 @@ def help_of(finding: Finding, policies: Mapping[str, Policy]) -> str:
     """Return what to do: the finding's own words, else the first sentence of the policy's "How to fix it"."""
     if finding.help or finding.policy not in policies:
         return finding.help
+    return _mend(policies[finding.policy])
+
+
+@cache  # a report asks for each finding
+def _mend(policy: Policy) -> str:
     from dockproof import catalog  # noqa: PLC0415 - only a finding pays for it
 
-    text = catalog.page(policies[finding.policy])["How to fix it"]
-    return first_sentence(text)
+    return first_sentence(catalog.page(policy)["How to fix it"])
 
 
 def first_sentence(text: str) -> str:
