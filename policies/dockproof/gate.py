@@ -207,9 +207,8 @@ def ask_running(policies: Iterable[Policy], target: RuntimeTarget, config: Confi
 def _with_options(target: Any, policy: Policy, config: Config) -> Any:
     """Give the target a policy's options; most policies have none, and most targets come without."""
     changed = config.options.get(policy.id)
-    if not (policy.options or changed or target.options):
-        return target
-    return target._replace(options={**policy.options, **(changed or {})})
+    options = {**policy.options, **changed} if changed else policy.options
+    return target._replace(options=options) if options or target.options else target
 
 
 def _stamped(finding: Finding, policy: Policy, target: Any) -> Finding:

@@ -6,7 +6,6 @@ its own shell is no secret in the text; what stands in the text, or comes from A
 
 from __future__ import annotations
 
-import itertools
 import re
 
 from dockproof import secrets
@@ -127,8 +126,7 @@ _GLUED = ("mysql", "mariadb", "7z", "rar", "unrar")
 def _optional(command: Command) -> Iterator[Given]:
     yield from _long(command)
     subcommand, option = _SHORT.get(command.name, ("", ""))
-    texts = [word.text for word in command.words]
-    if option and subcommand in {"*", *texts}:
+    if option and (subcommand == "*" or any(word.text == subcommand for word in command.words)):
         yield from _short(command, option)
     if command.name.startswith(_GLUED):
         for word in command.words[1:]:
@@ -138,16 +136,20 @@ def _optional(command: Command) -> Iterator[Given]:
 
 def _long(command: Command) -> Iterator[Given]:
     """Yield options whose names say it: `--http-password=x`, `--token x`, `-storepass x`, `-Dapp.password=x`."""
-    words = list(command.words)[1:]
-    for word, following in itertools.zip_longest(words, words[1:]):
+    words = command.words
+    for at, word in enumerate(words):
+        if at == 0 or not word.text.startswith(("-", "/p:")):
+            continue
         name, equals, value = word.text.partition("=")
         named = name.startswith(("--", "-D", "/p:")) and _is_named(name.lstrip("-"))
         if not named and name not in _WORDS:
             continue
         if equals:
             yield Given(f"{name} of {command.name}", value, word)
-        elif following is not None and not following.text.startswith("-") and not name.startswith(_SWITCHES):
-            yield Given(f"{name} of {command.name}", following.text, following)
+        elif at + 1 < len(words) and not name.startswith(_SWITCHES):
+            following = words[at + 1]
+            if not following.text.startswith("-"):
+                yield Given(f"{name} of {command.name}", following.text, following)
 
 
 def _short(command: Command, option: str) -> Iterator[Given]:

@@ -45,13 +45,16 @@ class Step(NamedTuple):
 
     def run(self) -> Run:
         """Read it as the commands of a RUN; any other instruction has none."""
-        return Run(
-            self.stage, self.instruction, script(self.instruction, self.stage.shell_at(self.instruction))
-        )
+        return _run(self)
 
 
 # Several policies ask for the same stages, and for the same of their steps, one after another.
 _STAGES, _STEPS = 32, 512
+
+
+@lru_cache(_STEPS)
+def _run(step: Step) -> Run:
+    return Run(step.stage, step.instruction, script(step.instruction, step.stage.shell_at(step.instruction)))
 
 
 @lru_cache(_STAGES)
@@ -78,11 +81,9 @@ def covers(outer: str, inner: str) -> bool:
     """Tell whether a path, which may hold the shell's patterns, is another one or a folder around it."""
     if outer in {"/", "."}:
         return inner.startswith("/") == (outer == "/")
-    while inner not in {"/", "."}:
-        if inner == outer or (not _WILD.isdisjoint(outer) and fnmatchcase(inner, outer)):
-            return True
-        inner = posixpath.dirname(inner) or "."
-    return False
+    if _WILD.isdisjoint(outer):
+        return inner == outer or inner.startswith(f"{outer}/")
+    return any(fnmatchcase(path, outer) for path in _upward(inner) if path not in {"/", "."})
 
 
 _WILD = frozenset("*?[")

@@ -28,6 +28,7 @@ References
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 from dockproof.facts.dockerfile import parse
 from dockproof.facts.shell import script
@@ -294,5 +295,10 @@ def _stays_a_shell(argv: Sequence[str]) -> bool:
 
 def hands_over(argv: Sequence[str]) -> bool:
     """Whether the text of a `sh -c TEXT` replaces the shell by a program with exec."""
-    command = parse(f"FROM scratch\nCMD {json.dumps(list(argv))}\n").instructions[-1]
-    return any("exec" in each.wrappers for each in script(command).commands)
+    return _hands_over(json.dumps(list(argv)))
+
+
+@lru_cache(64)  # two policies ask, and many files have the same command
+def _hands_over(command: str) -> bool:
+    instruction = parse(f"FROM scratch\nCMD {command}\n").instructions[-1]
+    return any("exec" in each.wrappers for each in script(instruction).commands)

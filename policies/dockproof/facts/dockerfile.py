@@ -116,10 +116,6 @@ class Instruction:
     json_refused = False
     trigger: Instruction | None = None
     _raw_flags: Sequence[RawFlag] = ()
-    _flags: tuple[Flag, ...] | None = ()
-    _words: tuple[RawWord, ...] | None = None
-    _texts: tuple[str, ...] | None = None
-    _pairs: tuple[Pair, ...] | None = None
 
     def __init__(self, line: JoinedLine, keyword: str, raw: str, raw_at: int, place: Place) -> None:
         """Made by `parse`: `raw` is what follows the keyword and `raw_at` its offset in the joined line."""
@@ -130,7 +126,6 @@ class Instruction:
         self._raw_at = raw_at
         if raw.startswith("--"):
             self._raw_flags, rest = split_flags(raw)
-            self._flags = None
             raw, raw_at = raw[rest:], raw_at + rest
         self.value = raw.strip(SPACE)
         self._at = raw_at if raw.startswith(self.value) else raw_at + len(raw) - len(raw.lstrip(SPACE))
@@ -139,7 +134,7 @@ class Instruction:
         if self.keyword == "ONBUILD" and self.value:
             self.trigger = self._read_trigger(line)
 
-    @property
+    @lazy
     def span(self) -> Span:
         """From the keyword to the last character, here-documents included."""
         line = self._line
@@ -195,14 +190,12 @@ class Instruction:
     @property
     def has_flags(self) -> bool:
         """Whether there is any flag."""
-        return self._flags != ()
+        return bool(self._raw_flags)
 
-    @property
+    @lazy
     def flags(self) -> tuple[Flag, ...]:
         """Its flags in order."""
-        if self._flags is None:
-            self._flags = tuple(self._make_flag(raw) for raw in self._raw_flags)
-        return self._flags
+        return tuple([self._make_flag(raw) for raw in self._raw_flags])
 
     def _make_flag(self, raw: RawFlag) -> Flag:
         name, equals, value = raw.text[2:].partition("=")
@@ -216,7 +209,7 @@ class Instruction:
                 return flag.value or ""
         return None
 
-    @property
+    @lazy
     def words(self) -> tuple[str, ...]:
         """The arguments as BuildKit splits them for this instruction, unexpanded.
 
@@ -224,18 +217,13 @@ class Instruction:
         quotes, quotes kept. HEALTHCHECK: the type, then its command. ONBUILD: the inner keyword, then its words.
         All others: the whole text as one.
         """
-        if self._texts is None:
-            self._texts = self._read_words()
-        return self._texts
-
-    def _read_words(self) -> tuple[str, ...]:
         if self.json is not None:
             return (*self._health_type(), *self.json)
         if self.trigger:
             return (self.trigger.keyword_text, *self.trigger.words)
         if self.keyword in _LISTS:
             return split_texts(self.value)
-        return tuple([word.text for word in self._plain_words()])
+        return tuple([word.text for word in self._plain_words])
 
     def _health_type(self) -> tuple[str, ...]:
         return (self.value[: self.value.find("[")].strip(SPACE),) if self.keyword == "HEALTHCHECK" else ()
@@ -245,14 +233,10 @@ class Instruction:
         """Where each of `words` stands; the whole arguments for strings of the exec form."""
         if self.json is not None or self.trigger:
             return (self.span_of(0, len(self.value)),) * len(self.words)
-        return tuple(self.span_of(word.start, word.end) for word in self._plain_words())
+        return tuple(self.span_of(word.start, word.end) for word in self._plain_words)
 
-    def _plain_words(self) -> tuple[RawWord, ...]:
-        if self._words is None:
-            self._words = tuple(self._split())
-        return self._words
-
-    def _split(self) -> list[RawWord]:
+    @lazy
+    def _plain_words(self) -> Sequence[RawWord]:
         text = self.value
         if self.keyword in _PAIRS:
             return split_quoted(text, self.escape)
@@ -262,18 +246,16 @@ class Instruction:
         words = [RawWord(text[:cut].rstrip(SPACE), 0, len(text[:cut].rstrip(SPACE)))] if cut else []
         return [*words, RawWord(text[cut:], cut, len(text))] if text[cut:] else words
 
-    @property
+    @lazy
     def pairs(self) -> tuple[Pair, ...]:
         """The names and raw values of ENV, LABEL and ARG, () elsewhere.
 
         What has no `=` where there must be one is left out.
         """
-        if self._pairs is None:
-            self._pairs = tuple(self._read_pairs()) if self.keyword in _PAIRS else ()
-        return self._pairs
+        return tuple(self._read_pairs()) if self.keyword in _PAIRS else ()
 
     def _read_pairs(self) -> list[Pair]:
-        words = self._plain_words()
+        words = self._plain_words
         if self.keyword != "ARG" and words and "=" not in words[0].text:
             parts = split_once(self.value)
             span = self.span_of(0, len(self.value))

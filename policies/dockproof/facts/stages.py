@@ -23,6 +23,7 @@ from dockproof.facts.values import (
     expand,
     expand_words,
     is_plain,
+    plain,
 )
 from dockproof.generic import Generic, T
 from dockproof.patterns import pattern
@@ -172,6 +173,7 @@ class Stage:
         self.triggers: tuple[Instruction, ...] = ()
         self.name = _stage_name(instruction)
         self._settings = settings
+        self._expanded: dict[tuple[int | None, int, str], Value] = {}
 
     def __repr__(self) -> str:
         return f"<Stage {self.index} {self.name or ''}>"
@@ -328,8 +330,12 @@ class Stage:
     def expand(self, instruction: Instruction, text: str) -> Value:
         """Expand a text with the scope as it is in front of that instruction."""
         if is_plain(text, instruction.escape):  # nearly all are; a scope costs more than they do
-            return Value(text)
-        return expand(text, self.scope_at(instruction), instruction.escape)
+            return plain(text)
+        scope = self.scope_at(instruction)
+        asked = (scope.position, id(scope.table), text)
+        if asked not in self._expanded:  # several policies ask for the same
+            self._expanded[asked] = expand(text, scope, instruction.escape)
+        return self._expanded[asked]
 
     def shell_at(self, instruction: Instruction) -> tuple[str, ...]:
         """The shell that a shell form is run with at that instruction."""

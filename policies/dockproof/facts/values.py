@@ -8,6 +8,7 @@ one's table. What the base image itself sets is not known from here.
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import lru_cache
 
 from dockproof.facts.lexer import LENGTH_LIMIT, TOO_LONG, ExpansionError, Found, Lexer, choose
 from dockproof.patterns import pattern
@@ -229,10 +230,16 @@ def is_plain(text: str, escape: str = "\\") -> bool:
     return _SPECIAL[escape].isdisjoint(text)
 
 
+@lru_cache(maxsize=256)  # of the texts of a file most are plain, and several policies ask for each
+def plain(text: str) -> Value:
+    """The value of a text that holds nothing to expand."""
+    return Value(text)
+
+
 def expand(text: str, scope: Scope, escape: str = "\\") -> Value:
     """Expand one text as BuildKit expands a single argument: variables, quotes, escapes."""
     if is_plain(text, escape):
-        return Value(text)
+        return plain(text)
     notes = _Notes(scope)
     try:
         quoted = len(text) > 1 and text[0] == text[-1] == '"'
