@@ -121,6 +121,16 @@ class Policies:
 
 
 @pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Take the containers down after a compose file's last item: they would burden the tests that follow."""
+    if not isinstance(item, EngineItem):
+        return
+    opened = Policies.of(item.config).sessions.get(item.compose)
+    if opened and not (isinstance(nextitem, EngineItem) and nextitem.compose == item.compose):
+        opened.stop()
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Remove every container, network and volume that the items started."""
     if Policies.key in session.config.stash:

@@ -68,6 +68,10 @@ class _Once:
         """Make nothing any more: what is not there by now is an error."""
         self._closed = True
 
+    def forget(self, key: str) -> None:
+        """Make a thing anew when it is asked for again."""
+        self._made.pop(key, None)
+
     def get(self, key: str, make: Callable[[], T]) -> T:
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
@@ -170,10 +174,18 @@ class Session:
 
         What could not be removed is added to `left`, so that it hides nothing that was found.
         """
+        self._close(self._stack.close, self.engine.close)
+
+    def stop(self) -> None:
+        """Take the containers down: what was seen of them stays known, a new question starts them again."""
+        self._close(self._stack.close)
+        self._once.forget("project")
+
+    def _close(self, *parts: Callable[[], None]) -> None:
         from dockproof.collect import process  # noqa: PLC0415 - see `open`
 
         with process.undisturbed():
-            for close in (self._stack.close, self.engine.close):
+            for close in parts:
                 try:
                     close()
                 except DockproofError as error:

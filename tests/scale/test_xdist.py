@@ -18,7 +18,19 @@ pytestmark = pytest.mark.engine
 
 STACK = Path(__file__).parents[1] / "collect" / "stack"
 COMPOSE = "services: {web: {build: .}, worse: {build: ., user: '0'}}\n"
-ASKED = "manifest or non-root or declared-ports or unprivileged-ports or exec-form"
+ASKED = "manifest or non-root or declared-ports or unprivileged-ports or exec-form or after"
+
+
+# What follows finds the machine free: the containers are gone after the last item that asks for them.
+AFTER = """
+from dockproof.plugin import Policies
+
+def test_after(pytestconfig):
+    for session in pytestconfig.stash[Policies.key].sessions.values():
+        own = [f"--filter=label={name}={value}" for name, value in session.engine.lease.labels.items()]
+        assert own
+        assert not session.engine.docker("ps", "--all", "--quiet", *own).stdout.strip()
+"""
 
 
 @pytest.fixture
@@ -27,6 +39,7 @@ def project(tmp_path: Path) -> Path:
     for name in ("Dockerfile", "server.py", "probe.py"):
         shutil.copy(STACK / name, tmp_path)
     (tmp_path / "compose.yaml").write_text(COMPOSE, encoding="utf-8")
+    (tmp_path / "test_after.py").write_text(AFTER, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     return tmp_path
 
@@ -34,7 +47,7 @@ def project(tmp_path: Path) -> Path:
 def command(*arguments: str) -> list[str]:
     """Return the command line of a run of pytest."""
     flags = ["-q", "-p", "no:cacheprovider", "--require-engine", "-k", ASKED, "--junitxml", "junit.xml"]
-    return [sys.executable, "-m", "pytest", *flags, *arguments, "Dockerfile", "compose.yaml"]
+    return [sys.executable, "-m", "pytest", *flags, *arguments, "Dockerfile", "compose.yaml", "test_after.py"]
 
 
 def outcomes(project: Path, *arguments: str) -> dict[str, str]:
@@ -51,4 +64,5 @@ def test_two_processes_say_what_one_says(engine: Engine, project: Path) -> None:
     assert engine.version
     alone = outcomes(project, "-n", "0")
     assert {"passed", "failure"} <= {*alone.values()}
+    assert alone["test_after::test_after"] == "passed"
     assert outcomes(project, "-n", "2") == alone
