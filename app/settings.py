@@ -8,6 +8,7 @@ import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -27,6 +28,17 @@ def _with_scheme(*schemes: str) -> AfterValidator:
         return url
 
     return AfterValidator(check)
+
+
+def _with_whole_login(url: SecretStr) -> SecretStr:
+    """Refuse a user without a password, which the client of RabbitMQ cannot log in with."""
+    try:
+        parts = urlsplit(url.get_secret_value())
+    except ValueError as error:
+        raise ValueError("is no URL") from error  # the cause would show a part of it
+    if parts.username and parts.password is None:
+        raise ValueError("names a user without a password: write amqp://USER:PASSWORD@HOST/")
+    return url
 
 
 class _FileSource(PydanticBaseSettingsSource):
@@ -60,7 +72,7 @@ class Settings(BaseSettings):
 
     database_url: Annotated[SecretStr, _with_scheme("postgresql+psycopg")]
     redis_url: Annotated[SecretStr, _with_scheme("redis", "rediss", "unix")]
-    rabbitmq_url: Annotated[SecretStr, _with_scheme("amqp", "amqps")]
+    rabbitmq_url: Annotated[SecretStr, _with_scheme("amqp", "amqps"), AfterValidator(_with_whole_login)]
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     port: Annotated[int, Field(gt=0, lt=65536)] = 8000
     dramatiq_processes: Annotated[int, Field(gt=0, le=256)] = 4

@@ -382,6 +382,14 @@ def test_reads_standard_input(tmp_path: Path) -> None:
     assert [f["line"] for f in file["findings"] if f["policy"] == "non-root"] == [2]
 
 
+@pytest.mark.parametrize("command", ["check", "fix"])
+def test_name_for_standard_input_needs_it(run: Callable[..., Ran], command: str) -> None:
+    """Who forgot `-` would get the answer to another question."""
+    done = run(command, "--stdin-filename", "a/Dockerfile")
+    assert done.code == 2
+    assert "add `-` to the paths" in done.err
+
+
 def test_text_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
     """A file name that is no UTF-8 and a locale without it end no report."""
     (tmp_path / os.fsdecode(b"\xff.Dockerfile")).write_text("FROM debian # ü\n")

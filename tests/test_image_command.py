@@ -221,6 +221,7 @@ def test_what_cannot_be_looked_at_is_4_with_a_sentence(
     code, out, err = run(capsys, *arguments)
     assert code == Exit.NOT_LOOKED
     assert re.search(words, out + err)
+    assert f"{arguments[0]}: {arguments[0]}" not in out  # once is enough
 
 
 def test_one_broken_image_costs_no_other_its_findings(

@@ -270,7 +270,13 @@ def _check(arguments: list[str]) -> int:
 
 
 def start_of(paths: Sequence[str], stdin_filename: str | None) -> str:
-    """Return the folder from which the configuration is searched: the deepest one that holds all paths."""
+    """Return the folder from which the configuration is searched: the deepest one that holds all paths.
+
+    Raises:
+        UsageError: standard input is named, and is not among the paths.
+    """
+    if stdin_filename and "-" not in paths:
+        raise UsageError("--stdin-filename names what `-` stands for: add `-` to the paths, or leave it out")
     named = [stdin_filename or "." if path == "-" else path for path in paths]
     common = os.path.commonpath([os.path.abspath(path) for path in named])  # noqa: PTH100 - links stay as written
     return common if os.path.isdir(common) else os.path.dirname(common)  # noqa: PTH112, PTH120 - fast start

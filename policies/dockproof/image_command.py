@@ -102,7 +102,8 @@ class _Looker:
             return self._looked(reference)
         except NotLookedError as error:
             last = error.log.strip().rpartition("\n")[2].strip()
-            return FileReport(reference, self.profile, f"{error}: {last}" if last else str(error), Answers())
+            sentence = str(error).removeprefix(f"{reference}: ")  # a report says the name by itself
+            return FileReport(reference, self.profile, f"{sentence}: {last}" if last else sentence, Answers())
 
     def _looked(self, reference: str) -> FileReport:
         source = self._source

@@ -59,6 +59,8 @@ def test_names_every_missing_variable() -> None:
     ("changes", "named"),
     [
         ({"DATABASE_URL": "mysql://u:pa55@db/app"}, "DATABASE_URL: "),
+        ({"RABBITMQ_URL": "amqp://pa55@mq/"}, "RABBITMQ_URL: "),
+        ({"RABBITMQ_URL": "amqp://[pa55"}, "RABBITMQ_URL: "),
         ({"PORT": "http"}, "PORT: "),
         ({"DRAMATIQ_PROCESSES": "0"}, "DRAMATIQ_PROCESSES: "),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL: "),
