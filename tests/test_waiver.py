@@ -113,6 +113,15 @@ def test_unused_waiver_is_a_warning() -> None:
     ]
 
 
+def test_unused_waiver_of_hadolints_rule_names_what_its_finding_is_shown_as() -> None:
+    """A finding that both have is shown under ours, and only a waiver of that covers it."""
+    (finding,) = waiver.unused([Exemption(("hadolint:DL3008",), Waiver("x"))], (), {"hadolint:DL3008"})
+    assert finding.message == (
+        "the waiver of hadolint:DL3008 waives nothing here; "
+        "what pinned-packages/apt finds too is shown as that: waive it, or remove this"
+    )
+
+
 def test_waiver_of_a_policy_that_was_not_asked_is_not_unused() -> None:
     """What is off in this profile, or not selected, cannot show that a waiver is dead."""
     text = 'FROM a\n# dockproof: ignore=no-bar reason="x"\nRUN true\n'

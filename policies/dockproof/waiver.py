@@ -212,7 +212,26 @@ def unused(
 
 
 def _unused(exemption: Exemption) -> str:
-    return f"the waiver of {', '.join(exemption.policies)} waives nothing here; remove it"
+    ours = ", ".join(_shown_as(exemption.policies))
+    mend = f"what {ours} finds too is shown as that: waive it, or remove this" if ours else "remove it"
+    return f"the waiver of {', '.join(exemption.policies)} waives nothing here; {mend}"
+
+
+def _shown_as(names: Iterable[str]) -> list[str]:
+    """Name our policies and clauses under which findings of another tool's rules are shown."""
+    rules = {name for name in names if name.startswith("hadolint:")}
+    if not rules:
+        return []
+    from dockproof import catalog  # noqa: PLC0415 - few waivers are of another tool's rules
+
+    found: dict[str, None] = {}
+    for policy in catalog.load().values():
+        if rules & {*policy.same_as, *policy.covers}:
+            found[policy.id] = None
+        for clause in policy.clauses:
+            if rules & {*clause.same_as, *clause.covers}:
+                found[f"{policy.id}/{clause.name}"] = None
+    return list(found)
 
 
 def _finding(exemption: Exemption, clause: str, message: str) -> Finding:
