@@ -111,7 +111,7 @@ def test_passes_a_script_of_the_context_with_the_name_of_a_tool() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", ["-u 100000", "--uid 1000660000", "--uid=123456", "-mu 123456", "-u 0x1ffff"]
+    "options", ["-u 100000", "--uid 1000660000", "--uid=123456", "-mu 123456", "-u 0100000"]
 )
 def test_flags_a_high_uid_with_its_logs(options: str) -> None:
     """The layer stores the hole in lastlog and faillog."""

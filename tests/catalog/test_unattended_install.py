@@ -120,6 +120,9 @@ def test_follows_variables_that_hold_the_answer() -> None:
     """Known options are read, unknown ones not guessed; a list of packages is no answer."""
     assert red(POLICY, 'FROM a:1\nARG OPTS="-y -q"\nRUN apt-get install $OPTS curl\n') == []
     assert red(POLICY, "FROM a:1\nRUN apt-get install $OPTS curl\n") == []
+    assert red(POLICY, "FROM a:1\nRUN apt-get install $PACKAGES\n") == [(2, "apt-get")]
+    assert red(POLICY, "FROM a:1\nRUN for i in a b; do apt-get install $i; done\n") == [(2, "apt-get")]
+    assert red(POLICY, "FROM a:1\nRUN aptitude -q install curl\n") == [(2, "apt-get")]
     assert red(POLICY, "FROM a:1\nRUN O=-y && apt-get install $O curl\n") == []
     assert red(POLICY, 'FROM a:1\nENV LIST="gcc make"\nRUN apt-get install $LIST\n') == [(3, "apt-get")]
     assert red(POLICY, 'FROM a:1\nRUN LIST="gcc make"; apt-get install $LIST\n') == [(2, "apt-get")]

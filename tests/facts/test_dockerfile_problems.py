@@ -89,7 +89,7 @@ REFUSED = [
     ("FROM a\nONBUILD ONBUILD RUN id\n", 2, "onbuild", "may not trigger ONBUILD"),
     ("FROM a\nONBUILD FROM b\n", 2, "onbuild", "may not trigger FROM"),
     ("FROM a\nONBUILD MAINTAINER b\n", 2, "onbuild", "may not trigger MAINTAINER"),
-    ("FROM a\nONBUILD COPY x\n", 2, "onbuild", "source and a destination"),
+    ("FROM a\nONBUILD COPY x\n", 2, "arguments", "source and a destination"),
     ("FROM a\nONBUILD FOO\n", 2, "onbuild", "no instruction"),
     # HEALTHCHECK
     ("FROM a\nHEALTHCHECK NONE x\n", 2, "arguments", "NONE takes no argument"),

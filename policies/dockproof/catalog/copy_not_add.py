@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from dockproof.policy import Mutant, SourceTarget
 
 _ARCHIVE = pattern(
-    r".*\.(?:tar(?:\.[^/.]+)?|t(?:gz|bz|bz2|xz|lz|zst|z|az))",
+    r".*\.(?:tar(?:\.[^/.]+)?|t(?:gz|b2|bz|bz2|xz|lz|zst|z|az|pz))",
     re.IGNORECASE,
-    (".tar", ".tgz", ".tbz", ".txz", ".tlz", ".tz", ".taz"),
+    (".tar", ".tgz", ".tb2", ".tbz", ".txz", ".tlz", ".tz", ".taz", ".tpz"),
 )
 _COMPRESSED = pattern(r".*\.(?:gz|bz2|xz|zst|lz|lzma|z)", re.IGNORECASE)  # Docker looks into it
 _ADDED = pattern(r"https?://|git://|ssh://|[\w.-]+@[\w.-]+:", re.IGNORECASE)

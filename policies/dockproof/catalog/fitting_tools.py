@@ -221,7 +221,7 @@ def _has_its_place(command: Command, run: Run) -> bool:
 def _has_high_uid(useradd: Command) -> bool:
     text = useradd.option("-u", "--uid") or ""
     try:
-        return int(text, 0) > _HIGHEST
+        return int(text) > _HIGHEST
     except ValueError:
         return False
 

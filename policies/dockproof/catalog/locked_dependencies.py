@@ -213,6 +213,8 @@ def _judges(call: PackageCall) -> bool:
         return call.verb in {"pip install", "tool install", "tool run"} and not call.has(
             "-c", "--constraint", "--no-index"
         )
+    if call.manager == "gem" and call.has("-l", "--local"):
+        return False  # from the files of this folder
     return call.action == "install" and not (call.manager == "cargo" and call.has("--path", "--git"))
 
 

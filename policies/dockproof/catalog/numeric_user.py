@@ -4,7 +4,7 @@ What it holds
 -------------
 The USER in force at the end of the shipped stage is a number, `10001` or `10001:10001`, not a name. Source: the value
 after expansion; one that cannot be known cannot be shown to be a number, but where it is the value of an ARG without
-a default, which `non-root` names. Windows has no numeric users. Image: the config's user.
+a default, which `non-root` names. The group does not count. Windows has no numeric users. Image: the config's user.
 
 Why it matters
 --------------
@@ -56,9 +56,11 @@ class NumericUser(Policy):
         """Judge the USER in force in each shipped stage; none at all is `non-root`'s matter."""
         for stage in target.shipped:
             user = stage.user
-            if user is None or stage.root_base.is_windows or _is_numeric(user_of(stage) or ""):
+            if user is None or stage.root_base.is_windows:
                 continue
             text = user_of(stage)
+            if _is_numeric("".join(user.instruction.words) if text is None else text):
+                continue
             message = f"USER {text} is a name"
             if text is None:
                 if set(user.value.missing) <= stage.arguments.keys():

@@ -1,14 +1,13 @@
 """Package managers ask no question.
 
-What it holds
--------------
-In a RUN, a call that would ask carries its answer. apt-get and aptitude (install, upgrade, remove, build-dep) need
-`-y`, `--yes`, `--assume-yes`, `-qq` or `-o APT::Get::Assume-Yes=true`; yum, dnf, microdnf and tdnf `-y` or
-`--assumeyes` (microdnf of release 8 never asks); zypper `-n` before its word or `-y` behind it; pacman `--noconfirm`.
-A setting that a RUN of the stage writes into /etc/apt/apt.conf.d, /etc/yum.conf or /etc/dnf/dnf.conf counts, and so
-does `yes |` before the call. Calls that only simulate or refresh ask nothing, and what a variable without a known
-value may hold is left alone. apt is not used at all (`apt`): it is made for people, says so itself, and changes from
-release to release. Where no POSIX shell reads the RUN, the policy does not apply.
+What it holds ------------- In a RUN, a call that would ask carries its answer. apt-get and aptitude (install,
+upgrade, remove, build-dep) need `-y`, `--yes`, `--assume-yes`, `-qq` or `-o APT::Get::Assume-Yes=true`; yum, dnf,
+microdnf and tdnf `-y` or `--assumeyes` (microdnf of release 8 never asks); zypper `-n` before its word or `-y` behind
+it; pacman `--noconfirm`. A setting that a RUN of the stage writes into /etc/apt/apt.conf.d, /etc/yum.conf or
+/etc/dnf/dnf.conf counts, and so does `yes |` before the call. Calls that only simulate or refresh ask nothing. A
+variable without a known value may hold the answer where its name says options, as `$APT_OPTS`. apt is not used at all
+(`apt`): it is made for people, says so itself, and changes from release to release. Where no POSIX shell reads the
+RUN, the policy does not apply.
 
 Why it matters
 --------------
@@ -94,6 +93,7 @@ _SETTINGS = {
 _SETTING = pattern(r"apt::get::assume-yes\s*=?\s*\"?(?:true|yes|1)", re.IGNORECASE)
 _RELEASE_8 = pattern(r"(?:ubi|rhel|centos|:)-?8(?![0-9])")
 _NAME = pattern(r"\$\{?([A-Za-z_]\w*)")
+_OPTIONS = pattern(r"opt|arg|flag|switch|param|yes", re.IGNORECASE)
 _QUIET_ENOUGH = 2  # apt-get: `-qq` implies --yes
 _YES = "apt-get install --yes "
 
@@ -228,14 +228,16 @@ def _fed(command: Command) -> bool:
 
 
 def _may_answer(word: Word, clause: str, run: Run) -> bool:
-    """Whether a variable among the words holds the answer, or may, because its value is not known."""
+    """Whether a variable among the words holds the answer, or may: its name says options, its value is not known."""
     name = None if word.literal else _NAME.match(word.text)
     if name is None:
         return False
     value = run.stage.expand(run.instruction, word.text).text
     for command in run.script.commands:
         value = next((text.text for known, text in command.assignments if known == name[1]), value)
-    return value is None or any(option in _ANSWERS[clause] for option in value.split())
+    if value is None:
+        return bool(_OPTIONS.search(name[1]))  # $PACKAGES is no place for an answer
+    return any(option in _ANSWERS[clause] for option in value.split())
 
 
 def _set(clause: str, stage: Stage) -> bool:

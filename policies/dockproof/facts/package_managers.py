@@ -63,7 +63,7 @@ _APT = Manager(
     specs.read_apt,
 )
 _APTITUDE = Manager(
-    table("otqFOwVS", "target-release default-release display-format width sort add-user-tag with-source"),
+    table("otFOwS", "target-release default-release display-format width sort add-user-tag with-source"),
     _APT_ACTIONS,
     specs.read_apt,
 )

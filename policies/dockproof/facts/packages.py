@@ -83,7 +83,7 @@ def read_call(command: Command) -> PackageCall | None:
     arguments = read_arguments(words, manager.options)
     verb, operands = _option_verb(manager, arguments) if manager.verbs else _verb(manager, arguments.operands)
     action = manager.actions.get(verb, manager.other or verb) if verb else manager.default
-    if not action:
+    if not action or (not verb and arguments.has("-v", "--version", "-h", "--help")):
         return None
     packages, files = _named(manager, action, arguments, operands)
     options = {option.name: option.value for option in arguments.options}

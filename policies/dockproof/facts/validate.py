@@ -228,11 +228,10 @@ def _onbuild(instruction: Instruction) -> Refusal | None:
     if inner.keyword in {"ONBUILD", "FROM", "MAINTAINER"}:
         return Refusal(f"ONBUILD may not trigger {inner.keyword}", "onbuild")
     refusal = judge(inner)
-    return (
-        Refusal(f"ONBUILD triggers what is refused: {refusal.message}", "onbuild", refusal.span)
-        if refusal
-        else None
-    )
+    if refusal is None:
+        return None
+    clause = "onbuild" if refusal.clause == "instruction" else refusal.clause
+    return Refusal(f"ONBUILD triggers what is refused: {refusal.message}", clause, refusal.span)
 
 
 def _copied(instruction: Instruction) -> Refusal | None:
