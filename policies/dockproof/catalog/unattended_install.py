@@ -1,13 +1,14 @@
 """Package managers ask no question.
 
-What it holds ------------- In a RUN, a call that would ask carries its answer. apt-get and aptitude (install,
-upgrade, remove, build-dep) need `-y`, `--yes`, `--assume-yes`, `-qq` or `-o APT::Get::Assume-Yes=true`; yum, dnf,
-microdnf and tdnf `-y` or `--assumeyes` (microdnf of release 8 never asks); zypper `-n` before its word or `-y` behind
-it; pacman `--noconfirm`. A setting that a RUN of the stage writes into /etc/apt/apt.conf.d, /etc/yum.conf or
-/etc/dnf/dnf.conf counts, and so does `yes |` before the call. Calls that only simulate or refresh ask nothing. A
-variable without a known value may hold the answer where its name says options, as `$APT_OPTS`. apt is not used at all
-(`apt`): it is made for people, says so itself, and changes from release to release. Where no POSIX shell reads the
-RUN, the policy does not apply.
+What it holds
+-------------
+In a RUN, a call that would ask carries its answer. apt-get and aptitude (install, upgrade, remove, build-dep) need
+`-y`, `--yes`, `--assume-yes`, `-qq` or `-o APT::Get::Assume-Yes=true`; yum, dnf, microdnf and tdnf `-y` or
+`--assumeyes` (microdnf of release 8 never asks); zypper `-n` before its word or `-y` behind it; pacman `--noconfirm`.
+A setting that a RUN of the stage writes into /etc/apt/apt.conf.d, /etc/yum.conf or /etc/dnf/dnf.conf counts, and so
+does `yes |` before the call. Calls that only simulate or refresh ask nothing. A variable without a known value may
+hold the answer where its name says options, as `$APT_OPTS`. apt is not used at all (`apt`): it is made for people,
+says so itself, and changes from release to release. Where no POSIX shell reads the RUN, the policy does not apply.
 
 Why it matters
 --------------
