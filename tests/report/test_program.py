@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -112,3 +113,21 @@ def test_pipe_gets_colours_only_where_they_are_forced(folder: Path) -> None:
     forced = run(folder, FORCE_COLOR="1")
     assert b"\x1b[1;31m" in forced
     assert plain(forced) == run(folder)
+
+
+def test_finding_about_a_command_marks_the_command(folder: Path) -> None:
+    """In a RUN of several lines it points at the words, not at the RUN."""
+    text = "FROM debian:13\nRUN apt-get update \\\n    && apt-get install -y curl \\\n    && sudo chmod 777 /srv\n"
+    (folder / "Dockerfile").write_text(text)
+    asked = ("--select", "pinned-packages,no-sudo,no-world-writable", "--no-hadolint", "--format", "json")
+    (file,) = json.loads(run(folder, *asked))["files"]
+    places = {
+        one["policy"]: (one["line"], one["column"], one["end_line"], one["end_column"])
+        for one in file["findings"]
+    }
+    del places["non-root"]  # which all tests here ask for
+    assert places == {
+        "pinned-packages": (3, 8, 3, 31),
+        "no-sudo": (4, 8, 4, 27),
+        "no-world-writable": (4, 8, 4, 27),
+    }

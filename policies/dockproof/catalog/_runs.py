@@ -54,9 +54,7 @@ def at_command(
     policy: Policy, run: Run, command: Command, message: str, *, clause: str | None = None, mend: str = ""
 ) -> Finding:
     """Build the finding of one command: it sits where the command begins inside its RUN."""
-    line, column, *_ = command.span
-    where = run.instruction
-    return policy.at(where, message, stage=run.stage, clause=clause, line=line, column=column, help=mend)
+    return policy.at(command, message, stage=run.stage, clause=clause, help=mend)
 
 
 def removed_names(script: Script) -> frozenset[str]:

@@ -83,8 +83,7 @@ class AbsoluteWorkdir(Policy):
             command = next((one for one in run.script.named("cd") if one.path == "cd"), None)
             if command is not None:
                 message = "`cd` holds to the end of its RUN alone"
-                line = command.span.line
-                yield self.at(run.instruction, message, stage=run.stage, clause="cd", line=line)
+                yield self.at(command, message, stage=run.stage, clause="cd")
 
     def _judge_paths(self, stage: Stage) -> Iterator[Finding]:
         """Judge the stage's own instructions in order, then its triggers, which find what those have left."""

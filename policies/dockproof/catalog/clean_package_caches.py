@@ -99,8 +99,7 @@ class CleanPackageCaches(Policy):
         for _, stage in sorted(stages.items()):
             for run in runs_of(stage):
                 for clause, call, message in left_by(run):
-                    line = call.command.span.line
-                    yield self.at(run.instruction, message, stage=stage, clause=clause, line=line)
+                    yield self.at(call.command, message, stage=stage, clause=clause)
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look for the files of caches in the layers above the base, deleted later or not."""

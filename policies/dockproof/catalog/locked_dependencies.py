@@ -89,8 +89,7 @@ class LockedDependencies(Policy):
         for run in runs(target.dockerfile):
             for call in package_calls(run.script):
                 for clause, message in _complaints(run, call):
-                    line = call.command.span.line
-                    yield self.at(run.instruction, message, stage=run.stage, clause=clause, line=line)
+                    yield self.at(call.command, message, stage=run.stage, clause=clause)
 
     example = Example(
         """

@@ -194,12 +194,11 @@ class MultiStage(Policy):
             kept = (package for package in call.packages if package.name not in removed)
             names = [name for package in kept for name in names_in(stage, instruction, package)]
             for clause, message in _complaints(call, removed, names, alone=alone):
-                line = call.command.span.line
-                yield self.at(instruction, message, stage=stage, clause=clause, line=line)
+                yield self.at(call.command, message, stage=stage, clause=clause)
         command = next((one for one in commands.commands if _compiles(one)), None)
         if command is not None:
             message = f"`{command.name}` compiles in the shipped stage"
-            yield self.at(instruction, message, stage=stage, clause="built-in-place", line=command.span.line)
+            yield self.at(command, message, stage=stage, clause="built-in-place")
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look for compilers, headers and build packages in the layers above the base."""

@@ -192,14 +192,12 @@ class NoDevTools(Policy):
                 names = [p.name for p in call.packages if _is_tool(p.name) and p.name not in removed]
                 if call.action == "install" and names:
                     message = f"{call.manager} installs {', '.join(names)} in the shipped stage"
-                    line = call.command.span.line
-                    yield self.at(run.instruction, message, stage=stage, clause="tools", line=line)
+                    yield self.at(call.command, message, stage=stage, clause="tools")
 
             for command in run.script.named(*_PHP_INSTALLERS):
                 if any(word.text.partition("-")[0] == "xdebug" for word in command.arguments):
                     message = f"{command.name} brings xdebug into the shipped stage"
-                    line = command.span.line
-                    yield self.at(run.instruction, message, stage=stage, clause="tools", line=line)
+                    yield self.at(command, message, stage=stage, clause="tools")
 
     def _started(self, stage: Stage) -> Iterator[Finding]:
         for at in (stage.entrypoint, stage.command):
@@ -211,7 +209,7 @@ class NoDevTools(Policy):
                 why = _debugs([word.text for word in command.words])
                 if why:
                     message = f"{at.value.keyword} starts the program for development: {why}"
-                    yield self.at(at.value, message, stage=stage, clause="command", line=command.span.line)
+                    yield self.at(command, message, stage=stage, clause="command")
 
     def _exposed(self, stage: Stage) -> Iterator[Finding]:
         debuggers = {name for each in stage.lineage for name in _debuggers(each)}

@@ -76,13 +76,12 @@ class NoRecommends(Policy):
                     and not _is_set(run.stage)
                 ):
                     message = f"`{call.manager} install` brings recommended packages along"
-                    line = call.command.span.line
                     fix = (
                         "add --without-recommends"
                         if call.manager == "aptitude"
                         else "add --no-install-recommends"
                     )
-                    yield self.at(run.instruction, message, stage=run.stage, line=line, help=fix)
+                    yield self.at(call.command, message, stage=run.stage, help=fix)
 
     example = Example(
         """

@@ -129,7 +129,7 @@ class NoSecretFiles(Policy):
                 path = stage.expand(instruction, pair.value or "").text
                 if pair.name in secret_files.POINTERS and path and _is_copied(_absolute(path, stage), copied):
                     message = f"{pair.name} points at {path}, which the image itself holds"
-                    yield self.at(instruction, message, stage=stage, clause="pointer", line=pair.span.line)
+                    yield self.at(pair, message, stage=stage, clause="pointer")
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look for such files in every layer."""

@@ -92,8 +92,7 @@ class NoSsh(Policy):
                 names = sorted({p.name for p in call.packages} & PACKAGES) if call.action == "install" else []
                 if names:
                     message = f"{call.manager} installs an SSH server: {', '.join(names)}"
-                    line = call.command.span.line
-                    yield self.at(instruction, message, stage=stage, clause="server", line=line)
+                    yield self.at(call.command, message, stage=stage, clause="server")
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look for the port in the config and a server in the files."""

@@ -84,7 +84,7 @@ class NoSudo(Policy):
                     said.add((name, line))
                     why = "a password is set" if name == "chpasswd" else "USER says who runs what"
                     message = f"`{name}` is used: {why}"
-                    yield self.at(run.instruction, message, stage=run.stage, clause=_CLAUSES[name], line=line)
+                    yield self.at(command, message, stage=run.stage, clause=_CLAUSES[name])
         stages = {stage.index: stage for shipped in target.shipped for stage in shipped.lineage}
         for _, stage in sorted(stages.items()):
             yield from self._judge_installed(stage)
@@ -99,8 +99,7 @@ class NoSudo(Policy):
                 names = sorted({one.name for one in call.packages} & _PACKAGES)
                 if names and call.action == "install":
                     message = f"{call.manager} installs {', '.join(names)} in the shipped image"
-                    line = call.command.span.line
-                    yield self.at(run.instruction, message, stage=stage, clause="installed", line=line)
+                    yield self.at(call.command, message, stage=stage, clause="installed")
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look for the programs in the files that the layers above the base brought."""

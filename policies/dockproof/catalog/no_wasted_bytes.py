@@ -144,8 +144,7 @@ class NoWastedBytes(Policy):
         for step in steps(stage):
             if step.instruction.keyword == "RUN":
                 for clause, command, message in _wastes(step, stored):
-                    line = command.span.line
-                    yield self.at(step.instruction, message, stage=step.stage, clause=clause, line=line)
+                    yield self.at(command, message, stage=step.stage, clause=clause)
             for one in _stores(step):
                 stored.files.add(one.name, one)
             stored.packages |= _installs(step)

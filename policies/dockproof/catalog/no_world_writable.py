@@ -87,15 +87,13 @@ class NoWorldWritable(Policy):
             path = next((path for path in change.paths if _stays(path, step, found[at:])), None)
             if path is not None and _is_open(change):
                 message = f"`{change.command.name}` with mode {change.value} lets everybody write {path}"
-                line = change.command.span.line
-                yield self.at(step.instruction, message, stage=step.stage, clause="chmod", line=line)
+                yield self.at(change.command, message, stage=step.stage, clause="chmod")
         run = step.run()
         for command in run.script.named("umask"):
             mask = expanded(run, command.arguments[0]) if command.arguments else None
             if mask and _OPEN_UMASK.fullmatch(mask):
                 message = f"`umask {mask}` lets everybody write what is made after it"
-                line = command.span.line
-                yield self.at(step.instruction, message, stage=step.stage, clause="umask", line=line)
+                yield self.at(command, message, stage=step.stage, clause="umask")
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look at the modes of what the own layers brought and the container sees."""

@@ -84,8 +84,7 @@ class PinnedPackages(Policy):
                 names = _unpinned(run, call) if clause and call.verb in _JUDGED else []
                 if names:
                     message = f"{call.manager} installs {', '.join(names)} at whatever version there is"
-                    line = call.command.span.line
-                    yield self.at(run.instruction, message, stage=run.stage, clause=clause, line=line)
+                    yield self.at(call.command, message, stage=run.stage, clause=clause)
 
     example = Example(
         """

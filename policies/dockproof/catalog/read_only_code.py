@@ -136,8 +136,7 @@ class ReadOnlyCode(Policy):
         for step in lineage:
             for change in changes_of(step):
                 if found := _of_change(change, who, code, groups):
-                    line = change.command.span.line
-                    yield self.at(step.instruction, found[1], stage=step.stage, clause=found[0], line=line)
+                    yield self.at(change.command, found[1], stage=step.stage, clause=found[0])
             yield from self._installs(step, who)
 
     def _installs(self, step: Step, who: Who) -> Iterator[Finding]:
@@ -150,10 +149,7 @@ class ReadOnlyCode(Policy):
                 and "sudo" not in call.command.wrappers
             ):
                 message = f"{call.manager} installs as {step.user}, the user that runs what is installed"
-                line = call.command.span.line
-                yield self.at(
-                    step.instruction, message, stage=step.stage, clause="installed-as-user", line=line
-                )
+                yield self.at(call.command, message, stage=step.stage, clause="installed-as-user")
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Look at owners and modes of the own layers' files that run, and of the folders that hold them."""

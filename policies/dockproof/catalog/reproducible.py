@@ -102,8 +102,7 @@ class Reproducible(Policy):
         for stage in target.dockerfile.stages:
             for run in runs_of(stage) if stage.index in target.needed else ():
                 for clause, command, message in _told(run, ships=stage.index in shipped):
-                    line = command.span.line
-                    found = self.at(run.instruction, message, stage=stage, clause=clause, line=line)
+                    found = self.at(command, message, stage=stage, clause=clause)
                     yield found._replace(help=_HELP[clause])
 
     def image(self, target: ImageTarget) -> Iterator[Finding | NotApplicable]:

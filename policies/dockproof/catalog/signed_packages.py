@@ -100,8 +100,7 @@ class SignedPackages(Policy):
             for call in package_calls(run.script):
                 for clause, option in _switched_off(call):
                     message = f"`{call.manager} {option}` takes packages that nobody has signed"
-                    line = call.command.span.line
-                    yield self.at(run.instruction, message, stage=run.stage, clause=clause, line=line)
+                    yield self.at(call.command, message, stage=run.stage, clause=clause)
         for stage in target.dockerfile.stages:
             for one in written(stage):
                 if found := _SETTINGS.search(one.text):

@@ -105,21 +105,16 @@ class StreamedLogs(Policy):
                     continue
                 for command in script(at.value, stage.shell_at(at.value)).commands:
                     argv = [word.text for word in command.words]
-                    place = command.span.line
                     if (
                         not streamed
                         and "PYTHONUNBUFFERED" not in dict(command.assignments)
                         and _holds_back(argv)
                     ):
                         message = f"`{command.name}` holds its output back: PYTHONUNBUFFERED is not set"
-                        yield self.at(
-                            at.value, message, stage=stage, clause="unbuffered", line=place, help=_HELP
-                        )
+                        yield self.at(command, message, stage=stage, clause="unbuffered", help=_HELP)
                     for path in _written(command, argv):
                         message = f"`{command.name}` logs to the file {path}"
-                        yield self.at(
-                            at.value, message, stage=stage, clause="log-file", line=place, help=_FILE_HELP
-                        )
+                        yield self.at(command, message, stage=stage, clause="log-file", help=_FILE_HELP)
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Judge the config's command and environment."""

@@ -100,8 +100,7 @@ class UpdateWithInstall(Policy):
                 yield self._at(run, alone, message, "update-alone")
 
     def _at(self, run: Run, call: PackageCall, message: str, clause: str) -> Finding:
-        line = call.command.span.line
-        return self.at(run.instruction, message, stage=run.stage, clause=clause, line=line)
+        return self.at(call.command, message, stage=run.stage, clause=clause)
 
     example = Example(
         """

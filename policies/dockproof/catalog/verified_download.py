@@ -126,7 +126,7 @@ class VerifiedDownload(Policy):
             return
         where = download.command or download.instruction
         for clause, message in _complaints(download, stage):
-            yield self.at(download.instruction, message, stage=stage, clause=clause, line=where.span.line)
+            yield self.at(where, message, stage=stage, clause=clause)
 
     def _judge_variables(self, instruction: Instruction, stage: Stage) -> Iterator[Finding]:
         """Judge the sources of an ADD that are addresses by the value of a variable."""
@@ -144,8 +144,7 @@ class VerifiedDownload(Policy):
             url = package.word.text
             if package.kind == "url" and not _HASH.search(url):
                 message = f"{call.manager} installs {_short(url)}, and nothing checks it"
-                line = call.command.span.line
-                yield self.at(run.instruction, message, stage=run.stage, clause="unchecked", line=line)
+                yield self.at(call.command, message, stage=run.stage, clause="unchecked")
 
     example = Example(
         """

@@ -199,8 +199,7 @@ class VerifiedTls(Policy):
             for command in run.script.commands:
                 for clause, text in _switched_off(run, command, calls.get(command)):
                     message = f"{text} switches the check of certificates off"
-                    line = command.span.line
-                    yield self.at(run.instruction, message, stage=run.stage, clause=clause, line=line)
+                    yield self.at(command, message, stage=run.stage, clause=clause)
 
     def _judge_variables(self, stage: Stage) -> Iterator[Finding]:
         """Judge ENV and ARG."""
