@@ -44,11 +44,14 @@ _VARIABLE = pattern(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)|([A-Za-z_][A-Za-z0-9_]*))"
 def given(script: Script) -> Iterator[Given]:
     """Yield every place in a script where a command is handed a secret, literal or not."""
     for command in script.commands:
-        yield from _assigned(command)
+        if command.assignments or command.name in _EXPORTS:
+            yield from _assigned(command)
         if command.words:
             yield from _optional(command)
-            yield from _positional(command)
-            yield from _piped(command)
+            if command.name in _FORMS_OF:
+                yield from _positional(command)
+            if command.name in _READERS:
+                yield from _piped(command)
             yield from _written(command)
 
 
@@ -207,8 +210,8 @@ for _programs, _text in _FORMS:
 
 def _positional(command: Command) -> Iterator[Given]:
     """Yield the operands that are secrets by their place."""
-    line = _line(command) if command.name in _FORMS_OF else ""
-    for form in _FORMS_OF.get(command.name, ()):
+    line = _line(command)
+    for form in _FORMS_OF[command.name]:
         if match := form.match(line):
             word = command.words[line.count(_SEPARATOR, 0, match.start("secret"))]
             if not match["secret"].startswith("-"):
@@ -233,8 +236,8 @@ _READERS = {
 
 def _piped(command: Command) -> Iterator[Given]:
     """Yield what `echo` pipes, or a heredoc feeds, into a command that reads a password."""
-    subcommand = _READERS.get(command.name)
-    if subcommand is None or not _line(command).startswith(subcommand.replace(" ", _SEPARATOR)):
+    subcommand = _READERS[command.name]
+    if not _line(command).startswith(subcommand.replace(" ", _SEPARATOR)):
         return
     source = command.piped_from
     words: Iterable[Word] = [word for redirect in command.redirects for word in _fed(redirect)]
@@ -253,14 +256,14 @@ def _fed(redirect: Redirect) -> Iterable[Word]:
 
 # -------------------------------------------------------------------------------------------------- writes
 
-_URL = pattern(r"://[^\s/@:]*:?(?P<secret>[^\s/@:]*\$[^\s/@]*)@", needs=("://",))
+_URL = pattern(r"://[^\s/@:]*:?(?P<secret>[^\s/@:]*\$[^\s/@]*)@")
 
 
 def _written(command: Command) -> Iterator[Given]:
     """Yield assignments that `echo` or a heredoc writes to a file, and URLs whose password is a variable."""
-    words = list(command.words)[1:]
+    words = command.words[1:]
     for word in words:
-        if match := _URL.search(word.text):
+        if "://" in word.text and (match := _URL.search(word.text)):
             yield Given("a URL", match["secret"], word)
     into = command.piped_into
     if not command.redirects and (into is None or into.name != "tee"):

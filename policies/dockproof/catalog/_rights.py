@@ -41,7 +41,7 @@ class Step(NamedTuple):
 
     def path(self, text: str) -> str:
         """Make a path absolute and clean; relative to an unknown working folder it stays relative."""
-        return _clean(posixpath.join(self.workdir, text))
+        return _joined(self.workdir, text)
 
     def run(self) -> Run:
         """Read it as the commands of a RUN; any other instruction has none."""
@@ -71,7 +71,7 @@ def _steps(stage: Stage) -> Iterator[Step]:
             instruction = written.effective
             if instruction.keyword == "WORKDIR":
                 text = each.expand(instruction, instruction.value).text
-                workdir = "." if text is None else _clean(posixpath.join(workdir, text))
+                workdir = "." if text is None else _joined(workdir, text)
             elif instruction.keyword == "USER":
                 known = each.expand(instruction, instruction.value).text
             yield Step(each, instruction, workdir, known)
@@ -105,10 +105,9 @@ class Tree(Generic[T]):
 
     def within(self, outer: str) -> T | None:
         """Give what stands at a path or below it, None for nothing; `outer` may be a pattern."""
-        wild = next((at for at, char in enumerate(outer) if char in _WILD), None)
-        if wild is None:
+        if _WILD.isdisjoint(outer):
             return self._below.get(outer)
-        fixed = outer[:wild]
+        fixed = outer[: next(at for at, char in enumerate(outer) if char in _WILD)]
         return next(
             (one for path, one in self.at.items() if path.startswith(fixed) and covers(outer, path)), None
         )
@@ -123,12 +122,14 @@ def _upward(path: str) -> Iterator[str]:
     """Give a path and the folders around it, up to the root."""
     while path not in {"/", "."}:
         yield path
-        path = posixpath.dirname(path) or "."
+        above = path.rpartition("/")[0]
+        path = above or ("/" if path.startswith("/") else ".")
     yield path
 
 
-def _clean(path: str) -> str:
-    clean = posixpath.normpath(path)
+@lru_cache(maxsize=1024)  # the same paths stand in many files, and in several places of each
+def _joined(folder: str, path: str) -> str:
+    clean = posixpath.normpath(posixpath.join(folder, path))
     return f"/{clean.lstrip('/')}" if clean.startswith("/") else clean
 
 
@@ -155,12 +156,14 @@ class Copied(NamedTuple):
     is_folder: bool
 
 
-@lru_cache(_STEPS)
 def copied(step: Step) -> Copied | None:
     """Read a COPY or ADD; None for any other instruction, and where the target's value is not known."""
+    return _copied(step) if step.instruction.keyword in {"COPY", "ADD"} and step.instruction.words else None
+
+
+@lru_cache(_STEPS)
+def _copied(step: Step) -> Copied | None:
     instruction = step.instruction
-    if instruction.keyword not in {"COPY", "ADD"} or not instruction.words:
-        return None
     text = step.stage.expand(instruction, instruction.words[-1]).text
     if text is None:
         return None
@@ -219,11 +222,13 @@ _OUTSIDE = ("/dev", "/proc", "/sys")
 _COMMANDED = frozenset({"RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"})
 
 
-@lru_cache(_STEPS)
 def changes(step: Step) -> tuple[Change, ...]:
     """Find what a RUN does to owners and modes of what stays in its layer, in order."""
-    if step.instruction.keyword not in _COMMANDED:
-        return ()
+    return _changes(step) if step.instruction.keyword in _COMMANDED else ()
+
+
+@lru_cache(_STEPS)
+def _changes(step: Step) -> tuple[Change, ...]:
     run, found = step.run(), []
     before: Command | None = None
     for command, folder in placed(step):
@@ -239,7 +244,7 @@ def placed(step: Step) -> Iterator[tuple[Command, str]]:
     run, folder = step.run(), step.workdir
     for command in run.script.commands:
         if command.name == "cd" and command.arguments:
-            folder = _clean(posixpath.join(folder, expanded(run, command.arguments[0]) or "."))
+            folder = _joined(folder, expanded(run, command.arguments[0]) or ".")
         yield command, folder
 
 
@@ -271,7 +276,7 @@ def _made(
     if not operands:
         return None
     words, found = operands[1:], _found(command, before, operands[1:])
-    paths = [_clean(posixpath.join(folder, path)) for word in found or words if (path := expanded(run, word))]
+    paths = [_joined(folder, path) for word in found or words if (path := expanded(run, word))]
     kept = (path for path in paths if not _is_outside(run, path))
     return Change(
         command, _KINDS[command.name], expanded(run, operands[0]), tuple(kept), recursive or bool(found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from dockproof.catalog._runs import runs_of
 from dockproof.records import NamedTuple
 
@@ -30,8 +32,13 @@ class Written(NamedTuple):
     instruction: Instruction
 
 
-def written(stage: Stage) -> Iterator[Written]:
+@lru_cache(maxsize=32)  # several policies ask for the same stages one after another
+def written(stage: Stage) -> tuple[Written, ...]:
     """Find what the stage writes, in order of the kind of instruction."""
+    return tuple(_written(stage))
+
+
+def _written(stage: Stage) -> Iterator[Written]:
     for run in runs_of(stage):
         for command in run.script.commands:
             for path in _files(command):

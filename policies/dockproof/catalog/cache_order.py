@@ -50,8 +50,7 @@ References
 from __future__ import annotations
 
 import posixpath
-from functools import partial
-from itertools import chain
+from functools import lru_cache, partial
 
 from dockproof.catalog._installs import Needs, installs, prepares, touches, words
 from dockproof.catalog._runs import unread
@@ -125,8 +124,7 @@ _ALL_MANIFESTS = pattern(
     needs=("*", "?", "$"),
 )
 _DEV_MANIFEST = pattern(
-    r"requirements?[-_.](?:dev\w*|tests?|testing|lint\w*|docs?|local)\.(?:txt|in)|(?:dev|tests?)[-_]requirements\.(?:txt|in)",
-    needs=("requirement",),
+    r"requirements?[-_.](?:dev\w*|tests?|testing|lint\w*|docs?|local)\.(?:txt|in)|(?:dev|tests?)[-_]requirements\.(?:txt|in)"
 )
 _PIN = pattern(r"[\"']?[0-9a-f]{7,64}[\"']?")
 _CHANGING_LABEL = pattern(
@@ -476,8 +474,8 @@ def _dev_manifests(stage: Stage) -> Iterator[tuple[Instruction, str]]:
     """Give the requirement files for development that a stage copies from the build context."""
     for copy in stage.instructions:
         if copy.keyword == "COPY" and copy.flag("from") is None:
-            for source in (posixpath.basename(word) for word in copy.words[:-1]):
-                if _DEV_MANIFEST.fullmatch(source):
+            for word in copy.words[:-1]:
+                if "requirement" in word and _DEV_MANIFEST.fullmatch(source := posixpath.basename(word)):
                     yield copy, source
 
 
@@ -500,18 +498,15 @@ def _see_values(seen: _Seen, stage: Stage, instruction: Instruction, named: froz
 
 def _named_by_labels(target: SourceTarget) -> frozenset[str]:
     """Find the variables that labels for version, revision and date are made of, and that nothing else uses."""
-    labelled: set[str] = set()
-    used: list[str] = []
-    for one in chain.from_iterable(stage.instructions for stage in target.dockerfile.stages):
-        inner = one.effective
-        if inner.keyword == "LABEL":
-            values = (
-                pair.value or "" for pair in inner.pairs if _CHANGING_LABEL.fullmatch(pair.name.strip("\"'"))
-            )
-            labelled.update(*(_NAME.findall(value) for value in values))
-        elif inner.keyword in {"RUN", "COPY", "ADD"}:
-            used += (inner.value, *(doc.text for doc in inner.heredocs))
-    return frozenset(labelled.difference(*map(_NAME.findall, used))) if labelled else frozenset()
+    whole = [one.effective for stage in target.dockerfile.stages for one in stage.instructions]
+    pairs = (pair for one in whole if one.keyword == "LABEL" for pair in one.pairs)
+    values = (pair.value or "" for pair in pairs if _CHANGING_LABEL.fullmatch(pair.name.strip("\"'")))
+    labelled = frozenset(name for value in values for name in _NAME.findall(value))
+    if not labelled:
+        return labelled
+    using = [one for one in whole if one.keyword in {"RUN", "COPY", "ADD"}]
+    used = (text for one in using for text in (one.value, *(doc.text for doc in one.heredocs)))
+    return labelled.difference(*map(_NAME.findall, used))
 
 
 def _is_code(stage: Stage, instruction: Instruction) -> bool:
@@ -520,6 +515,7 @@ def _is_code(stage: Stage, instruction: Instruction) -> bool:
     return any(_names_code(source) for source in sources if source and "://" not in source)
 
 
+@lru_cache(maxsize=1024)  # the same sources stand in many files
 def _names_code(source: str) -> bool:
     path = posixpath.normpath(source).strip("/")
     name = posixpath.basename(path)

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _NAME = pattern(r"[A-Za-z_]\w*")
 _CHECK = "InvalidDefinitionDescription"
 _STOP = "STOPSIGNAL SIGTERM"
+_RENEWED = frozenset({"MAINTAINER", "ENV", "LABEL", "ARG"})
 
 
 class CurrentSyntax(Policy):
@@ -93,7 +94,8 @@ class CurrentSyntax(Policy):
         described = target.options["descriptions"] or _asks_for_descriptions(file)
         for instruction in file.instructions:
             stage = stages.get(id(instruction))
-            yield from self._old(instruction, stage, file.text)
+            if instruction.blank_lines or instruction.effective.keyword in _RENEWED:
+                yield from self._old(instruction, stage, file.text)
             yield from self._cased(instruction, stage, lower=lower)
             if described and (fault := _description_fault(instruction)):
                 yield self.at(

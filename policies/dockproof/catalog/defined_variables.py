@@ -208,9 +208,7 @@ def _uses(instruction: Instruction) -> Iterator[_Use]:
     """Give the texts of an instruction that BuildKit expands and that hold a variable."""
     if "$" not in instruction.value and instruction.json is None and not _beside(instruction):
         return  # most instructions; strings of JSON may spell it with an escape
-    for use in _texts(instruction):
-        if "$" in use.text:
-            yield use
+    yield from _texts(instruction)
 
 
 def _beside(instruction: Instruction) -> bool:
@@ -220,20 +218,26 @@ def _beside(instruction: Instruction) -> bool:
 
 def _texts(instruction: Instruction) -> Iterator[_Use]:
     keyword = instruction.keyword
-    for at, pair in enumerate(instruction.pairs):
-        yield _Use(pair.value or "", pair.span, _own_names(instruction.pairs, at, keyword))
-        if keyword != "ARG":
-            yield _Use(pair.name, pair.span)
+    yield from _of_pairs(instruction)
     if keyword in _PLACES:
-        for word, span in zip(instruction.words, instruction.word_spans, strict=True):
-            yield _Use(word, span)
+        for at, word in enumerate(instruction.words):
+            if "$" in word:
+                yield _Use(word, instruction.word_spans[at])
     for flag in instruction.flags:
-        if flag.name in _FLAGS.get(keyword, ()):
+        if flag.name in _FLAGS.get(keyword, ()) and "$" in (flag.value or ""):
             yield _Use(flag.value or "", flag.span)
     if keyword in {"ADD", "COPY"}:
         for heredoc in instruction.heredocs:
-            if heredoc.expand:
+            if heredoc.expand and "$" in heredoc.text:
                 yield _Use(heredoc.text.translate(_RAW), heredoc.span)
+
+
+def _of_pairs(instruction: Instruction) -> Iterator[_Use]:
+    for at, pair in enumerate(instruction.pairs):
+        if "$" in (pair.value or ""):
+            yield _Use(pair.value or "", pair.span, _own_names(instruction.pairs, at, instruction.keyword))
+        if "$" in pair.name and instruction.keyword != "ARG":
+            yield _Use(pair.name, pair.span)
 
 
 def _own_names(pairs: tuple[Pair, ...], at: int, keyword: str) -> frozenset[str]:

@@ -103,7 +103,7 @@ class NoHostAccess(Policy):
         """Judge RUN's flags and mounts, WORKDIR and VOLUME where they are written."""
         for stage in target.dockerfile.stages:
             for step in steps(stage):
-                if step.stage is stage:
+                if step.stage is stage and step.instruction.keyword in _ASKING:
                     for clause, message in _complaints(step):
                         yield self.at(step.instruction, message, stage=stage, clause=clause)
 
@@ -164,6 +164,9 @@ class NoHostAccess(Policy):
             clause="system-folder",
         ),
     )
+
+
+_ASKING = frozenset({"RUN", "WORKDIR", "VOLUME"})
 
 
 def _complaints(step: Step) -> Iterator[tuple[str, str]]:

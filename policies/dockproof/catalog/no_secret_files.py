@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from dockproof.policy import ImageTarget, Mutant, SourceTarget
 
 _URL = pattern(r"[a-z][a-z0-9+]*://|git@", re.IGNORECASE, ("://", "git@"))
+_VARIABLE = pattern(r"\$\{?(\w+)\}?", needs=("$",))
 _SHOWN = 3
 _WORDS = {
     secret_files.ENVIRONMENT: "an environment file",
@@ -81,27 +82,27 @@ class NoSecretFiles(Policy):
     def source(self, target: SourceTarget) -> Iterator[Finding]:
         """Judge what every COPY and ADD takes, and what variables point at."""
         for stage in target.dockerfile.stages:
-            copied: list[str] = []
-            for instruction in (outer.effective for outer in stage.instructions):
-                if instruction.keyword in {"COPY", "ADD"}:
-                    yield from self._copied(instruction, stage, target.context)
-                    copied.append(_destination(instruction, stage))
-            yield from self._pointers(stage, copied)
+            written = (outer.effective for outer in stage.instructions)
+            copies = [one for one in written if one.keyword in {"COPY", "ADD"}]
+            for instruction in copies:
+                yield from self._copied(instruction, stage, target.context)
+            yield from self._pointers(stage, copies)
 
     def _copied(
         self, instruction: Instruction, stage: Stage, context: BuildContext | None
     ) -> Iterator[Finding]:
         sources = _sources(instruction, stage)
-        named = [(path, kind) for path in sources if (kind := _kind(path))]
+        kinds = [(path, _kind(path)) for path in sources]
+        named = [(path, kind) for path, kind in kinds if kind]
         for path, kind in named:
             message = f"{instruction.keyword} takes {_WORDS[kind]}: {path}"
             yield self.at(instruction, message, stage=stage, clause=kind)
-        pointer = re.fullmatch(r"\$\{?(\w+)\}?", instruction.words[-1]) if instruction.words else None
+        pointer = _VARIABLE.fullmatch(instruction.words[-1]) if instruction.words else None
         if pointer and pointer[1] in secret_files.POINTERS and not named:
             message = f"{instruction.keyword} writes the credentials file that {pointer[1]} names"
             yield self.at(instruction, message, stage=stage, clause=secret_files.CREDENTIALS)
         if context is not None and instruction.flag("from") is None:
-            yield from self._within(instruction, stage, context, [s for s in sources if not _kind(s)])
+            yield from self._within(instruction, stage, context, [path for path, kind in kinds if not kind])
 
     def _within(
         self, instruction: Instruction, stage: Stage, context: BuildContext, sources: list[str]
@@ -120,14 +121,17 @@ class NoSecretFiles(Policy):
             )
             yield self.at(instruction, message, stage=stage, clause=kind)
 
-    def _pointers(self, stage: Stage, copied: list[str]) -> Iterator[Finding]:
+    def _pointers(self, stage: Stage, copies: list[Instruction]) -> Iterator[Finding]:
         """Judge ENV and ARG that name a credentials file in a folder that a COPY of the stage fills."""
         for instruction in stage.instructions:
             if instruction.keyword not in {"ARG", "ENV"}:
                 continue
             for pair in instruction.pairs:
+                if pair.name not in secret_files.POINTERS:
+                    continue
                 path = stage.expand(instruction, pair.value or "").text
-                if pair.name in secret_files.POINTERS and path and _is_copied(_absolute(path, stage), copied):
+                copied = [_destination(one, stage) for one in copies]
+                if path and _is_copied(_absolute(path, stage), copied):
                     message = f"{pair.name} points at {path}, which the image itself holds"
                     yield self.at(pair, message, stage=stage, clause="pointer")
 

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from dockproof.facts.container import Process
     from dockproof.facts.dockerfile import Heredoc, Instruction
     from dockproof.facts.image import HistoryEntry, ImageFacts, Layer
+    from dockproof.facts.mounts import Mount
     from dockproof.facts.shell import Script
     from dockproof.facts.stages import Stage
     from dockproof.finding import Answer, Finding
@@ -158,16 +159,19 @@ class NoSecrets(Policy):
             if given.value not in known and (at, given.value) not in seen:
                 seen.add((at, given.value))
                 yield self._found(instruction, stage, message, at)
-        yield from self._left_behind(instruction, stage, commands)
-        if not any(mount.type == "secret" for mount in mounts(instruction)):
+        secret = [mount for mount in mounts(instruction) if mount.type == "secret"]
+        if secret:
+            yield from self._left_behind(instruction, stage, commands, secret)
+        else:
             for command in secret_commands.set_up(commands):
                 if not any(at[0] == command.span.line for at, _ in seen):
                     message = f"`{command.name}` leaves the credentials that it sets up in the layer"
                     yield self._found(instruction, stage, message, command.span[:2])
 
-    def _left_behind(self, instruction: Instruction, stage: Stage, commands: Script) -> Iterator[Finding]:
+    def _left_behind(
+        self, instruction: Instruction, stage: Stage, commands: Script, secret: Sequence[Mount]
+    ) -> Iterator[Finding]:
         """Judge what becomes of the secrets that a RUN mounts."""
-        secret = [mount for mount in mounts(instruction) if mount.type == "secret"]
         names = [mount.target or f"/run/secrets/{mount.id}" for mount in secret]
         names += [text for mount in secret if mount.env for text in (f"${mount.env}", f"${{{mount.env}}}")]
         for command, target in secret_commands.left_behind(commands, names):
@@ -395,12 +399,12 @@ def _literal(commands: Script, instruction: Instruction, stage: Stage | None) ->
 
     Left out are those from an ARG or ENV whose own name is the finding.
     """
-    local = {name for command in commands.commands for name, _ in command.assignments}
     for given in secret_commands.given(commands):
         if given.word.literal or not secrets.is_reference(given.value):
             if given.value and not secrets.is_stand_in(given.value) and not secrets.is_path(given.value):
                 yield given, f"{given.what} is a secret in the text: {secrets.redact(given.value)}"
         elif stage is not None:
+            local = {name for command in commands.commands for name, _ in command.assignments}
             for name in set(given.variables) - local:
                 origin = _kept(name, instruction, stage)
                 if origin:

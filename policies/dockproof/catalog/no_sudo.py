@@ -77,8 +77,8 @@ class NoSudo(Policy):
         for run in runs(target.dockerfile):
             said: set[tuple[str, int]] = set()
             for command in run.script.commands:
-                line = command.span.line
                 for name in _used(command):
+                    line = command.span.line
                     if (name, line) in said:
                         continue
                     said.add((name, line))

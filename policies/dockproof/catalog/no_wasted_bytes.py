@@ -248,8 +248,9 @@ def _stores(step: Step) -> Iterator[Stored]:
             yield Stored(workdir, line, is_folder=True)
     elif step.instruction.keyword == "RUN":
         script = step.run().script
-        folders = {id(command): folder for command, folder in placed(step)}
-        for download in downloads(script):
+        found = downloads(script)
+        folders = {id(command): folder for command, folder in placed(step)} if found else {}
+        for download in found:
             if download.output and "$" not in download.output:
                 folder = folders.get(id(download.command), step.workdir)
                 path = step._replace(workdir=folder).path(download.output)

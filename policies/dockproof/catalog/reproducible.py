@@ -60,7 +60,7 @@ EPOCH = "SOURCE_DATE_EPOCH"
 _WRITES = frozenset({">", ">>", ">|", "&>", "&>>"})
 _FIXED = ("-d", "--date", "-r", "--reference", "-f", "--file", "-s", "--set")
 _RANDOM = frozenset({"uuidgen", "mcookie", "pwgen"})
-_SOURCES = pattern(r"(?:.*=)?/dev/u?random\Z|(?:.*=)?/proc/sys/kernel/random/uuid\Z", needs=("random",))
+_SOURCES = pattern(r"(?:.*=)?/dev/u?random\Z|(?:.*=)?/proc/sys/kernel/random/uuid\Z")
 # They take a time that they are given into what they make.
 _BUILDERS = frozenset({"make", "go", "cmake"})
 _PYTHON = pattern(r"(?:python|pypy)[0-9.]*\Z")
@@ -210,7 +210,7 @@ def _random(run: Run, command: Command) -> str:
     if _makes_key(command, words):
         return f"`{' '.join(words[:2])}` makes another key at each build"
     is_random = command.name in _RANDOM or words[:2] == ["openssl", "rand"]
-    if not is_random and not any(_SOURCES.match(word) for word in words[1:]):
+    if not is_random and not any("random" in word and _SOURCES.match(word) for word in words[1:]):
         return ""
     where = _destination(run, command) or next((word[3:] for word in words if word.startswith("of=")), "")
     return f"something random goes into {where}" if where else ""
@@ -228,14 +228,13 @@ def _makes_key(command: Command, words: list[str]) -> bool:
 
 
 def _compileall(run: Run, command: Command) -> str:
+    if not _PYTHON.match(command.name):
+        return ""
     words = [word.text for word in command.words]
-    is_call = bool(_PYTHON.match(command.name)) and words[1:3] == ["-m", "compileall"]
     fixed = any(word.startswith("--invalidation-mode") for word in words)
-    return (
-        ""
-        if not is_call or fixed or _has_epoch(run, command)
-        else "compileall writes the files' dates into bytecode"
-    )
+    if words[1:3] != ["-m", "compileall"] or fixed or _has_epoch(run, command):
+        return ""
+    return "compileall writes the files' dates into bytecode"
 
 
 _JUDGES: Mapping[str, Callable[[Run, Command], str]] = {
@@ -282,11 +281,12 @@ def _has_epoch(run: Run, command: Command) -> bool:
 
 def _pip(run: Run, *, ships: bool) -> Iterator[tuple[str, Command, str]]:
     """Yield the calls of pip that leave bytecode with the date of each source file in it."""
-    text = " ".join(command.text for command in run.script.named("rm", "find"))
+    calls = [call for call in package_calls(run.script) if call.manager == "pip" and call.action == "install"]
+    text = " ".join(command.text for command in run.script.named("rm", "find")) if calls else ""
     if "__pycache__" in text or ".pyc" in text:
         return
-    for call in package_calls(run.script):
-        if call.manager != "pip" or call.action != "install" or call.has("--no-compile"):
+    for call in calls:
+        if call.has("--no-compile"):
             continue
         own = call.has(*_OWN_FOLDER) or "/" in call.command.path
         if (
@@ -302,12 +302,11 @@ def _pip(run: Run, *, ships: bool) -> Iterator[tuple[str, Command, str]]:
 
 
 def _package_logs(run: Run) -> Iterator[tuple[str, Command, str]]:
-    if any(_LOGS.match(word.text) for command in run.script.named("rm") for word in command.arguments):
+    calls = (call for call in package_calls(run.script) if call.manager in {"apt-get", "apt"})
+    first = next((call for call in calls if call.action in {"install", "upgrade"}), None)
+    if first is None or keeps_out(run.instruction, "/var/log/dpkg.log"):
         return
-    if keeps_out(run.instruction, "/var/log/dpkg.log"):
-        return
-    for call in package_calls(run.script):
-        if call.manager in {"apt-get", "apt"} and call.action in {"install", "upgrade"}:
-            message = "apt writes the time of the build into /var/log/dpkg.log and /var/log/apt"
-            yield "package-logs", call.command, message
-            return
+    removed = (word.text for command in run.script.named("rm") for word in command.arguments)
+    if not any(_LOGS.match(path) for path in removed):
+        message = "apt writes the time of the build into /var/log/dpkg.log and /var/log/apt"
+        yield "package-logs", first.command, message

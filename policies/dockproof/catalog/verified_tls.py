@@ -195,9 +195,9 @@ class VerifiedTls(Policy):
                     message = f"`{found[0].strip()}` in {one.path} switches the check of certificates off"
                     yield self.at(one.instruction, message, stage=stage, clause="other", line=one.line)
         for run in runs(target.dockerfile):
-            calls = {call.command: call for call in package_calls(run.script)}
+            calls = {id(call.command): call for call in package_calls(run.script)}
             for command in run.script.commands:
-                for clause, text in _switched_off(run, command, calls.get(command)):
+                for clause, text in _switched_off(run, command, calls.get(id(command))):
                     message = f"{text} switches the check of certificates off"
                     yield self.at(command, message, stage=run.stage, clause=clause)
 
@@ -323,19 +323,22 @@ def _switched_off(run: Run, command: Command, call: PackageCall | None) -> Itera
             yield clause, f"{name}={value}"
     for option in insecure_options(command):
         yield command.name, f"`{command.name} {option}`"
-    texts = [word.text for word in command.words[1:]]
     words = _WORDS.get(command.name)
-    if words is not None and (found := words.search("\n".join(texts))):
+    if words is not None and (found := words.search("\n".join(_texts(command)))):
         yield "other", f"`{' '.join(found[0].split())}`"
-    if command.name == "yum-config-manager" and (setting := _matching(texts, _RPM_SETTING)):
+    if command.name == "yum-config-manager" and (setting := _matching(_texts(command), _RPM_SETTING)):
         yield "rpm", f"`{setting}`"
     if call is not None:
         yield from _in_package_manager(call)
 
 
+def _texts(command: Command) -> list[str]:
+    return [word.text for word in command.words[1:]]
+
+
 def _in_package_manager(call: PackageCall) -> Iterator[tuple[str, str]]:
     """Judge the calls of pip, npm, yum, apt and their kin."""
-    texts = [word.text for word in call.command.words[1:]]
+    texts = _texts(call.command)
     if call.has("--trusted-host") or (
         call.verb.startswith("config") and any("trusted-host" in text for text in texts)
     ):
