@@ -58,3 +58,10 @@ def test_runtime_names_the_process_that_holds_the_socket() -> None:
     assert isinstance(finding, Finding)
     assert "by pid 7 (`python debug.py`, uid 10001)" in finding.message
     assert finding.place.pid == 7
+
+
+def test_flags_a_port_that_fails_the_build_of_another_stage() -> None:
+    """BuildKit refuses it in a stage that is only copied from, and each EXPOSE is judged once."""
+    copied = "FROM a:1 AS b\nEXPOSE 80000\nFROM a:1\nCOPY --from=b /x /y\n"
+    assert red(POLICY, copied) == [(2, "valid")]
+    assert red(POLICY, "FROM a:1 AS b\nEXPOSE 80000\nFROM b\n") == [(2, "valid")]

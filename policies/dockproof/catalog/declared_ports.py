@@ -2,12 +2,12 @@
 
 What it holds
 -------------
-Source: each word of EXPOSE is a port up to 65535 or a range (`valid`), not 0 (`not-zero`), with tcp, udp or sctp in
-lower case (`lower-case`), and without an address or a port of the host (`no-mapping`: `8080:80` maps nothing). A port
-whose value cannot be known is left alone; whether its variable is defined is the question of `defined-variables`.
-Image: the config's ports are valid. Runtime: each socket that others can reach listens on an exposed port, and each
-exposed port has one; sockets on loopback concern nobody else, nor do UDP sockets on a port that the kernel chose for a
-client (32768 to 60999).
+Source: each word of EXPOSE, in any stage, is a port up to 65535 or a range (`valid`), not 0 (`not-zero`), with tcp,
+udp or sctp in lower case (`lower-case`), and without an address or a port of the host (`no-mapping`: `8080:80` maps
+nothing). A port whose value cannot be known is left alone; whether its variable is defined is the question of
+`defined-variables`. Image: the config's ports are valid. Runtime: each socket that others can reach listens on an
+exposed port, and each exposed port has one; sockets on loopback concern nobody else, nor do UDP sockets on a port
+that the kernel chose for a client (32768 to 60999).
 
 Why it matters
 --------------
@@ -73,9 +73,12 @@ class DeclaredPorts(Policy):
     references = ("cis:5.9", "https://docs.docker.com/reference/dockerfile/#expose")
 
     def source(self, target: SourceTarget) -> Iterator[Finding]:
-        """Judge each word of EXPOSE in the shipped stages."""
-        for stage in target.shipped:
-            for setting in stage.ports:
+        """Judge each word of EXPOSE once: the shipped stages and, because BuildKit refuses it there too, the rest."""
+        seen: set[int] = set()
+        for stage in (*target.shipped, *target.dockerfile.stages):
+            settings = [setting for setting in stage.ports if setting.instruction.line not in seen]
+            seen.update(setting.instruction.line for setting in settings)
+            for setting in settings:
                 yield from self._judge(setting, stage)
 
     def _judge(self, setting: Setting[Port], stage: Stage) -> Iterator[Finding]:
