@@ -65,8 +65,8 @@ LINES = (
     Line("no bytecode of the code", _CODE, ""),
     Line("pip and headers kept in the base", _LEAN, ""),
     Line("chown -R in a layer of its own", _COPIES, f"{_COPIES}RUN chown -R 10001:10001 /opt/venv /app\n"),
-    Line("no start interval", " --start-interval=500ms", ""),
-    Line("no start period", " --start-period=60s --start-interval=500ms", ""),
+    Line("no start interval", " --start-interval=0.5s", ""),
+    Line("no start period", " --start-period=60s --start-interval=0.5s", ""),
     Line(
         "code copied before the packages", _REQUIREMENTS, f"COPY app /build/app\n{_REQUIREMENTS}", timed=True
     ),

@@ -20,7 +20,7 @@ than none: it hides the outage from the machine that could end it.
 How to fix it
 -------------
 Ask the service over its own port with a program that is in the image, cheaply, in exec form:
-`HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --start-interval=500ms --retries=3 CMD ["python", "-I", "-S",
+`HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --start-interval=0.5s --retries=3 CMD ["python", "-I", "-S",
 "/app/healthcheck.py"]`.
 
 References
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from dockproof.policy import ImageTarget, Mutant, RuntimeTarget, SourceTarget
 
 _CHECK = """\
-HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --start-interval=500ms --retries=3 \\
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --start-interval=0.5s --retries=3 \\
     CMD ["python", "-I", "-S", "/app/healthcheck.py", "api"]
 """
 _PID_1 = "import sys; sys.exit(open('/proc/1/stat').read().rpartition(')')[2].split()[0] in 'Tt')"

@@ -133,8 +133,8 @@ class ValidDockerfile(Policy):
         SourceMutant("misspelt", "STOPSIGNAL SIGTERM", "STOPSINGAL SIGTERM", clause="instruction"),
         SourceMutant(
             "unknown-flag",
-            "--start-interval=500ms",
-            "--start-intervall=500ms",
+            "--start-interval=0.5s",
+            "--start-intervall=0.5s",
             clause="flag",
             at="HEALTHCHECK",
         ),
