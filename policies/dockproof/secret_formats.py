@@ -242,7 +242,7 @@ TOKENS: tuple[Rule, ...] = (
 )
 
 # In the order of the rules: a narrower format stands before a wider one.
-_BY_NEEDLE = tuple((needle, rule) for rule in TOKENS for needle in rule.needles)
+_BY_NEEDLE = tuple((needle.decode(), rule) for rule in TOKENS for needle in rule.needles)
 
 # Formats that are told by what stands around them.
 _STRUCTURES: tuple[Rule, ...] = (
@@ -410,7 +410,8 @@ def rules_for(data: bytes, *, tokens_only: bool) -> list[Rule]:
     """Return the rules that can match anywhere in a text, which may be many texts together."""
     # Tokens are long runs, and these are a tenth of a text: only where they hold one is the whole text searched.
     runs = _runs(data)
-    found = dict.fromkeys([rule for needle, rule in _BY_NEEDLE if needle in runs]) if runs else ()
+    text = runs.decode("latin-1")  # a str is searched in half the time
+    found = dict.fromkeys([rule for needle, rule in _BY_NEEDLE if needle in text]) if runs else ()
     rules = [rule for rule in found if (rule.quick or rule.pattern).search(runs)]
     rules += [
         rule

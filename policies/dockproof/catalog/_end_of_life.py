@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from functools import cache
+from functools import cache, lru_cache
 
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
@@ -74,6 +74,7 @@ def _suffixed() -> Mapping[str, Mapping[str, Any]]:
     return {product["suffix"]: product for product in data()["products"].values() if "suffix" in product}
 
 
+@lru_cache(maxsize=256)  # many files are built FROM the same images
 def of_reference(ref: ImageRef) -> tuple[Release, ...]:
     """Give the releases that an image's name and tag tell: of `python:3.9-slim-buster` Python 3.9 and Debian 10."""
     found = {(release.title, release.cycle): release for release in _told_by(ref)}

@@ -165,7 +165,10 @@ def left_by(run: Run) -> Iterator[Left]:
         return
     places = {command: place for place, command in enumerate(run.script.commands)}
     script = _Script(run, calls, places, tuple(_deleted(run, calls)))
+    managers = {call.manager for call in calls}
     for cache in CACHES:
+        if managers.isdisjoint(cache.managers):
+            continue
         found = [left for call in _filling(calls, cache) if (left := _left(script, call, cache)) is not None]
         if found:
             yield next((one for one in found if one.clause != OTHER), found[0])

@@ -77,6 +77,7 @@ def _steps(stage: Stage) -> Iterator[Step]:
             yield Step(each, instruction, workdir, known)
 
 
+@lru_cache(maxsize=1024)  # the same folders stand in many files, and several policies ask
 def covers(outer: str, inner: str) -> bool:
     """Tell whether a path, which may hold the shell's patterns, is another one or a folder around it."""
     if outer in {"/", "."}:

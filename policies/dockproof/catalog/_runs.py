@@ -64,6 +64,8 @@ def removed_names(script: Script) -> frozenset[str]:
     """
     calls = package_calls(script)
     removing = [call for call in calls if call.action == "remove" or call.verb == "autoremove"]
+    if not removing:
+        return frozenset()
     names = {one.name for call in removing for one in call.packages}
     marks = [[word.text for word in command.arguments] for command in script.named("apt-mark")]
     unneeded = any(

@@ -149,8 +149,10 @@ class CopyNotAdd(Policy):
 
     def _destination(self, instruction: Instruction, stage: Stage) -> Iterator[Finding]:
         *sources, _ = words = instruction.words or ("",)
+        if len(sources) < _SEVERAL:
+            return
         destination = _known(words[-1:], instruction, stage)
-        if len(sources) < _SEVERAL or destination is None or destination.endswith("/"):
+        if destination is None or destination.endswith("/"):
             return
         unpacks = instruction.keyword == "ADD" and all(
             _is_archive(one or "") for one in _sources(instruction, stage)
@@ -207,8 +209,8 @@ def _extracted(stage: Stage) -> Iterator[tuple[int, str]]:
     for instruction in (one.effective for one in stage.instructions):
         if instruction.keyword == "RUN":
             commands = script(instruction, stage.shell_at(instruction))
-            checked = bool(commands.named(*_CHECKS))
-            for command in () if checked else commands.named("tar", "bsdtar", "gtar"):
+            unpacking = commands.named("tar", "bsdtar", "gtar")
+            for command in () if unpacking and commands.named(*_CHECKS) else unpacking:
                 path = _archive_of(command)
                 if path:
                     yield instruction.index, stage.expand(instruction, path).text or path

@@ -172,7 +172,7 @@ _ASKING = frozenset({"RUN", "WORKDIR", "VOLUME"})
 def _complaints(step: Step) -> Iterator[tuple[str, str]]:
     """Yield clause and sentence for what one instruction asks of the host."""
     instruction = step.instruction
-    if instruction.keyword == "RUN":
+    if instruction.keyword == "RUN" and instruction.has_flags:
         if instruction.flag("security") == "insecure":
             yield "privileged", "--security=insecure runs the build step with all rights"
         if instruction.flag("network") == "host":

@@ -145,9 +145,9 @@ class NoWastedBytes(Policy):
             if step.instruction.keyword == "RUN":
                 for clause, command, message in _wastes(step, stored):
                     yield self.at(command, message, stage=step.stage, clause=clause)
+                stored.packages |= _installs(step)
             for one in _stores(step):
                 stored.files.add(one.name, one)
-            stored.packages |= _installs(step)
 
     def image(self, target: ImageTarget) -> Iterator[Finding]:
         """Compare the own layers with each other."""

@@ -77,7 +77,7 @@ class NoWorldWritable(Policy):
                 if step.instruction.keyword == "RUN":
                     yield from self._judge_run(step)
                 copy = copied(step)
-                if copy and grant(copy.mode).others and not grant(copy.mode).sticky:
+                if copy and copy.mode and grant(copy.mode).others and not grant(copy.mode).sticky:
                     message = f"--chmod={copy.mode} lets everybody write {copy.target}"
                     yield self.at(step.instruction, message, stage=stage, clause="copied")
 
