@@ -96,7 +96,9 @@ class CurrentSyntax(Policy):
             stage = stages.get(id(instruction))
             if instruction.blank_lines or instruction.effective.keyword in _RENEWED:
                 yield from self._old(instruction, stage, file.text)
-            yield from self._cased(instruction, stage, lower=lower)
+            wanted = instruction.keyword.lower() if lower else instruction.keyword
+            if instruction.keyword == "FROM" or instruction.keyword_text != wanted:
+                yield from self._cased(instruction, stage, wanted)
             if described and (fault := _description_fault(instruction)):
                 yield self.at(
                     instruction, fault, stage=stage, clause="description", help="or put an empty line between"
@@ -128,9 +130,8 @@ class CurrentSyntax(Policy):
             line = instruction.blank_lines[0]
             yield self.at(instruction, message, stage=stage, clause="empty-continuation", line=line)
 
-    def _cased(self, instruction: Instruction, stage: Stage | None, *, lower: bool) -> Iterator[Finding]:
+    def _cased(self, instruction: Instruction, stage: Stage | None, wanted: str) -> Iterator[Finding]:
         written = instruction.keyword_text
-        wanted = written.lower() if lower else written.upper()
         if instruction.keyword in KEYWORDS and written != wanted:
             message = f"{written} is cased otherwise than most of the file's instructions"
             yield self.at(instruction, message, stage=stage, clause="casing", help=f"write {wanted}")

@@ -40,7 +40,7 @@ from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import ClassVar
 
     from dockproof.facts.dockerfile import Dockerfile, Instruction, Pair
@@ -90,7 +90,9 @@ class DefinedVariables(Policy):
         for stage in file.stages:
             yield from self._from(stage, file)
             for instruction in stage.sequence:
-                if instruction.keyword != "ONBUILD":  # expanded where it runs
+                if instruction.keyword != "ONBUILD" and _may_use(
+                    instruction
+                ):  # a trigger is expanded where it runs
                     yield from self._used(instruction, stage, file)
 
     def _before_from(self, file: Dockerfile) -> Iterator[Finding]:
@@ -204,11 +206,14 @@ class _Use(NamedTuple):
     own: frozenset[str] = frozenset()
 
 
-def _uses(instruction: Instruction) -> Iterator[_Use]:
+def _uses(instruction: Instruction) -> Iterable[_Use]:
     """Give the texts of an instruction that BuildKit expands and that hold a variable."""
-    if "$" not in instruction.value and instruction.json is None and not _beside(instruction):
-        return  # most instructions; strings of JSON may spell it with an escape
-    yield from _texts(instruction)
+    return _texts(instruction) if _may_use(instruction) else ()
+
+
+def _may_use(instruction: Instruction) -> bool:
+    """Whether a variable may stand in it; most hold none, but strings of JSON may spell it with an escape."""
+    return "$" in instruction.value or instruction.json is not None or _beside(instruction)
 
 
 def _beside(instruction: Instruction) -> bool:
