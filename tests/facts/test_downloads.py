@@ -29,6 +29,7 @@ def fetched(text: str) -> tuple[Download, ...]:
         ("wget https://x/a.tgz", "https://x/a.tgz", "a.tgz"),
         ("wget -qO- https://x/a", "https://x/a", None),
         ("wget -q -O /tmp/b https://x/a", "https://x/a", "/tmp/b"),
+        ("wget --progress dot https://x/a", "https://x/a", "a"),
         ("wget -nv -P /opt https://x/a", "https://x/a", "/opt/a"),
         ("wget --output-document=b https://x/a", "https://x/a", "b"),
         ("wget -O - https://x/a > c", "https://x/a", "c"),

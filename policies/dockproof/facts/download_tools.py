@@ -35,7 +35,7 @@ _WGET = table(
     " proxy-user proxy-password referer user-agent load-cookies save-cookies post-data post-file method body-data"
     " body-file secure-protocol certificate certificate-type private-key private-key-type ca-certificate ca-directory"
     " crl-file pinnedpubkey ciphers ftp-user ftp-password level domains exclude-domains accept reject accept-regex"
-    " reject-regex regex-type include-directories exclude-directories directory-prefix hsts-file",
+    " reject-regex regex-type include-directories exclude-directories directory-prefix progress hsts-file",
 )
 _ARIA = table(
     "doxsjkmtTUi",
