@@ -350,7 +350,7 @@ def test_file_that_hadolint_cannot_parse_does_not_fail(here: Path) -> None:
     """There are files that hadolint refuses and Docker builds; that is said and no more."""
     write(
         here,
-        Dockerfile="FROM debian:12\nRUN <<E\n# hello\nfoo\nE\nRUN a \\\n # c\n\n b\n",
+        Dockerfile="FROM debian:12\nEXPOSE 5000/sctp\n",
         b__Dockerfile="FROM debian:12\nRUN cd /x && y\n",
     )
     report = run(config=Config())
@@ -359,6 +359,23 @@ def test_file_that_hadolint_cannot_parse_does_not_fail(here: Path) -> None:
     assert not missed.fatal
     assert report.exit(Severity.ERROR) is Exit.CLEAN
     assert ids(report.files[1]) == ["hadolint:DL3003:2"]
+
+
+def test_hadolint_reads_a_copy_of_what_it_cannot_parse(here: Path) -> None:
+    """A here-document needs an empty line behind it there, a time one unit; lines and columns stay the file's."""
+    text = "FROM debian:13\nRUN <<EOF\ncd /x\nEOF\nRUN cd /y\nRUN <<END\ncd /z\nEND\nRUN sudo ls\n"
+    times = 'HEALTHCHECK --interval=500ms --timeout=5s \\\n  --start-period=1m30s CMD ["x"]\n'
+    write(here, Dockerfile=text, **{"Dockerfile.times": text + times})
+    report = run("Dockerfile", "Dockerfile.times", config=Config())
+    wanted = ["hadolint:DL3003:2", "hadolint:DL3003:5", "hadolint:DL3003:6", "hadolint:DL3004:9"]
+    for file in report.files:
+        assert [one for one in ids(file) if one.startswith(("hadolint:DL3003", "hadolint:DL3004"))] == wanted
+        assert "hadolint" in file.asked
+    first, second = (file.answers.not_looked for file in report.files)
+    assert first == ()
+    hidden = "--interval=500ms in line 10, --start-period=1m30s in line 11"
+    assert [one.reason for one in second] == [f"not looked at by hadolint, which cannot parse it: {hidden}"]
+    assert run("Dockerfile", "Dockerfile.times", config=Config()) == report  # from the cache
 
 
 def test_file_that_hadolint_crashes_on_costs_no_other_its_answer(here: Path) -> None:

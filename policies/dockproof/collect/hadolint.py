@@ -1,8 +1,9 @@
 """hadolint beside our own probes: one process a processor for all files, its answers cached by content.
 
-What it says is a finding of `hadolint:DL3008`. A file that it cannot parse is "not looked at by hadolint", which does
-not fail the gate, because hadolint refuses files that Docker builds; one that it crashes on is found among the others,
-and is the same. A hadolint that is missing, crashes on everything or does not end in time does.
+What it says is a finding of `hadolint:DL3008`. Of a file that it cannot parse it is shown a copy in other words; where
+that does not help, the file is "not looked at by hadolint". That does not fail the gate, because hadolint refuses files
+that Docker builds. One that it crashes on is found among the others, and is the same. A hadolint that is missing,
+crashes on everything or does not end in time does.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dockproof.cache import Cache
-from dockproof.collect import process
+from dockproof.collect import hadolint_copy, process
 from dockproof.errors import NotLookedError
 from dockproof.finding import Finding, Place, Probe, Severity
 from dockproof.gate import NotLooked
@@ -28,6 +29,7 @@ NAME = "hadolint"
 CONFIGS = (".hadolint.yaml", ".hadolint.yml")
 UNPARSED = "DL1000"
 CRASHED = "crashed"
+HIDDEN = "hidden"
 _UNREAD = frozenset({UNPARSED, CRASHED})
 LEVELS = {"error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity.INFO, "style": Severity.INFO}
 
@@ -92,6 +94,7 @@ def run(
     said = {path: answer for path, answer in kept.items() if answer is not None}
     try:
         fresh = _ask(program, config, [path for path in keys if path not in said], defaults=defaults)
+        fresh |= _ask_of_copies(program, config, _unparsed(fresh), defaults=defaults)
     except NotLookedError as error:
         return _failed(f"{error}; --no-hadolint leaves it out", error.log)._replace(**_sorted_out(said))
     # A file that changed while hadolint read it would be remembered under its old content.
@@ -162,6 +165,37 @@ def _ask(
             for path, one in said:
                 answers[path].append(one)
     return answers
+
+
+def _unparsed(said: Mapping[str, Sequence[_Said]]) -> list[str]:
+    return [path for path, some in said.items() if any(one.code == UNPARSED for one in some)]
+
+
+def _ask_of_copies(
+    program: str, config: Path | None, files: Sequence[str], *, defaults: bool
+) -> dict[str, list[_Said]]:
+    """Run the tool on copies of files that it could not parse, said in other words; return what it can now."""
+    copies = {path: copy for path in files if (copy := hadolint_copy.of(_content(path)))}
+    if not copies:
+        return {}
+    with process.home.temporary() as folder:
+        shown = {os.path.join(folder, str(number)): path for number, path in enumerate(copies)}  # noqa: PTH118 - text
+        for place, path in shown.items():
+            Path(place).write_bytes(copies[path].content)
+        answers = _ask(program, config, list(shown), defaults=defaults)
+    parsed = {shown[place]: said for place, said in answers.items() if not _is_unread(said)}
+    return {path: _told_of_file(said, copies[path]) for path, said in parsed.items()}
+
+
+def _is_unread(said: Iterable[_Said]) -> bool:
+    return any(one.code in _UNREAD for one in said)
+
+
+def _told_of_file(said: Iterable[_Said], copy: hadolint_copy.Copy) -> list[_Said]:
+    """Return what was said of a copy as said of the file, and what the copy leaves out."""
+    moved = [one._replace(line=copy.lines[min(one.line, len(copy.lines)) - 1]) for one in said]
+    hidden = ", ".join(f"{text} in line {line}" for line, text in copy.hidden)
+    return [*moved, _Said(HIDDEN, "info", 1, 1, hidden)] if hidden else moved
 
 
 class _Tool(NamedTuple):
@@ -256,13 +290,19 @@ def _parsed(done: process.Completed, batch: Sequence[str]) -> Iterator[tuple[str
 
 def _sorted_out(said: Mapping[str, Sequence[_Said]]) -> dict[str, Any]:
     """Split answers into findings and files that hadolint refused."""
-    refused = {path: _refusal(one) for path, some in said.items() for one in some if one.code in _UNREAD}
-    findings = {path: tuple(map(_finding, some)) for path, some in said.items() if path not in refused}
+    refused = {p: _refusal(one) for p, some in said.items() for one in some if one.code in {*_UNREAD, HIDDEN}}
+    findings = {
+        path: tuple(_finding(one) for one in some if one.code != HIDDEN)
+        for path, some in said.items()
+        if not _is_unread(some)
+    }
     return {"findings": findings, "refused": refused}
 
 
 def _refusal(said: _Said) -> NotLooked:
     reason = " ".join(said.message.split("\n")[0].split())
+    if said.code == HIDDEN:
+        return NotLooked(NAME, f"not looked at by hadolint, which cannot parse it: {reason}", fatal=False)
     what = "crashed on it" if said.code == CRASHED else f"cannot parse line {said.line}"
     return NotLooked(NAME, f"not looked at by hadolint, which {what}: {reason}", fatal=False)
 
@@ -281,7 +321,7 @@ def _identity(program: str, config: Path | None, *, defaults: bool) -> bytes:
     at = os.stat(program)  # noqa: PTH116 - text
     variables = () if defaults else sorted((k, v) for k, v in os.environ.items() if k.startswith("HADOLINT_"))
     settings = config.read_bytes() if config else b""
-    return repr((1, program, at.st_size, at.st_mtime_ns, settings, variables)).encode()
+    return repr((2, program, at.st_size, at.st_mtime_ns, settings, variables)).encode()
 
 
 def _content(path: str) -> bytes:
