@@ -90,9 +90,7 @@ class DefinedVariables(Policy):
         for stage in file.stages:
             yield from self._from(stage, file)
             for instruction in stage.sequence:
-                if instruction.keyword != "ONBUILD" and _may_use(
-                    instruction
-                ):  # a trigger is expanded where it runs
+                if instruction.keyword != "ONBUILD":  # expanded where it runs
                     yield from self._used(instruction, stage, file)
 
     def _before_from(self, file: Dockerfile) -> Iterator[Finding]:
