@@ -246,9 +246,12 @@ class Engine:
         """Return what the engine knows of an image that it has.
 
         Raises:
-            NotLookedError: it does not have it, in words.
+            NotLookedError: it does not have it, or could not say.
         """
         answer = self.docker("image", "inspect", reference, timeout=30, check=False)
+        if answer.exit_code and "no such image" not in answer.stderr.lower():
+            last = answer.stderr.strip().rpartition("\n")[2]
+            raise NotLookedError(f"the engine could not say what image {reference} is: {last}", answer.log)
         if answer.exit_code:
             raise NotLookedError(
                 f"the engine has no image {reference}: build it, or `docker pull {reference}`", answer.log
