@@ -12,6 +12,7 @@ import os
 import select
 import signal
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dockproof.generic import Generic, T
@@ -137,7 +138,8 @@ class _Share(Generic[T]):
     def _leave(self) -> None:
         os.close(self.pipe)
         self.pipe = -1
-        os.waitpid(self._pid, 0)
+        with suppress(ChildProcessError):  # where SIGCHLD is ignored, the kernel has taken it away
+            os.waitpid(self._pid, 0)
 
 
 def _work(action: Callable[[T], bytes], items: Sequence[T], pipe: int) -> NoReturn:
