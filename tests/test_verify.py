@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from dockproof.collect.engine import Engine
 
 ONE = "services: {web: {build: .}}\n"
+AMONG_OTHERS = """
+services: {web: {build: ., image: own}, again: {image: own}, cache: {image: "example.org/cache:8"}}
+"""
 TWO = "services: {web: {build: .}, other: {build: {context: ., dockerfile: Dockerfile.other}}}\n"
 
 
@@ -138,11 +141,13 @@ def test_manifest_that_builds_nothing_is_exit_3(engine: Engine, verify: Callable
 def test_good_stack_passes_and_leaves_evidence(
     verify: Callable[..., Answer], leftovers: Callable[[], set[str]]
 ) -> None:
-    """The table, results.json and junit.xml say the same, and nothing is left running."""
-    answer = verify()
+    """The table and results.json say the same, what was not asked about too, and nothing is left running."""
+    answer = verify(compose__yaml=AMONG_OTHERS)
     assert answer.code == 0, answer.out + answer.err
     assert "PASSED" in answer.out
+    assert "not asked about: cache (example.org/cache:8): built elsewhere" in answer.out
     assert answer.results["exit"] == 0
+    assert answer.results["not_asked"] == {"cache": "example.org/cache:8"}
     assert leftovers() == set()
 
 

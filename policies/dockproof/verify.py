@@ -110,6 +110,7 @@ class Report(NamedTuple):
         left: what could not be removed at the end.
         lacks: what the engine cannot do that would be used, or does in its own way.
         interrupted: whether it was ended by a signal before everything was looked at.
+        others: services with an image that nobody builds here, and that image: the run asks nothing about them.
     """
 
     manifest: Path
@@ -124,6 +125,7 @@ class Report(NamedTuple):
     left: Sequence[NotLooked] = ()
     lacks: Sequence[str] = ()
     interrupted: bool = False
+    others: Mapping[str, str] = {}
 
     def exit(self, config: Config) -> Exit:
         """Return the exit code; what could not be looked at wins over what was found."""
@@ -179,7 +181,15 @@ def run(session: Session, names: Sequence[str] = (), shard: Shard | None = None)
         shard,
         lacks=session.engine.lacks,
         interrupted=interrupted,
+        others=_others(session),
     )
+
+
+def _others(session: Session) -> dict[str, str]:
+    """Return the services whose images nobody builds here, each with its image."""
+    services = session.manifest.services
+    built = {service.image for service in services.values() if service.build}
+    return {name: s.image for name, s in services.items() if not s.build and s.image not in built}
 
 
 def _services(session: Session) -> list[Service]:

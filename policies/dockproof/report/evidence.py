@@ -68,6 +68,7 @@ def document(report: Report, config: Config) -> Document:
         "tools": dict(report.versions),
         "stand_ins": [dict(one) for one in report.stand_ins],
         "lacks": list(report.lacks),
+        "not_asked": dict(report.others),
         "seconds": round(report.seconds, 1),
         "phases": [{"name": phase.name, "seconds": round(phase.seconds, 2)} for phase in report.phases],
         "interrupted": report.interrupted,
@@ -205,6 +206,7 @@ def text(results: Document) -> str:
     parts = [
         "\n".join(_wrong(results)),
         "\n".join(_not_looked(results)),
+        "\n".join(_not_asked(results)),
         "\n".join(_stand_ins(results)),
         "\n".join(f"engine: {sentence}" for sentence in results["lacks"]),
         table(columns),
@@ -244,6 +246,14 @@ def _not_looked(results: Document) -> Iterator[str]:
         for missed in service["not_looked"]:
             yield f"{service['service']}: NOT LOOKED AT: {missed['what']}: {missed['reason']}"
             yield from (f"    {line}" for line in missed["log"].splitlines())
+
+
+def _not_asked(results: Document) -> Iterator[str]:
+    """Say which services of the manifest the run is not about; results of an older version do not tell."""
+    others = results.get("not_asked", {})
+    if others:
+        names = ", ".join(f"{name} ({image.partition('@')[0]})" for name, image in others.items())
+        yield f"not asked about: {names}: built elsewhere; `dockproof image --run IMAGE --compose FILE` asks"
 
 
 def _stand_ins(results: Document) -> Iterator[str]:
