@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.provision import host, network, unpacked
+from scripts.provision import host, leftovers, network, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +27,12 @@ STOP_SECONDS = 30.0
 CAP_SYS_RESOURCE = 24
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes, and the daemon's own sockets lie deeper
 # All that the folder of a private engine ever holds; with anything else in it, it is not removed.
-OURS = frozenset({"root", "root.new", "data", "run", "client", "dockerd.log", "before.json"})
+OURS = frozenset({"root", "root.new", "data", "run", "client", "daemon.json", "dockerd.log", "before.json"})
+# Docker's own pools hold 31 networks, fewer where the machine has routes there: too few for several runs at once.
+SETTINGS = {
+    "default-address-pools": [{"base": "172.16.0.0/12", "size": 24}, {"base": "192.168.0.0/16", "size": 24}],
+    "builder": {"gc": {"enabled": True, "defaultKeepStorage": "10GB"}},
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,11 @@ class PrivateEngine:
     def pidfile(self) -> Path:
         """The daemon's pid file."""
         return self.state / "dockerd.pid"
+
+    @property
+    def settings(self) -> Path:
+        """The daemon's own settings (daemon.json)."""
+        return self.folder / "daemon.json"
 
     @property
     def log(self) -> Path:
@@ -138,7 +148,7 @@ def program(pid: int) -> Path | None:
 
 
 def start(ours: PrivateEngine) -> str:
-    """Start the daemon, wait until it answers and return its version.
+    """Start the daemon, wait until it answers and return its version; what runs left in it before is removed.
 
     Raises:
         ProvisionError: it ended, or did not answer in START_SECONDS; carries its log's last lines.
@@ -150,7 +160,10 @@ def start(ours: PrivateEngine) -> str:
             folder.mkdir(parents=True, exist_ok=True)
         network.record(ours.before, ours.own_environment())
         process = _spawn(ours)
-    return _wait(ours, process)
+    version = _wait(ours, process)
+    if process is not None:
+        leftovers.remove(ours.own_environment())
+    return version
 
 
 def refuse_beside_another() -> None:
@@ -172,6 +185,7 @@ def _processes() -> Iterator[int]:
 
 def _spawn(ours: PrivateEngine) -> subprocess.Popen[bytes]:
     """Start the daemon in a session of its own, so that it outlives this command and its terminal."""
+    ours.settings.write_text(json.dumps(SETTINGS, indent=1), encoding="utf-8")
     ours.pidfile.unlink(missing_ok=True)  # dockerd refuses to start over one whose number is in use again
     with ours.log.open("wb") as log:
         return subprocess.Popen(
@@ -188,6 +202,7 @@ def _spawn(ours: PrivateEngine) -> subprocess.Popen[bytes]:
 def command_line(ours: PrivateEngine, *, lacks_resource: bool) -> list[str]:
     """Return the daemon's command line."""
     options = {
+        "--config-file": ours.settings,
         "--data-root": ours.data,
         "--exec-root": ours.state / "exec",
         "--pidfile": ours.pidfile,

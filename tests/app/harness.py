@@ -17,8 +17,9 @@ from typing import Any, Self, TypeVar
 import httpx
 import yaml
 
+from dockproof.collect.engine import Lease
+
 ROOT = Path(__file__).parents[2]
-LABEL = "dockproof.test=app"
 Found = TypeVar("Found")
 
 
@@ -173,11 +174,16 @@ class Services:
 
 @contextmanager
 def running_services() -> Iterator[Services]:
-    """Start the three services on a network of their own, migrate, and remove everything at the end."""
-    run = f"dockproof-app-{secrets.token_hex(4)}"
+    """Start the three services on a network of their own, migrate, and remove everything at the end.
+
+    They carry a run's labels: what a killed one leaves, the next run of the gate removes.
+    """
+    lease = Lease()
+    run = f"dockproof-app-{lease.id}"
     password = secrets.token_urlsafe(16)
     with ExitStack() as stack:
-        docker("network", "create", "--label", LABEL, run)
+        stack.callback(lease.release)
+        docker("network", "create", *lease.arguments, run)
         stack.callback(docker, "network", "rm", run)
         containers = {
             "postgres": (5432, {"POSTGRES_USER": "app", "POSTGRES_PASSWORD": password, "POSTGRES_DB": "app"}),
@@ -185,7 +191,7 @@ def running_services() -> Iterator[Services]:
             "redis": (6379, {}),
         }
         started = {
-            service: stack.enter_context(_container(run, service, port, environment))
+            service: stack.enter_context(_container(lease, service, port, environment))
             for service, (port, environment) in containers.items()
         }
         services = Services(started, _settings(started, password))
@@ -194,14 +200,15 @@ def running_services() -> Iterator[Services]:
 
 
 @contextmanager
-def _container(run: str, service: str, port: int, environment: dict[str, str]) -> Iterator[Container]:
+def _container(lease: Lease, service: str, port: int, environment: dict[str, str]) -> Iterator[Container]:
+    run = f"dockproof-app-{lease.id}"
     # A fixed host port: one that Docker chooses changes when the container is started again.
     container = Container(f"{run}-{service}", free_port())
     variables = [argument for pair in environment.items() for argument in ("--env", "=".join(pair))]
     place = ["--network", run, "--publish", f"127.0.0.1:{container.port}:{port}"]
     try:
         docker(
-            *("run", "--detach", "--name", container.name, "--label", LABEL, *place, *variables),
+            *("run", "--detach", "--name", container.name, *lease.arguments, *place, *variables),
             image_of(service),
             seconds=300,  # a first run pulls
         )

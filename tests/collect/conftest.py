@@ -17,8 +17,9 @@ STACK = Path(__file__).parent / "stack" / "compose.yaml"
 
 
 @pytest.fixture(scope="session")
-def stack() -> Manifest:
-    """The manifest of tests/collect/stack."""
+def stack(engine: Engine) -> Manifest:
+    """The manifest of tests/collect/stack; compose reads it, which comes with the engine."""
+    del engine
     return compose.load(STACK)
 
 

@@ -161,6 +161,11 @@ def test_nothing_of_the_users_own_stack_is_shared() -> None:
     assert document["volumes"] == {"data": {"labels": LABELS}}
 
 
+def test_network_that_nobody_declares_carries_the_labels() -> None:
+    """Compose makes it all the same, and what carries no label is never removed."""
+    assert runnable("services: {web: {image: x}}", ["web"])["networks"] == {"default": {"labels": LABELS}}
+
+
 def test_what_the_service_is_told_stays_as_the_manifest_says() -> None:
     """Environment (still escaped for compose), limits and host name are the manifest's; labels are added."""
     api = runnable(SHOP, ["api"])["services"]["api"]

@@ -136,12 +136,21 @@ def test_facts_and_tool_agree_on_files(
     """Two hundred tests of files: the same verdict of each, nearly all without the tool."""
     built, facts = fixture
     config = written(tmp_path, 0, files())
+    before = unused_volumes(engine)
     theirs = structure.run(built, [config], engine=engine, timeout=240)
     ours = structure.run(built, [config], engine=engine, facts=facts)
     assert [(one.name, one.passed) for one in ours] == [(one.name, one.passed) for one in theirs]
     assert {one.passed for one in theirs} == {True, False}
     assert sum(one.by == structure.FACTS for one in ours) > len(ours) * 0.85
     assert {one.by for one in theirs} == {structure.TOOL}
+    assert len(unused_volumes(engine) - before) < 5, (
+        "the image's volume stays after each of two hundred tests"
+    )
+
+
+def unused_volumes(engine: Engine) -> set[str]:
+    """Names of the volumes that no container has; other tests' are among them for a moment."""
+    return set(engine.docker("volume", "ls", "--quiet", "--filter", "dangling=true").stdout.split())
 
 
 @pytest.mark.engine

@@ -76,12 +76,19 @@ def main() -> None:
     docker("load", "--quiet", "--input", str(CACHE / "image.tar"))
     image = json.loads(docker("image", "ls", "--format", "json").splitlines()[0])["ID"]
     docker("network", "create", "own")
+    # More than Docker's own pools hold.
+    many = "for n in $(seq 40); do docker network create --label=dockproof.run=dead dead$n || exit; done"
+    seen["many"] = script("run", "--", "sh", "-c", many).returncode
+    docker("run", "--detach", "--label=dockproof.test=dead", "--volume=/data", image, "sleep", "1000")
+    docker("tag", image, "dockproof.localhost/host/name:0123456789")
     docker("run", "--detach", "--network", "own", "--publish", "9000:9000", image, "sleep", "1000")
     seen["running"] = traces()
     os.kill(pid(), signal.SIGKILL)
     seen["dead"] = script("status").returncode
     again = script("up")
     seen["again"] = [again.returncode, again.stderr, docker("ps", "--all", "--format", "{{.State}}")]
+    seen |= {f"{kind}s": docker(kind, "ls", "--format", "{{.Name}}") for kind in ("network", "volume")}
+    seen["images"] = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
     script("down")
     race = [sys.executable, str(REPOSITORY / "scripts" / "engine"), "up"]
     runs = [subprocess.Popen(race, env=ENVIRONMENT, stderr=subprocess.DEVNULL) for _ in range(3)]

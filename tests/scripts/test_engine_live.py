@@ -147,6 +147,10 @@ def test_life_of_private_engine_leaves_nothing(own_cache: Path) -> None:
     assert seen["again"][0] == 0
     assert "started again" in seen["again"][1]
     assert seen["again"][2] == "exited"
+    assert seen["many"] == 0
+    assert sorted(seen["networks"].split()) == ["bridge", "host", "none", "own"]
+    assert seen["volumes"] == ""
+    assert "dockproof.localhost/" not in seen["images"]
     assert seen["race"] == [0, 0, 0]
     assert seen["clean"] == 0
     assert seen["after"] == seen["before"]

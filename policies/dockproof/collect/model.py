@@ -48,8 +48,9 @@ def runnable(
     local = _local_images(manifest, images, stand_ins)
     services = {name: _service(manifest, name, labels, local) for name in wanted}
     document: dict[str, Any] = {"name": project, "services": services}
-    for kind in ("networks", "volumes"):
-        declared = manifest.document.get(kind) or {}
+    # Named, the network that compose would make by itself carries our labels; unused, it is not made.
+    for kind, implied in (("networks", {"default": None}), ("volumes", {})):
+        declared = implied | (manifest.document.get(kind) or {})
         document[kind] = {name: _own(raw, labels) for name, raw in declared.items()}
     for kind in ("secrets", "configs"):
         if manifest.document.get(kind):

@@ -78,7 +78,6 @@ def run(
         NotLookedError: no such image, the tool crashed or hung, or did not answer for every test.
     """
     documents = [structure_config.read(config) for config in configs]
-    engine.inspect_image(image)
     tool = _Tool(image, engine, timeout)
     try:
         return tuple(result for document in documents for result in _results_of(document, facts, tool))
@@ -124,6 +123,7 @@ class _Tool:
 
     def __init__(self, image: str, engine: Engine, timeout: float) -> None:
         self.image, self.engine, self.timeout = image, engine, timeout
+        self._volumes = bool(engine.inspect_image(image)["Config"].get("Volumes"))
         self._labelled = ""
 
     def run(self, document: Document, names: Sequence[str]) -> list[StructureResult]:
@@ -138,7 +138,8 @@ class _Tool:
             # YAML: in JSON the tool takes a missing uid for 0, and a missing shouldExist for false.
             path = Path(folder) / "config.yaml"
             path.write_text(yaml.safe_dump(reduced, allow_unicode=True), encoding="utf-8")
-            return list(_run(self._labelled, path, config, names, self.engine, self.timeout))
+            with relay.variables(self.engine, removing_volumes=self._volumes) as env:
+                return list(_run(self._labelled, path, config, names, env, self.timeout))
 
 
 def _reduced(document: Document, names: Sequence[str]) -> dict[str, Any]:
@@ -163,14 +164,13 @@ def _labelled(engine: Engine, image: str) -> str:
 
 
 def _run(
-    image: str, path: Path, config: Path, names: Sequence[str], engine: Engine, timeout: float
+    image: str, path: Path, config: Path, names: Sequence[str], env: Mapping[str, str], timeout: float
 ) -> Iterator[StructureResult]:
     """Run the tool on a file of tests that are told of as another's, the one that the user wrote."""
     argv = [program(), "test", "--image", image, "--config", str(path), "--output", "json", "--no-color"]
     what = f"container-structure-test of {config}"
     began = time.monotonic()
-    with relay.variables(engine) as env:
-        answer = process.run(argv, timeout=timeout, env=env, check=False, what=what)
+    answer = process.run(argv, timeout=timeout, env=env, check=False, what=what)
     try:
         return results(answer.stdout, config, names)
     except ValueError as error:
