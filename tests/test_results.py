@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,13 +15,11 @@ from dockproof.config import Config, FileRule
 from dockproof.errors import Exit
 from dockproof.facts import dockerfile
 from dockproof.finding import Severity, Waiver
+from dockproof.gate import CheckReport
 from dockproof.policy import Profile
 from dockproof.results import canonical
 from dockproof.spool import Spool
 from dockproof.waiver import Exemption
-
-if TYPE_CHECKING:
-    from dockproof.gate import CheckReport
 
 OURS = Config(hadolint=False)
 FRESH = Settings(cache=False)
@@ -257,7 +254,7 @@ def test_report_of_many_files_is_not_held_in_memory(files: Path) -> None:
         (files / f"{index}.Dockerfile").write_text(text)
     report = run()
     assert isinstance(report.files, Spool)
-    held = report._replace(files=tuple(report.files))
+    held = CheckReport(tuple(report.files))
     assert (report.summary, report.incomplete) == (held.summary, held.incomplete)
     assert report.exit(Severity.ERROR) is held.exit(Severity.ERROR) is Exit.FINDINGS
     assert run() == held

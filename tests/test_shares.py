@@ -13,6 +13,7 @@ import pytest
 from dockproof import shares
 
 ITEMS = list(range(200))
+MANY = list(range(3000))
 WANTED = [str(item).encode() * item for item in ITEMS]
 
 
@@ -21,18 +22,19 @@ def _answer(item: int) -> bytes:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
-@pytest.mark.parametrize("count", [0, 1, 7, 200])
+@pytest.mark.parametrize("count", [0, 1, 7, 200, 3000])
 def test_every_answer_comes_in_order(workers: int, count: int) -> None:
-    """Few items, none, and more than the processes take at once."""
-    assert list(shares.answers(_answer, ITEMS[:count], workers)) == WANTED[:count]
+    """Few items, none, and more than have a number of their own in the pipe that hands them out."""
+    wanted = [_answer(item) for item in MANY[:count]]
+    assert list(shares.answers(_answer, MANY[:count], workers)) == wanted
 
 
 def test_answers_are_made_in_processes_that_end() -> None:
-    """One process a share, and none is left behind."""
+    """No more than were asked for, and none is left behind."""
     own = str(os.getpid()).encode()
     pids = set(shares.answers(lambda _: str(os.getpid()).encode(), ITEMS, workers=2))
     assert own not in pids
-    assert len(pids) > len(ITEMS) // shares.MOST
+    assert len(pids) <= 2
     assert not [pid for pid in pids if Path(f"/proc/{pid.decode()}").exists()]
 
 
@@ -91,6 +93,35 @@ def test_processes_that_the_kernel_takes_away_are_not_missed() -> None:
         assert list(shares.answers(_answer, ITEMS, workers=2)) == WANTED
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+def test_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    """They find nobody who reads, though each holds what the others answer through no longer."""
+
+    def answer(_item: int) -> bytes:
+        (tmp_path / str(os.getpid())).touch()
+        time.sleep(0.02)
+        return b"x" * 10_000
+
+    parent = os.fork()
+    if not parent:
+        for _ in shares.answers(answer, ITEMS * 100, workers=2):
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(parent, 0)
+    pids = [int(path.name) for path in tmp_path.iterdir()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 20
+    while any(_lives(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is there and no corpse that nobody has taken away."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_who_is_interrupted_leaves_no_process(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from dockproof.check import gathered
 from dockproof.errors import UsageError
 from dockproof.finding import Waiver
+from dockproof.gate import CheckReport
 from dockproof.patterns import pattern
 from dockproof.records import NamedTuple
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from dockproof.config import Config
     from dockproof.finding import Finding
-    from dockproof.gate import CheckReport, FileReport
+    from dockproof.gate import FileReport
 
 SCHEMA = 1
 REASON = "baseline"
@@ -86,7 +87,7 @@ def apply(report: CheckReport, path: Path) -> Applied:
     entries = _read(path)
     waiver = Waiver(REASON, origin=str(path))
     files = gathered((_waived(file, entries.keys(), waiver) for file in report.files), len(report.files))
-    return Applied(report._replace(files=files), sum(_gone(report, entries, path)))
+    return Applied(CheckReport(files, report.not_looked), sum(_gone(report, entries, path)))
 
 
 def _gone(report: CheckReport, entries: Mapping[str, Entry], path: Path) -> Iterator[bool]:

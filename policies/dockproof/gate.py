@@ -85,7 +85,7 @@ class Summary(NamedTuple):
 
 
 class Tally:
-    """What is counted of files, in one pass: those of many files are read from a temporary file each time.
+    """What is counted of files.
 
     Attributes:
         incomplete: whether something was not looked at that should have been.
@@ -93,15 +93,13 @@ class Tally:
         unreadable: path and error of each file that could not be read.
     """
 
-    def __init__(self, not_looked: Iterable[NotLooked], files: Iterable[FileReport] = ()) -> None:
-        """Count what belongs to no file, and some files."""
+    def __init__(self, not_looked: Iterable[NotLooked]) -> None:
+        """Count what belongs to no file."""
         self.missed = [("", one) for one in not_looked]
         self.incomplete = any(one.fatal for _, one in self.missed)
         self.unreadable: list[tuple[str, str]] = []
         self._files = 0
         self._counts: Counter[Severity | None] = Counter()
-        for file in files:
-            self.add(file)
 
     def add(self, file: FileReport) -> None:
         """Count a file."""
@@ -124,16 +122,42 @@ class Tally:
         return any(count and s and s.rank >= fail_level.rank for s, count in self._counts.items())
 
 
-class CheckReport(NamedTuple):
-    """What `check` says; `not_looked` is what belongs to no single file."""
+class CheckReport:
+    """What `check` says.
 
-    files: Sequence[FileReport]
-    not_looked: tuple[NotLooked, ...] = ()
+    Attributes:
+        files: each file; those of many are read from a temporary file each time that they are asked for.
+        not_looked: what belongs to no single file.
+    """
+
+    def __init__(self, files: Sequence[FileReport], not_looked: tuple[NotLooked, ...] = ()) -> None:
+        """Keep what is known; nothing is counted yet."""
+        self.files, self.not_looked = files, not_looked
+        self._tally: Tally | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CheckReport):
+            return NotImplemented
+        return self.files == other.files and self.not_looked == other.not_looked
+
+    __hash__ = None  # type: ignore[assignment]  # what it holds cannot be hashed either
+
+    def counted(self) -> Iterator[FileReport]:
+        """Yield each file and count it on the way: behind the last one, the tally costs no pass of its own."""
+        tally = Tally(self.not_looked)
+        for file in self.files:
+            tally.add(file)
+            yield file
+        self._tally = tally
 
     @property
     def tally(self) -> Tally:
-        """Count everything, in one pass."""
-        return Tally(self.not_looked, self.files)
+        """What is counted of everything."""
+        if self._tally is None:
+            for _ in self.counted():
+                pass
+        assert self._tally is not None  # noqa: S101 - all files have been counted
+        return self._tally
 
     @property
     def summary(self) -> Summary:

@@ -1,8 +1,6 @@
-"""A map on all processors whose processes live for a share of the items each.
+"""A map over forked processes, which take what they do next from a pipe: whoever is ready takes the next items.
 
-Facts hold one another in circles: a process that reads a thousand files spends a sixth of its time on finding those
-that it needs no more. One that ends after some dozens has nothing to find: the operating system takes its memory back
-whole.
+What the parent has loaded is theirs at once, and nothing that they are asked has to be sent to them.
 """
 
 from __future__ import annotations
@@ -11,80 +9,93 @@ import gc
 import os
 import select
 import signal
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dockproof.generic import Generic, T
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, MutableMapping, Sequence
     from typing import NoReturn
 
-MOST = 64
-"""Items of a share, at most: all that is known of them stands in the memory of one process."""
+_NUMBER = 4
+"""Bytes of a number in a pipe: of an item, or of the length of its answer."""
 
-LEAST = 8
-"""Items of the last shares, so that no processor waits long for another."""
+_PAGE = 4096
+"""Bytes that any pipe holds, however many the user has."""
 
-_OBJECTS = 200_000
-"""Objects from which on a process searches for what it needs no more after all: some items are large."""
-
-_LENGTH = 8
-"""Bytes before an answer that say how long it is."""
+_PIECE = 1 << 16
+"""Bytes that are read at once."""
 
 
 def answers(action: Callable[[T], bytes], items: Sequence[T], workers: int) -> Iterator[bytes]:
     """Yield what an action answers to each item, in the items' order, from forked processes.
 
-    What a process did not answer, because it was killed or could not be made, is asked again here; so what the action
+    What they did not answer, because one was killed or could not be made, is asked again here; so what the action
     raises is raised here.
 
     Args:
         action: what is asked.
         items: what it is asked of.
-        workers: processes at a time.
+        workers: processes.
     """
-    waiting = deque(_Share(action, items[at : at + size]) for at, size in _sizes(len(items), workers))
-    begun: deque[_Share[T]] = deque()  # in order; what they answered was not yielded yet
-    try:
-        while waiting or begun:
-            while waiting and sum(share.runs for share in begun) < workers:
-                begun.append(waiting.popleft())
-                begun[-1].begin()
-            _read([share for share in begun if share.runs])
-            while begun and not begun[0].runs:
-                yield from begun.popleft().answers()
-    finally:
-        for share in begun:
-            share.end()
-
-
-def _sizes(count: int, workers: int) -> Iterator[tuple[int, int]]:
-    """Where each share begins and how many items it has: small ones at the end."""
+    found: dict[int, bytes] = {}
     at = 0
-    while at < count:
-        size = min(MOST, max(LEAST, (count - at) // (2 * workers)))
-        yield at, min(size, count - at)
-        at += size
+    begun = _begin(action, items, workers)
+    try:
+        while running := [worker for worker in begun if worker.runs]:
+            _read(running, found)
+            while at in found:
+                yield found.pop(at)
+                at += 1
+    finally:
+        for worker in begun:
+            worker.end()
+    for number in range(at, len(items)):
+        yield found.pop(number) if number in found else action(items[number])
 
 
-def _read(shares: Sequence[_Share[T]]) -> None:
-    """Wait until one of some shares has something to say, and take it."""
+def _begin(action: Callable[[T], bytes], items: Sequence[T], workers: int) -> list[_Worker[T]]:
+    """Fork as many processes as can be had; they take the numbers of items, or of the first of some, from one pipe."""
+    size = max(1, -(-len(items) * _NUMBER // _PAGE))
+    try:
+        tokens, end = os.pipe()
+    except OSError:
+        return []
+    os.write(end, b"".join(map(_bytes, range(0, len(items), size))))
+    os.close(end)
+    begun: list[_Worker[T]] = []
+    for _ in range(min(workers, len(items))):
+        begun.append(_Worker(action, items, size))
+        begun[-1].begin(tokens, begun)
+    os.close(tokens)
+    return begun
+
+
+def _bytes(number: int) -> bytes:
+    return number.to_bytes(_NUMBER, "big")
+
+
+def _read(workers: Sequence[_Worker[T]], found: MutableMapping[int, bytes]) -> None:
+    """Wait until one of some processes has something to say, and take it."""
     poll = select.poll()
-    for share in shares:
-        poll.register(share.pipe, select.POLLIN)
-    ready = {pipe for pipe, _ in poll.poll()} if shares else set()
-    for share in shares:
-        if share.pipe in ready:
-            share.read()
+    for worker in workers:
+        poll.register(worker.pipe, select.POLLIN)
+    ready = {pipe for pipe, _ in poll.poll()}
+    for worker in workers:
+        if worker.pipe in ready:
+            worker.read(found)
 
 
-class _Share(Generic[T]):
-    """Some items, and the process that is asked of them."""
+class _Worker(Generic[T]):
+    """A process that is asked of items, and the pipe that it answers through.
 
-    def __init__(self, action: Callable[[T], bytes], items: Sequence[T]) -> None:
-        self.action, self.items = action, items
+    Attributes:
+        pipe: where its answers are read, negative where there are no more.
+    """
+
+    def __init__(self, action: Callable[[T], bytes], items: Sequence[T], size: int) -> None:
+        self.action, self.items, self.size = action, items, size
         self.pipe = -1
         self._pid = 0
         self._received = bytearray()
@@ -94,40 +105,61 @@ class _Share(Generic[T]):
         """Whether the process may have more to say."""
         return self.pipe >= 0
 
-    def begin(self) -> None:
-        """Fork the process; where there can be none, nothing is answered."""
+    def begin(self, tokens: int, others: Sequence[_Worker[T]]) -> None:
+        """Fork the process; where there can be none, nothing is answered.
+
+        Args:
+            tokens: the pipe that says what is next.
+            others: those whose pipes the new process inherits.
+        """
         try:
-            reader, writer = os.pipe()
+            self.pipe, end = os.pipe()
         except OSError:
             return
         try:
             self._pid = os.fork()
         except OSError:
-            os.close(reader)
-            os.close(writer)
+            os.close(end)
+            os.close(self.pipe)
+            self.pipe = -1
             return
         if not self._pid:
-            _work(self.action, self.items, writer)
-        os.close(writer)
-        self.pipe = reader
+            self._work(tokens, end, others)
+        os.close(end)
 
-    def read(self) -> None:
+    def _work(self, tokens: int, end: int, others: Sequence[_Worker[T]]) -> NoReturn:
+        """Answer in a process of its own, which ends without what Python and its parent would do at their end."""
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for this one
+            gc.freeze()
+            for other in others:  # a pipe that nobody reads any more ends its writer
+                os.close(other.pipe)
+            with open(end, "wb") as file:
+                while token := os.read(tokens, _NUMBER):
+                    file.writelines(self._answered(int.from_bytes(token, "big")))
+        finally:
+            os._exit(0)
+
+    def _answered(self, at: int) -> Iterator[bytes]:
+        """Yield the parts of the answers to the items of a number."""
+        for number, item in enumerate(self.items[at : at + self.size], at):
+            answer = self.action(item)
+            yield _bytes(number) + _bytes(len(answer)) + answer
+
+    def read(self, found: MutableMapping[int, bytes]) -> None:
         """Take what the process says next; nothing means that it has ended."""
-        some = os.read(self.pipe, 1 << 16)
+        some = os.read(self.pipe, _PIECE)
         self._received += some
         if not some:
             self._leave()
-
-    def answers(self) -> Iterator[bytes]:
-        """Yield what the process said of each item, and ask what it did not answer here."""
-        at, count = 0, 0
-        while at + _LENGTH <= len(self._received):
-            start = at + _LENGTH
-            at = start + int.from_bytes(self._received[at:start], "big")
-            if at <= len(self._received):
-                yield bytes(self._received[start:at])
-                count += 1
-        yield from map(self.action, self.items[count:])
+        at = 0
+        while (start := at + 2 * _NUMBER) <= len(self._received):
+            end = start + int.from_bytes(self._received[start - _NUMBER : start], "big")
+            if end > len(self._received):
+                break
+            found[int.from_bytes(self._received[at : at + _NUMBER], "big")] = bytes(self._received[start:end])
+            at = end
+        del self._received[:at]
 
     def end(self) -> None:
         """End the process before its time."""
@@ -140,16 +172,3 @@ class _Share(Generic[T]):
         self.pipe = -1
         with suppress(ChildProcessError):  # where SIGCHLD is ignored, the kernel has taken it away
             os.waitpid(self._pid, 0)
-
-
-def _work(action: Callable[[T], bytes], items: Sequence[T], pipe: int) -> NoReturn:
-    """Answer in a process of its own, which ends without what Python and its parent would do at their end."""
-    try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for this one
-        gc.set_threshold(_OBJECTS)
-        with open(pipe, "wb") as file:
-            for item in items:
-                answer = action(item)
-                file.write(len(answer).to_bytes(_LENGTH, "big") + answer)
-    finally:
-        os._exit(0)

@@ -31,7 +31,6 @@ OURS = frozenset({"root", "root.new", "data", "run", "client", "daemon.json", "d
 # Docker's own pools hold 31 networks, fewer where the machine has routes there: too few for several runs at once.
 SETTINGS = {
     "default-address-pools": [{"base": "172.16.0.0/12", "size": 24}, {"base": "192.168.0.0/16", "size": 24}],
-    "builder": {"gc": {"enabled": True, "defaultKeepStorage": "10GB"}},
 }
 
 

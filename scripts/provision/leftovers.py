@@ -21,8 +21,13 @@ REMOVALS = {
     ("network", "ls"): ("network", "rm", "--force"),
     ("volume", "ls"): ("volume", "rm", "--force"),
 }
-# Images and volumes without a name, which no container uses: they pile up to gigabytes, and nobody can ask for them.
-PRUNES = (("image", "prune", "--force"), ("volume", "prune", "--force"))
+# Images and volumes without a name, which no container uses, and build cache pile up to gigabytes. The daemon's own
+# collector of build cache runs beside builds, and one then failed for want of a layer.
+PRUNES = (
+    ("image", "prune", "--force"),
+    ("volume", "prune", "--force"),
+    ("builder", "prune", "--force", "--keep-storage=10GB"),
+)
 OF_A_RUN = re.compile(r"dockproof\.localhost/\S+:[0-9a-f]{10}")
 
 

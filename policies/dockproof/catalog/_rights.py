@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from dockproof.catalog._environment import expanded
 from dockproof.catalog._runs import Run
+from dockproof.facts.lazy import kept, lazy
 from dockproof.facts.mounts import mounts
 from dockproof.facts.options import read_arguments, table
 from dockproof.facts.shell import script
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from dockproof.facts.stages import Stage
 
 
-class Step(NamedTuple):
+class Step:
     """An instruction with what holds there; a WORKDIR or USER counts for itself.
 
     Attributes:
@@ -34,47 +35,44 @@ class Step(NamedTuple):
         user: the USER, "" where none is set, None where its value is not known.
     """
 
-    stage: Stage
-    instruction: Instruction
-    workdir: str
-    user: str | None
+    def __init__(self, stage: Stage, instruction: Instruction, workdir: str, user: str | None) -> None:
+        """Made by `steps`."""
+        self.stage, self.instruction = stage, instruction
+        self.workdir, self.user = workdir, user
 
     def path(self, text: str) -> str:
         """Make a path absolute and clean; relative to an unknown working folder it stays relative."""
-        return _joined(self.workdir, text)
+        return joined(self.workdir, text)
 
+    @lazy
     def run(self) -> Run:
-        """Read it as the commands of a RUN; any other instruction has none."""
-        return _run(self)
+        """It as the commands of a RUN; any other instruction has none."""
+        shell = self.stage.shell_at(self.instruction)
+        return Run(self.stage, self.instruction, script(self.instruction, shell))
 
 
-# Several policies ask for the same stages, and for the same of their steps, one after another.
-_STAGES, _STEPS = 32, 512
-
-
-@lru_cache(_STEPS)
-def _run(step: Step) -> Run:
-    return Run(step.stage, step.instruction, script(step.instruction, step.stage.shell_at(step.instruction)))
-
-
-@lru_cache(_STAGES)
 def steps(stage: Stage) -> tuple[Step, ...]:
     """Give the instructions of a stage and of all that it is built FROM, outermost first, each where it is written."""
-    return tuple(_steps(stage))
+    found: tuple[Step, ...] = ()
+    for each in reversed(stage.lineage):  # the outermost first, or a long lineage would be a deep recursion
+        found = _steps(each)
+    return found
 
 
-def _steps(stage: Stage) -> Iterator[Step]:
-    workdir, user = ("/" if stage.root_base.kind == "scratch" else "."), ""
-    known: str | None = user
-    for each in reversed(stage.lineage):
-        for written in each.instructions:
-            instruction = written.effective
-            if instruction.keyword == "WORKDIR":
-                text = each.expand(instruction, instruction.value).text
-                workdir = "." if text is None else _joined(workdir, text)
-            elif instruction.keyword == "USER":
-                known = each.expand(instruction, instruction.value).text
-            yield Step(each, instruction, workdir, known)
+@kept
+def _steps(stage: Stage) -> tuple[Step, ...]:
+    found = list(_steps(stage.base.stage)) if stage.base.stage else []
+    workdir = found[-1].workdir if found else "/" if stage.root_base.kind == "scratch" else "."
+    known = found[-1].user if found else ""
+    for written in stage.instructions:
+        instruction = written.effective
+        if instruction.keyword == "WORKDIR":
+            text = stage.expand(instruction, instruction.value).text
+            workdir = "." if text is None else joined(workdir, text)
+        elif instruction.keyword == "USER":
+            known = stage.expand(instruction, instruction.value).text
+        found.append(Step(stage, instruction, workdir, known))
+    return tuple(found)
 
 
 @lru_cache(maxsize=1024)  # the same folders stand in many files, and several policies ask
@@ -129,7 +127,8 @@ def _upward(path: str) -> Iterator[str]:
 
 
 @lru_cache(maxsize=1024)  # the same paths stand in many files, and in several places of each
-def _joined(folder: str, path: str) -> str:
+def joined(folder: str, path: str) -> str:
+    """Make a path absolute and clean; below an unknown folder, ".", it stays relative."""
     clean = posixpath.normpath(posixpath.join(folder, path))
     return f"/{clean.lstrip('/')}" if clean.startswith("/") else clean
 
@@ -162,7 +161,7 @@ def copied(step: Step) -> Copied | None:
     return _copied(step) if step.instruction.keyword in {"COPY", "ADD"} and step.instruction.words else None
 
 
-@lru_cache(_STEPS)
+@kept
 def _copied(step: Step) -> Copied | None:
     instruction = step.instruction
     text = step.stage.expand(instruction, instruction.words[-1]).text
@@ -228,9 +227,9 @@ def changes(step: Step) -> tuple[Change, ...]:
     return _changes(step) if step.instruction.keyword in _COMMANDED else ()
 
 
-@lru_cache(_STEPS)
+@kept
 def _changes(step: Step) -> tuple[Change, ...]:
-    run, found = step.run(), []
+    run, found = step.run, []
     before: Command | None = None
     for command, folder in placed(step):
         change = _change(run, folder, command, before)
@@ -242,10 +241,10 @@ def _changes(step: Step) -> tuple[Change, ...]:
 
 def placed(step: Step) -> Iterator[tuple[Command, str]]:
     """Give each command of a RUN with the folder that WORKDIR and `cd` led to."""
-    run, folder = step.run(), step.workdir
+    run, folder = step.run, step.workdir
     for command in run.script.commands:
         if command.name == "cd" and command.arguments:
-            folder = _joined(folder, expanded(run, command.arguments[0]) or ".")
+            folder = joined(folder, expanded(run, command.arguments[0]) or ".")
         yield command, folder
 
 
@@ -277,10 +276,10 @@ def _made(
     if not operands:
         return None
     words, found = operands[1:], _found(command, before, operands[1:])
-    paths = [_joined(folder, path) for word in found or words if (path := expanded(run, word))]
-    kept = (path for path in paths if not _is_outside(run, path))
+    paths = [joined(folder, path) for word in found or words if (path := expanded(run, word))]
+    inside = (path for path in paths if not _is_outside(run, path))
     return Change(
-        command, _KINDS[command.name], expanded(run, operands[0]), tuple(kept), recursive or bool(found)
+        command, _KINDS[command.name], expanded(run, operands[0]), tuple(inside), recursive or bool(found)
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
+from dockproof.facts.lazy import kept
 from dockproof.facts.packages import package_calls
 from dockproof.facts.shell import script
 from dockproof.finding import Probe
@@ -33,13 +32,13 @@ class Run(NamedTuple):
     script: Script
 
 
-@lru_cache(maxsize=4)
+@kept
 def runs(file: Dockerfile) -> tuple[Run, ...]:
     """Give every RUN of every stage, in order, each once: a trigger where it is written."""
     return tuple(run for stage in file.stages for run in runs_of(stage))
 
 
-@lru_cache(maxsize=32)  # a dozen policies ask for the same stages one after another
+@kept
 def runs_of(stage: Stage) -> tuple[Run, ...]:
     """Give every RUN of one stage, in order."""
     pairs = ((written, written.effective) for written in stage.instructions)
@@ -91,6 +90,6 @@ def unread(policy: Policy, file: Dockerfile) -> Iterator[NotApplicable]:
         yield policy.skip(Probe.SOURCE, reason)
 
 
-@lru_cache(maxsize=4)
+@kept
 def _reason(file: Dockerfile) -> str:
     return next((run.script.reason for run in runs(file) if not run.script.posix), "")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from dockproof.catalog._runs import runs_of
+from dockproof.facts.lazy import kept
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -32,7 +31,7 @@ class Written(NamedTuple):
     instruction: Instruction
 
 
-@lru_cache(maxsize=32)  # several policies ask for the same stages one after another
+@kept
 def written(stage: Stage) -> tuple[Written, ...]:
     """Find what the stage writes, in order of the kind of instruction."""
     return tuple(_written(stage))

@@ -27,10 +27,10 @@ References
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from dockproof.catalog._runs import runs, unread
 from dockproof.catalog._written import written
+from dockproof.facts.lazy import kept
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
@@ -131,7 +131,7 @@ def _refuses(call: PackageCall) -> bool:
     return refused
 
 
-@lru_cache(maxsize=8)
+@kept
 def _is_set(stage: Stage) -> bool:
     """Whether the lineage writes apt's own setting, or copies files that may hold it."""
     return any(

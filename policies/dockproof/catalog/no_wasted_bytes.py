@@ -39,7 +39,7 @@ import heapq
 import posixpath
 
 from dockproof.catalog._environment import expanded
-from dockproof.catalog._rights import Tree, changes, copied, covers, placed, steps
+from dockproof.catalog._rights import Tree, changes, copied, covers, joined, placed, steps
 from dockproof.facts import waste
 from dockproof.facts.downloads import downloads
 from dockproof.facts.mounts import keeps_out
@@ -247,13 +247,13 @@ def _stores(step: Step) -> Iterator[Stored]:
         if workdir and workdir != "/" and any(path == "/" for path in copy.paths):
             yield Stored(workdir, line, is_folder=True)
     elif step.instruction.keyword == "RUN":
-        script = step.run().script
+        script = step.run.script
         found = downloads(script)
         folders = {id(command): folder for command, folder in placed(step)} if found else {}
         for download in found:
             if download.output and "$" not in download.output:
                 folder = folders.get(id(download.command), step.workdir)
-                path = step._replace(workdir=folder).path(download.output)
+                path = joined(folder, download.output)
                 if not keeps_out(step.instruction, path) and not _removed(step, path):
                     yield Stored(path, line)
 
@@ -262,7 +262,7 @@ def _installs(step: Step) -> dict[str, int]:
     """Name the packages that a RUN installs, each with its line."""
     return {
         f"{call.manager}:{package.name}": step.instruction.span.line
-        for call in package_calls(step.run().script)
+        for call in package_calls(step.run.script)
         if call.action == "install"
         for package in call.packages
     }
@@ -275,14 +275,14 @@ def _removed(step: Step, path: str) -> bool:
 
 def _named(step: Step, *names: str) -> Iterator[tuple[Command, str]]:
     """Give the commands of these names with each of their paths; of mv all but where it goes."""
-    run = step.run()
+    run = step.run
     for command, folder in placed(step):
         if command.name in names:
             words: tuple[Word, ...] = command.arguments[:-1] if command.name == "mv" else command.arguments
             for word in words:
                 text = expanded(run, word)
                 if text:
-                    yield command, step._replace(workdir=folder).path(text)
+                    yield command, joined(folder, text)
 
 
 def _wastes(step: Step, stored: _Layers) -> Iterator[tuple[str, Command, str]]:
@@ -311,9 +311,9 @@ def _wastes(step: Step, stored: _Layers) -> Iterator[tuple[str, Command, str]]:
 
 def _installed_files(step: Step, files: Tree[Stored]) -> Iterator[tuple[str, Command, str]]:
     """Find installations from package files that an earlier COPY brought alone, or as the folder that holds them."""
-    for call in package_calls(step.run().script):
+    for call in package_calls(step.run.script):
         for word in call.files if call.action == "install" else ():
-            path = step.path(expanded(step.run(), word) or word.text)
+            path = step.path(expanded(step.run, word) or word.text)
             hit = files.at.get(posixpath.dirname(path)) or files.at.get(path)
             if hit and path.endswith((*_PACKAGE_FILES, "/*")) and not keeps_out(step.instruction, path):
                 message = (
@@ -329,7 +329,7 @@ def _may_be_made(path: str) -> bool:
 
 
 def _removed_packages(step: Step, packages: Mapping[str, int]) -> Iterator[tuple[str, Command, str]]:
-    for call in package_calls(step.run().script):
+    for call in package_calls(step.run.script):
         if call.action in _REMOVES or call.verb in _REMOVES:
             names = [one.name for one in call.packages if f"{call.manager}:{one.name}" in packages]
             if names:

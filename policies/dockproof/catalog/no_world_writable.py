@@ -88,7 +88,7 @@ class NoWorldWritable(Policy):
             if path is not None and _is_open(change):
                 message = f"`{change.command.name}` with mode {change.value} lets everybody write {path}"
                 yield self.at(change.command, message, stage=step.stage, clause="chmod")
-        run = step.run()
+        run = step.run
         for command in run.script.named("umask"):
             mask = expanded(run, command.arguments[0]) if command.arguments else None
             if mask and _OPEN_UMASK.fullmatch(mask):
@@ -154,7 +154,7 @@ def _is_open(change: Change) -> bool:
 
 def _stays(path: str, step: Step, from_here: tuple[Change, ...]) -> bool:
     """Whether no command of the RUN behind the first of these changes closes the path or deletes it."""
-    run = step.run()
+    run = step.run
     here, *later = from_here
     behind = run.script.commands[run.script.commands.index(here.command) + 1 :]
     closed = (

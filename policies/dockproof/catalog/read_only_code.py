@@ -142,7 +142,7 @@ class ReadOnlyCode(Policy):
     def _installs(self, step: Step, who: Who) -> Iterator[Finding]:
         if not step.user or step.user.partition(":")[0] not in who.names:
             return
-        for call in package_calls(step.run().script):
+        for call in package_calls(step.run.script):
             if (
                 call.action == "install"
                 and call.manager in INSTALLERS

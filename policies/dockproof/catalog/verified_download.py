@@ -31,11 +31,11 @@ References
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from dockproof.catalog._runs import runs, runs_of, unread
 from dockproof.facts.download_tools import base_name
 from dockproof.facts.downloads import added, checks_said, downloads
+from dockproof.facts.lazy import kept
 from dockproof.facts.packages import package_calls
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
@@ -242,7 +242,7 @@ def _is_checked(download: Download, stage: Stage) -> bool:
     )
 
 
-@lru_cache(maxsize=8)
+@kept
 def _checks(stage: Stage) -> tuple[tuple[int, str], ...]:
     """Give what the checks of a stage say of their files, each with its instruction's place in the file."""
     return tuple((run.instruction.index, said) for run in runs_of(stage) for said in checks_said(run.script))

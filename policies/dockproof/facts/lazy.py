@@ -1,4 +1,4 @@
-"""Properties that are worked out once."""
+"""What is worked out once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from functools import cached_property as lazy
-    from typing import Any
+    from typing import Any, TypeVar
+
+    F = TypeVar("F")
+    V = TypeVar("V")
 else:
 
     class lazy:  # noqa: N801  # used like `property`
@@ -27,4 +30,22 @@ else:
             return value
 
 
-__all__ = ["lazy"]
+def kept(work: Callable[[F], V]) -> Callable[[F], V]:
+    """Let a fact keep what a function of it answered, and take it along when it goes.
+
+    A cache beside the facts would hold those of other files until they are forced out of it.
+    """
+    name = f"{work.__module__}.{work.__qualname__}"
+
+    def asked(fact: F) -> V:
+        known = fact.__dict__
+        if name not in known:
+            known[name] = work(fact)
+        answer: V = known[name]
+        return answer
+
+    asked.__doc__ = work.__doc__
+    return asked
+
+
+__all__ = ["kept", "lazy"]

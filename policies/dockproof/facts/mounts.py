@@ -11,8 +11,8 @@ Example:
 from __future__ import annotations
 
 import posixpath
-from functools import lru_cache
 
+from dockproof.facts.lazy import kept
 from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -71,7 +71,7 @@ def mounts(instruction: Instruction) -> tuple[Mount, ...]:
     return _mounts(instruction)
 
 
-@lru_cache(maxsize=64)  # a dozen policies ask for the same instructions
+@kept
 def _mounts(instruction: Instruction) -> tuple[Mount, ...]:
     return tuple(_mount(flag) for flag in instruction.flags if flag.name == "mount" and flag.value)
 

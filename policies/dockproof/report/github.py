@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dockproof.finding import Severity
 from dockproof.report.text import clean, summary_line
-from dockproof.report.view import View, help_of, marked, missed, name_of, uri
+from dockproof.report.view import View, help_of, marked, name_of, uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,13 +19,13 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO
 
 def render(report: CheckReport, view: View) -> Iterator[str]:
     """Yield a command a line, and the summary as a last plain line."""
-    for file in report.files:
+    for file in report.counted():
         if file.error is not None:
             yield _command("error", {"file": uri(file.path), "title": "not looked at"}, file.error)
         for finding in file.answers.findings:
             if finding.waived is None:
                 yield _annotation(file, finding, view)
-    for path, one in missed(report):
+    for path, one in report.tally.missed:
         where = {"file": uri(path)} if path else {}
         yield _command("error" if one.fatal else "notice", {**where, "title": one.what}, one.reason)
     yield summary_line(report, view)

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from dockproof.finding import Severity
-from dockproof.report.view import View, marked, missed, name_of, uri
+from dockproof.report.view import View, marked, name_of, uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def render(report: CheckReport, view: View) -> Iterator[str]:  # noqa: ARG001 - 
 
 
 def _issues(report: CheckReport) -> Iterator[dict[str, Any]]:
-    for file in report.files:
+    for file in report.counted():
         for finding, mark in zip(file.answers.findings, file.fingerprints, strict=True):
             if finding.waived is None:
                 severity = _SEVERITIES[finding.severity]
@@ -34,8 +34,8 @@ def _issues(report: CheckReport) -> Iterator[dict[str, Any]]:
 
 
 def _blockers(report: CheckReport) -> Iterator[dict[str, Any]]:
-    unreadable = ((file.path, "readable", file.error) for file in report.files if file.error is not None)
-    rest = ((path, one.what, one.reason) for path, one in missed(report) if one.fatal)
+    unreadable = ((path, "readable", error) for path, error in report.tally.unreadable)
+    rest = ((path, one.what, one.reason) for path, one in report.tally.missed if one.fatal)
     for path, what, reason in (*unreadable, *rest):
         mark = hashlib.sha256(
             f"not looked at\0{path}\0{what}".encode("utf-8", "surrogateescape")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import dockproof
 from dockproof.finding import Probe
 from dockproof.report.text import clean, summary_line
-from dockproof.report.view import View, help_of, link_of, missed, name_of, where_of
+from dockproof.report.view import View, help_of, link_of, name_of, where_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +47,8 @@ def _text(text: str) -> str:
 
 
 def _missed(report: CheckReport) -> Iterator[str]:
-    rows = [(file.path, "file", file.error) for file in report.files if file.error is not None]
-    rows += [(path, one.what, one.reason) for path, one in missed(report)]
+    rows = [(path, "file", error) for path, error in report.tally.unreadable]
+    rows += [(path, one.what, one.reason) for path, one in report.tally.missed]
     if rows:
         items = "".join(
             f"<li>{_text(path)} {_text(what)}: {_text(reason)}</li>\n" for path, what, reason in rows

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import dockproof
 from dockproof.finding import Probe
-from dockproof.report.view import View, missed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dockproof.finding import Finding, Place
     from dockproof.gate import CheckReport, FileReport, NotLooked
+    from dockproof.report.view import View
 
 SCHEMA = 1
 
@@ -22,9 +22,9 @@ def render(report: CheckReport, view: View) -> Iterator[str]:
     """Yield the report in pieces, file by file, with keys in a fixed order."""
     tool = {"name": "dockproof", "version": dockproof.__version__}
     yield f'{{"schema": {SCHEMA}, "tool": {_text(tool)}, "fail_level": {_text(view.fail_level.value)},\n "files": ['
-    for number, file in enumerate(report.files):
+    for number, file in enumerate(report.counted()):
         yield (",\n  " if number else "\n  ") + _text(file_of(file))
-    all_missed = [{"path": path or None, **not_looked_of(one)} for path, one in missed(report)]
+    all_missed = [{"path": path or None, **not_looked_of(one)} for path, one in report.tally.missed]
     summary = report.summary._asdict()
     yield f'],\n "not_looked": {_text(all_missed)},\n "summary": {_text(summary)}}}\n'
 

@@ -14,10 +14,10 @@ from urllib.parse import quote
 import dockproof
 from dockproof import catalog, waiver
 from dockproof.finding import Probe, Severity
-from dockproof.report.view import View, first_sentence, link_of, marked, missed, uri
+from dockproof.report.view import View, first_sentence, link_of, marked, uri
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dockproof.facts.span import Edit, Span
     from dockproof.finding import Finding, Waiver
@@ -53,7 +53,7 @@ def render(report: CheckReport, view: View) -> Iterator[str]:
 
 def _rules(report: CheckReport, view: View) -> list[dict[str, Any]]:
     """Return a rule for every policy that found something, in the order of their ids."""
-    found = {f.policy: f for file in report.files for f in file.answers.findings}
+    found = {f.policy: f for file in report.counted() for f in file.answers.findings}
     return [_rule(found[name], view.policies.get(name)) for name in sorted(found)]
 
 
@@ -174,16 +174,15 @@ def _invocation(report: CheckReport, view: View) -> dict[str, Any]:
         "executionSuccessful": not report.incomplete,
         "exitCode": int(report.exit(view.fail_level)),
         "toolExecutionNotifications": [
-            *_unreadable(report.files),
-            *(_notification(p, n) for p, n in missed(report)),
+            *_unreadable(report.tally.unreadable),
+            *(_notification(p, n) for p, n in report.tally.missed),
         ],
     }
 
 
-def _unreadable(files: Sequence[FileReport]) -> Iterator[dict[str, Any]]:
-    for file in files:
-        if file.error is not None:
-            yield _note("error", f"{file.path} could not be read: {file.error}", file.path)
+def _unreadable(files: Iterable[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    for path, error in files:
+        yield _note("error", f"{path} could not be read: {error}", path)
 
 
 def _notification(path: str, one: NotLooked) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from dockproof.finding import Severity
-from dockproof.gate import Tally
 from dockproof.report.view import View, help_of, link_of, name_of, where_of
 
 TYPE_CHECKING = False
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from dockproof.finding import Finding, Place
-    from dockproof.gate import CheckReport, FileReport, NotLooked, Summary
+    from dockproof.gate import CheckReport, FileReport, NotLooked, Summary, Tally
 
 TAB = 4
 """Columns of a tab: lines are shown with blanks, so that the mark stands under its text everywhere."""
@@ -40,15 +39,20 @@ class _Paint:
 
 def render(report: CheckReport, view: View) -> Iterator[str]:
     """Yield the report in pieces, each ending in a newline."""
-    paint, tally = _Paint(on=view.color), Tally(report.not_looked)
-    for file in report.files:
-        tally.add(file)
-        yield from _image(file, paint)
-        for finding in file.answers.findings:
-            if finding.waived is None or view.show_waived:
-                yield from _finding(file, finding, view, paint)
-    yield from _missed(tally, paint)
-    yield verdict(tally, view)
+    paint = _Paint(on=view.color)
+    for file in report.counted():
+        text = "".join(_file(file, view, paint))
+        if text:
+            yield text
+    yield from _missed(report.tally, paint)
+    yield summary_line(report, view)
+
+
+def _file(file: FileReport, view: View, paint: _Paint) -> Iterator[str]:
+    yield from _image(file, paint)
+    for finding in file.answers.findings:
+        if finding.waived is None or view.show_waived:
+            yield from _finding(file, finding, view, paint)
 
 
 def _finding(file: FileReport, finding: Finding, view: View, paint: _Paint) -> Iterator[str]:
@@ -163,12 +167,8 @@ def _not_looked(path: str, one: NotLooked, paint: _Paint) -> Iterator[str]:
 
 def summary_line(report: CheckReport, view: View) -> str:
     """Return the last line: the verdict in one word, and the counts."""
-    return verdict(report.tally, view)
-
-
-def verdict(tally: Tally, view: View) -> str:
-    """Return the last line of a report that was counted."""
-    paint, summary = _Paint(on=view.color), tally.summary
+    paint, tally = _Paint(on=view.color), report.tally
+    summary = tally.summary
     red = tally.is_red(view.fail_level)
     head = paint("FAILED", _CODES[Severity.ERROR]) if red else paint("passed", _GREEN)
     if tally.incomplete:

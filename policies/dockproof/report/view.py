@@ -10,10 +10,10 @@ from dockproof.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from dockproof.finding import Finding
-    from dockproof.gate import CheckReport, FileReport, NotLooked
+    from dockproof.gate import FileReport
     from dockproof.policy import Policy
 
 
@@ -72,13 +72,6 @@ def link_of(finding: Finding) -> str:
         return ""
     folder = "koalaman/shellcheck" if rule.startswith("SC") else "hadolint/hadolint"
     return f"https://github.com/{folder}/wiki/{rule}"
-
-
-def missed(report: CheckReport) -> Iterator[tuple[str, NotLooked]]:
-    """Yield everything that was not looked at, with the file's path, "" for what belongs to none."""
-    yield from (("", one) for one in report.not_looked)
-    for file in report.files:
-        yield from ((file.path, one) for one in file.answers.not_looked)
 
 
 def where_of(file: FileReport, finding: Finding) -> str:
