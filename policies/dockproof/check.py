@@ -312,6 +312,7 @@ class _Checker:
         if self.settings.fixes and probed.answers.findings:
             probed = self._with_fixes(content, dockerfile, looked, probed)
         excerpt = _excerpt(dockerfile.lines, probed.answers.findings)
+        dockerfile.release()
         if self._results:
             self._results.put(asked, probed, excerpt)
         return looked._replace(probed=probed, excerpt=excerpt)

@@ -203,8 +203,9 @@ def ask(policies: Iterable[Policy], probe: Probe, target: Any, config: Config) -
     level = probe.value
     for policy in policies:
         method: Callable[[Any], Iterable[Answer]] = getattr(policy, level)
+        has_options = policy.options or target.options or config.options  # most have none, and there are many
         try:
-            for answer in method(_with_options(target, policy, config)):
+            for answer in method(_with_options(target, policy, config) if has_options else target):
                 if isinstance(answer, NotApplicable):
                     skipped.append(answer)
                 elif isinstance(answer, Unseen):
@@ -229,7 +230,7 @@ def ask_running(policies: Iterable[Policy], target: RuntimeTarget, config: Confi
 
 
 def _with_options(target: Any, policy: Policy, config: Config) -> Any:
-    """Give the target a policy's options; most policies have none, and most targets come without."""
+    """Give the target a policy's options."""
     changed = config.options.get(policy.id)
     options = {**policy.options, **changed} if changed else policy.options
     return target._replace(options=options) if options or target.options else target

@@ -140,7 +140,8 @@ class Copied(NamedTuple):
     """What a COPY or ADD brings.
 
     Attributes:
-        step: the instruction.
+        stage: the stage that it is written in.
+        instruction: it.
         target: where to, without a trailing slash.
         paths: what stands there afterwards, by name; the target itself where the names are not known.
         owner: of --chown, "" without, None where its value is not known.
@@ -148,7 +149,8 @@ class Copied(NamedTuple):
         is_folder: `paths` is one folder for sure.
     """
 
-    step: Step
+    stage: Stage
+    instruction: Instruction
     target: str
     paths: tuple[str, ...]
     owner: str | None
@@ -174,7 +176,7 @@ def _copied(step: Step) -> Copied | None:
     )
     paths = _arrived(sources, text, target)
     into = text.endswith("/") or any(source.endswith("/") or source in {"", "."} for source in sources)
-    return Copied(step, target, paths, owner, mode, is_folder=into and paths == (target,))
+    return Copied(step.stage, instruction, target, paths, owner, mode, is_folder=into and paths == (target,))
 
 
 def _arrived(sources: Sequence[str], text: str, target: str) -> tuple[str, ...]:

@@ -132,7 +132,7 @@ class ReadOnlyCode(Policy):
         groups = _groups_with_code(lineage, copies)
         for copy in copies:
             if any(path in code.at for path in copy.paths) and (found := _of_copy(copy, who)):
-                yield self.at(copy.step.instruction, found[1], stage=copy.step.stage, clause=found[0])
+                yield self.at(copy.instruction, found[1], stage=copy.stage, clause=found[0])
         for step in lineage:
             for change in changes_of(step):
                 if found := _of_change(change, who, code, groups):

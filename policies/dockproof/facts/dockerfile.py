@@ -338,6 +338,17 @@ class Dockerfile:
     def __repr__(self) -> str:
         return f"<Dockerfile {self.path}>"
 
+    def release(self) -> None:
+        """Let go of facts that hold one another in circles; nobody may ask them any more.
+
+        The rest goes with the last who holds it, and Python finds nothing that it would have to search for.
+        """
+        for instruction in self.instructions:
+            for script in vars(instruction.effective).get("_scripts", {}).values():
+                script.release()
+        for stage in self.__dict__.get("stages", ()):
+            vars(stage).clear()
+
     @lazy
     def _line_starts(self) -> list[int]:
         return [0, *(match.end() for match in _LINE_FEED.finditer(self.text))]

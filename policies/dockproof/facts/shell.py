@@ -112,16 +112,21 @@ class Script:
 
     @property
     def pipelines(self) -> tuple[Pipeline, ...]:
-        """Every pipeline with a command in it, an enclosing one before those within; a lone command is one too."""
+        """Every pipeline, an enclosing one before those within; a command that stands alone is in none."""
         found: dict[int, Pipeline] = {}
         for command in self.commands:
             new: list[Pipeline] = []
-            pipeline: Pipeline | None = command.pipeline
+            pipeline = command.within
             while pipeline is not None and id(pipeline) not in found:
                 new.append(pipeline)
                 pipeline = pipeline.outer
             found.update((id(one), one) for one in reversed(new))
         return tuple(found.values())
+
+    def release(self) -> None:
+        """See `Dockerfile.release`."""
+        for command in self.commands:
+            command.release()
 
     def named(self, *names: str) -> tuple[Command, ...]:
         """The commands with one of these names."""

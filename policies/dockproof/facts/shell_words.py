@@ -136,7 +136,7 @@ class ShellError(NamedTuple):
 
 
 class Pipeline:
-    """Commands whose output runs into the next one; a lone command is a pipeline of one."""
+    """Commands whose output runs into the next one; asked for that of a lone command, it is a pipeline of one."""
 
     __slots__ = ("elements", "negated", "outer", "outer_position", "redirects")
 
@@ -286,6 +286,15 @@ class Command:
             self._pipeline = Pipeline(self._outer, self._outer_position)
             self._pipeline.elements.append(self)
         return self._pipeline
+
+    @property
+    def within(self) -> Pipeline | None:
+        """The innermost pipeline that something else is part of too, if there is one."""
+        return self._outer if self._pipeline is None else self._pipeline
+
+    def release(self) -> None:
+        """See `Dockerfile.release`."""
+        self._pipeline = self._outer = None
 
     @property
     def piped_into(self) -> Command | None:
