@@ -126,6 +126,10 @@ _SWITCHES = tuple(
 _GLUED = ("mysql", "mariadb", "7z", "rar", "unrar")
 
 
+# What an option, or MSBuild's `/p:`, begins with.
+_MARKS = frozenset({"-", "/"})
+
+
 def _optional(command: Command) -> Iterator[Given]:
     yield from _long(command)
     subcommand, option = _SHORT.get(command.name, ("", ""))
@@ -141,9 +145,10 @@ def _long(command: Command) -> Iterator[Given]:
     """Yield options whose names say it: `--http-password=x`, `--token x`, `-storepass x`, `-Dapp.password=x`."""
     words = command.words
     for at, word in enumerate(words):
-        if at == 0 or not word.text.startswith(("-", "/p:")):
+        text = word.text
+        if text[:1] not in _MARKS or at == 0:
             continue
-        name, equals, value = word.text.partition("=")
+        name, equals, value = text.partition("=")
         named = name.startswith(("--", "-D", "/p:")) and _is_named(name.lstrip("-"))
         if not named and name not in _WORDS:
             continue

@@ -22,7 +22,6 @@ from dockproof.facts.values import (
     Variable,
     expand,
     expand_words,
-    is_plain,
     plain,
 )
 from dockproof.generic import Generic, T
@@ -329,8 +328,9 @@ class Stage:
 
     def expand(self, instruction: Instruction, text: str) -> Value:
         """Expand a text with the scope as it is in front of that instruction."""
-        if is_plain(text, instruction.escape):  # nearly all are; a scope costs more than they do
-            return plain(text)
+        known = plain(text, instruction.escape)  # nearly all are; a scope costs more than they do
+        if known is not None:
+            return known
         scope = self.scope_at(instruction)
         asked = (scope.position, id(scope.table), text)
         if asked not in self._expanded:  # several policies ask for the same

@@ -8,7 +8,6 @@ one's table. What the base image itself sets is not known from here.
 from __future__ import annotations
 
 from bisect import bisect_left
-from functools import lru_cache
 
 from dockproof.facts.lexer import LENGTH_LIMIT, TOO_LONG, ExpansionError, Found, Lexer, choose
 from dockproof.patterns import pattern
@@ -225,21 +224,29 @@ _WORD = "[A-Za-z0-9_./:,@ -]*+"
 _VARIABLE = pattern(rf"\$(?:({_NAME})|\{{({_NAME})(?:(:?)([-+])({_WORD}))?\}})")
 
 
-def is_plain(text: str, escape: str = "\\") -> bool:
-    """Whether a text holds nothing to expand: no variable, no quote, no escape."""
-    return _SPECIAL[escape].isdisjoint(text)
+# Most texts of a file are plain, several policies ask for each, and the same short ones stand in many files.
+_PLAIN: dict[str, dict[str, Value]] = {escape: {} for escape in _SPECIAL}
+_KEPT, _SHORT = 1024, 256
 
 
-@lru_cache(maxsize=256)  # of the texts of a file most are plain, and several policies ask for each
-def plain(text: str) -> Value:
-    """The value of a text that holds nothing to expand."""
-    return Value(text)
+def plain(text: str, escape: str = "\\") -> Value | None:
+    """The value of a text that holds nothing to expand, no variable, quote or escape; None of any other."""
+    known = _PLAIN[escape]
+    value = known.get(text)
+    if value is None and _SPECIAL[escape].isdisjoint(text):
+        value = Value(text)
+        if len(text) < _SHORT:
+            if len(known) >= _KEPT:
+                known.clear()
+            known[text] = value
+    return value
 
 
 def expand(text: str, scope: Scope, escape: str = "\\") -> Value:
     """Expand one text as BuildKit expands a single argument: variables, quotes, escapes."""
-    if is_plain(text, escape):
-        return plain(text)
+    known = plain(text, escape)
+    if known is not None:
+        return known
     notes = _Notes(scope)
     try:
         quoted = len(text) > 1 and text[0] == text[-1] == '"'
