@@ -6,6 +6,7 @@ import socket
 import socketserver
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from dockproof.collect import stop as stopping
 from dockproof.collect.build import build_on
 from dockproof.collect.compose import Manifest
 from dockproof.collect.engine import Engine
+from dockproof.collect.process import Completed
 from dockproof.collect.run import Project
 from dockproof.collect.sidecar import NET_ADMIN, Sidecar, image_for
 from dockproof.collect.standins import StandIns
@@ -212,8 +214,16 @@ def test_requests_in_flight_are_answered_by_a_graceful_server(project: Project) 
     project.stop(name)
 
 
-def test_requests_that_a_server_drops_are_told(project: Project) -> None:
-    """This server ends at once: its exit code is 0, and the work is lost all the same."""
+def test_requests_that_a_server_drops_are_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This server ends at once, with 0, and the work is lost, also where the engine is slow to send the signal."""
+    docker = Engine.docker
+
+    def slow(engine: Engine, *arguments: str, **how: Any) -> Completed:
+        if arguments[0] == "stop":
+            time.sleep(2)
+        return docker(engine, *arguments, **how)
+
+    monkeypatch.setattr(Engine, "docker", slow)
     hasty = GRACEFUL.replace("threading.Thread(target=server.shutdown).start()", "__import__('os')._exit(0)")
     name = project.run("web", {"command": ["python3", "-c", hasty]})
     stop = project.facts(name, experiments=["stop"], stop=POST).stop
@@ -302,7 +312,7 @@ def test_container_that_ended_by_itself_was_not_stopped(project: Project) -> Non
     project.engine.docker("wait", container)
     facts = parse_inspect(project.engine.inspect(container)[0])
     with pytest.raises(NotLookedError, match="it had ended with exit code 0 before it was asked to stop"):
-        stopping.stop(project.engine, facts, [], again=False)
+        stopping.stop(project.engine, project.watch, facts, [], again=False)
     project.stop(name)
 
 

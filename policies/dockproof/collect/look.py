@@ -248,7 +248,7 @@ class _Here:
             again = rule.work is not None or project.is_needed(facts.service)
             containers = [(giver, project.container(name)) for giver, name in begun]
             try:
-                return stop.stop(project.engine, facts, containers, again=again)()
+                return stop.stop(project.engine, project.watch, facts, containers, again=again)()
             finally:
                 for _, name in begun:
                     project.stop(name)

@@ -54,6 +54,7 @@ class Project:
         name: of the compose project, unique to this run.
         seconds: by phase (`up`, `<service>: freeze` …), for reports.
         laboratory: does the experiments.
+        watch: follows the events of its containers.
     """
 
     def __init__(
@@ -82,8 +83,8 @@ class Project:
         self._lock = threading.Lock()
         self._extra: dict[str, dict[str, Any]] = {}
         self._folder = process.home.temporary()
-        self._watch = Watch(engine, self.name)
-        self.laboratory = Laboratory(engine, self._watch)
+        self.watch = Watch(engine, self.name)
+        self.laboratory = Laboratory(engine, self.watch)
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +99,7 @@ class Project:
             NotLookedError: something could not be removed; the next run tries again.
         """
         with process.undisturbed():
-            self._watch.close()
+            self.watch.close()
             try:
                 engines.remove(self.engine, self.engine.lease.id, project=self.name)
             finally:
@@ -135,7 +136,7 @@ class Project:
             self._quicken(document["services"][name], name)
         services = {**self._document.get("services", {}), **document["services"]}
         self._document = {**document, "services": services}
-        self._watch.start()
+        self.watch.start()
         with self.timed("up"):
             self._up_all(names)
         self._find(names)
@@ -397,7 +398,7 @@ class Project:
         """
         began = time.monotonic()
         while True:
-            mark = self._watch.mark()
+            mark = self.watch.mark()
             facts = parse_inspect(self.engine.inspect(container)[0])
             if not facts.state.running:
                 raise died(self.engine, container, name, facts.state.exit_code)
@@ -406,11 +407,11 @@ class Project:
             waited = time.monotonic() - began
             if health.status != "starting" or waited > min(limit, self._health_limit):
                 return self._true_health(health, container, name, facts.started_at)
-            self._watch.wait(mark, 1.0)
+            self.watch.wait(mark, 1.0)
 
     def _true_health(self, health: Health, container: str, name: str, started_at: str) -> Health:
         """Put right what the engine's short log and the quickened probes would tell wrong."""
-        first = self._watch.healthy_after(container, started_at)
+        first = self.watch.healthy_after(container, started_at)
         config = self._declared.get(name, health.config)
         return health._replace(config=config, healthy_after=health.healthy_after if first is None else first)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dockproof.collect.engine import Engine
+    from dockproof.collect.watch import Watch
     from dockproof.config import RequestRule, ScriptRule, StopRule
     from dockproof.facts.container import ContainerFacts
 
@@ -28,9 +29,6 @@ BEGIN = 30.0
 
 END = 60.0
 """Seconds that work may take to be done once the container was stopped: by itself, or by another one."""
-
-HOLD = 1.0
-"""Seconds between a request in flight and its last byte; the stop signal comes between them."""
 
 PAUSE = 0.1
 SLACK = 30.0
@@ -49,6 +47,7 @@ class Giver(NamedTuple):
         override: laid over `base`.
         base: the compose service that it is a variant of.
         told_apart: whether its last lines say of each piece of work what was wrong, as JSON texts.
+        waits: whether it waits for SIGUSR1 before it ends its work.
     """
 
     names: tuple[str, ...]
@@ -56,6 +55,7 @@ class Giver(NamedTuple):
     base: str
     override: Mapping[str, Any]
     told_apart: bool = False
+    waits: bool = False
 
 
 def givers(
@@ -80,7 +80,7 @@ def givers(
 
 
 def _requests(requests: tuple[RequestRule, ...], facts: ContainerFacts, image: str) -> Giver:
-    words = ["python3", "-I", "-c", inside.text("request"), str(HOLD)]
+    words = ["python3", "-I", "-c", inside.text("request")]
     words.append(json.dumps([request._asdict() for request in requests]))
     override = {
         **dict.fromkeys(("networks", "deploy", "volumes", "environment", "hostname")),
@@ -90,7 +90,8 @@ def _requests(requests: tuple[RequestRule, ...], facts: ContainerFacts, image: s
         "entrypoint": _escaped(words),
     }
     names = tuple(request.name for request in requests)
-    return Giver(names, f"{facts.service}-requests", facts.service, {**_PLAIN, **override}, told_apart=True)
+    name = f"{facts.service}-requests"
+    return Giver(names, name, facts.service, {**_PLAIN, **override}, told_apart=True, waits=True)
 
 
 def _script(work: ScriptRule, facts: ContainerFacts, document: Mapping[str, Any], folder: Path) -> Giver:
@@ -116,12 +117,13 @@ def _escaped(words: list[str]) -> list[str]:
 
 
 def stop(
-    engine: Engine, facts: ContainerFacts, begun: list[tuple[Giver, str]], *, again: bool
+    engine: Engine, watch: Watch, facts: ContainerFacts, begun: list[tuple[Giver, str]], *, again: bool
 ) -> Callable[[], Stop]:
     """Wait until the work is in hand, stop the container, and return what waits for the work's end.
 
     Args:
         engine: the engine.
+        watch: the events of the container's project.
         facts: of the container.
         begun: the givers with their containers.
         again: whether the container is started again, to do what it gave back.
@@ -135,9 +137,7 @@ def stop(
     if not before.running:
         # The engine takes the stop of a container that ended for a success, and it would look like a prompt one.
         raise NotLookedError(f"it had ended with exit code {before.exit_code} before it was asked to stop")
-    start = time.monotonic()
-    engine.docker("stop", facts.id, timeout=facts.stop_grace + SLACK, what=f"stop of {facts.service}")
-    seconds = time.monotonic() - start
+    seconds = _signalled(engine, watch, facts, [container for giver, container in begun if giver.waits])
     state = parse_state(engine.inspect(facts.id)[0])
     if again:
         engine.docker("start", facts.id, what=f"start of {facts.service}")
@@ -147,6 +147,24 @@ def stop(
         return Stop(facts.stop_signal, facts.stop_grace, seconds, state.exit_code, state.oom_killed, work)
 
     return end
+
+
+def _signalled(engine: Engine, watch: Watch, facts: ContainerFacts, waiting: list[str]) -> float:
+    """Stop the container, let those go on who wait for its stop signal, and return the seconds that the stop took."""
+    before, seconds = watch.signals(facts.id), []
+
+    def stopped() -> None:
+        start = time.monotonic()
+        engine.docker("stop", facts.id, timeout=facts.stop_grace + SLACK, what=f"stop of {facts.service}")
+        seconds.append(time.monotonic() - start)
+
+    def released() -> None:
+        # A request that ends before the signal would look like one that survived it, however slow the engine is.
+        watch.await_signal(facts.id, before, SLACK)
+        engine.docker("kill", "--signal", "USR1", *waiting)
+
+    process.parallel(lambda job: job(), [stopped, *([released] if waiting else [])], workers=2)
+    return seconds[0]
 
 
 def _until_in_hand(engine: Engine, giver: Giver, container: str) -> None:

@@ -7,6 +7,7 @@ import contextvars
 import json
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from dockproof.collect import process
@@ -34,6 +35,7 @@ class Watch:
         self._changed = threading.Condition()
         self._count = 0
         self._healthy: dict[str, list[float]] = {}
+        self._signals: Counter[str] = Counter()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -73,6 +75,26 @@ class Watch:
             times = [at for at in self._healthy.get(container, ()) if at >= started.timestamp()]
         return min(times) - started.timestamp() if times else None
 
+    def signals(self, container: str) -> int:
+        """Return how many signals the engine was seen to send to a container."""
+        with self._changed:
+            return self._signals[container]
+
+    def await_signal(self, container: str, before: int, seconds: float) -> None:
+        """Wait until the engine has sent a container one more signal than before.
+
+        Raises:
+            NotLookedError: none was seen in that time.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            mark = self.mark()
+            if self.signals(container) > before:
+                return
+            if time.monotonic() > deadline:
+                raise NotLookedError(f"the engine told of no stop signal within {seconds:g} s")
+            self.wait(mark, 1.0)
+
     def _listen(self) -> None:
         until = int(time.time() + LIFETIME)
         command = ["docker", "events", "--format", "json", "--until", str(until)]
@@ -91,6 +113,8 @@ class Watch:
             with self._changed:
                 if event["Action"] == "health_status: healthy":
                     self._healthy.setdefault(event["Actor"]["ID"], []).append(event["timeNano"] / 1e9)
+                if event["Action"] == "kill":
+                    self._signals[event["Actor"]["ID"]] += 1
                 if not event["Action"].startswith("exec_"):
                     self._count += 1
                     self._changed.notify_all()

@@ -1,7 +1,7 @@
-"""Hold HTTP requests in flight while their server is stopped: `request.py HOLD JSON`.
+"""Hold HTTP requests in flight while their server is stopped: `request.py JSON`.
 
-Each request of the JSON list is sent but for the last byte of its body; then `in hand` is printed. After HOLD seconds,
-in which the server gets its stop signal, the last bytes follow. Prints a JSON text a request, "" where the expected
+Each request of the JSON list is sent but for the last byte of its body; then `in hand` is printed. SIGUSR1 says that
+the server has got its stop signal, and the last bytes follow. Prints a JSON text a request, "" where the expected
 answer came, and ends with 1 where another came, or none.
 """
 
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import socket
 import sys
 import threading
-import time
 from typing import Any
 
 LIMIT = 60.0
-"""Seconds for one step of a request."""
+"""Seconds for one step of a request, and for the stop signal to come."""
 
 WORDS = 200
 """Characters of a problem that are told: the log's reader cuts long lines."""
@@ -61,12 +61,13 @@ def end(connection: http.client.HTTPConnection, request: dict[str, Any]) -> str:
     return ""
 
 
-def main(hold: float, requests: list[dict[str, Any]]) -> int:
+def main(requests: list[dict[str, Any]]) -> int:
     """Hold them all at once."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})  # from now on one that comes is kept
     begun = [begin(request) for request in requests]
     sys.stdout.write("in hand\n")
     sys.stdout.flush()
-    time.sleep(hold)
+    signal.sigtimedwait({signal.SIGUSR1}, LIMIT)
     problems: dict[int, str] = {}
 
     def finish(number: int) -> None:
@@ -83,4 +84,4 @@ def main(hold: float, requests: list[dict[str, Any]]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1]), json.loads(sys.argv[2])))
+    sys.exit(main(json.loads(sys.argv[1])))
