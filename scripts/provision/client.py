@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 OLDEST = 23  # the first release whose default builder is BuildKit
 ANSWER_SECONDS = 15.0  # a remote engine behind ssh needs some
@@ -42,6 +44,26 @@ def _ours(key: str, value: str, private: str) -> bool:
     if key == "DOCKER_HOST":
         return value.removeprefix("unix://").startswith(private + os.sep)
     return key == "DOCKER_CONFIG" and value.startswith(private + os.sep)
+
+
+def settings(env: Mapping[str, str]) -> dict[str, Any]:
+    """Return the client's settings, as its config.json holds them; {} where there are none that can be read."""
+    folder = Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME") or Path.home()) / ".docker")
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def chosen(env: Mapping[str, str]) -> tuple[str, str] | None:
+    """Say what the user chose an engine with, and how to take that back; None where nothing was chosen."""
+    for variable in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        if value := env.get(variable):
+            return f"{variable} is {value}", f"unset {variable}"
+    context = settings(env).get("currentContext") or "default"
+    return (
+        None if context == "default" else (f"docker's context is {context}", "`docker context use default`")
+    )
 
 
 def judge(version: str, said: str) -> Answer:

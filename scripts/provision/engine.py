@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.provision import client, daemon, host, unpacked
@@ -15,6 +13,7 @@ from scripts.provision.daemon import PrivateEngine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 WHO = daemon.WHO
 PLUGINS = "usr/libexec/docker/cli-plugins"
@@ -57,12 +56,10 @@ def up(environ: Mapping[str, str] = os.environ) -> Choice:
     answer = client.ask(theirs)
     if answer.usable:
         return _users_own(answer, theirs)
-    for variable in ("DOCKER_HOST", "DOCKER_CONTEXT"):
-        if named := theirs.get(variable):
-            # Whoever names an engine means that one: another in its place would hide that it is down.
-            raise host.ProvisionError(
-                f"{variable} is {named}, but {answer.reason}; start it or unset {variable}"
-            )
+    if chosen := client.chosen(theirs):
+        # Whoever names an engine means that one: another in its place would hide that it is down.
+        named, undo = chosen
+        raise host.ProvisionError(f"{named}, but {answer.reason}; start it, or {undo}")
     version = ours.version()
     if not version:
         what = unpacked.plan(host.this_release(), root=os.geteuid() == 0, why=answer.reason)
@@ -123,21 +120,19 @@ def client_settings(user: Mapping[str, object], plugins: Path) -> dict[str, obje
 
 
 def _write_client_settings(ours: PrivateEngine, env: Mapping[str, str]) -> None:
-    folder = Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME") or Path.home()) / ".docker")
-    user: dict[str, object] = {}
-    with contextlib.suppress(OSError, ValueError):
-        user = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     ours.config.mkdir(parents=True, exist_ok=True)
     target = ours.config / "config.json"
     target.touch(mode=0o600)  # registry passwords may be among the settings
-    target.write_text(json.dumps(client_settings(user, ours.root / PLUGINS), indent=1), encoding="utf-8")
+    kept = client_settings(client.settings(env), ours.root / PLUGINS)
+    target.write_text(json.dumps(kept, indent=1), encoding="utf-8")
 
 
 def status(environ: Mapping[str, str] = os.environ) -> dict[str, object]:
     """Return what there is, changing nothing: the engine that `up` would find, and the private one's facts."""
     ours = private_engine(environ)
-    answer = client.ask(client.user_environment(environ, ours.folder))
-    version = ours.version()
+    theirs = client.user_environment(environ, ours.folder)
+    answer = client.ask(theirs)
+    version = "" if client.chosen(theirs) else ours.version()
     used = "user" if answer.usable else "private" if version else None
     return {
         "engine": used,

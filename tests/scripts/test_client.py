@@ -62,6 +62,24 @@ def test_fails_closed_on_named_engine_that_is_down(variable: str, named: str, tm
         engine.up(env)
 
 
+def test_fails_closed_on_a_context_in_use_that_is_down(tmp_path: Path) -> None:
+    """`docker context use` names an engine for good."""
+    (tmp_path / "config.json").write_text('{"currentContext": "build-box"}')
+    env = {"PATH": "/nowhere", "DOCKER_CONFIG": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    with pytest.raises(
+        host.ProvisionError, match=r"context is build-box, but .*; start it, or `docker context use default`"
+    ):
+        engine.up(env)
+    assert engine.status(env)["engine"] is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"currentContext": "default"}', "\0"])
+def test_settings_that_name_no_engine_choose_none(text: str, tmp_path: Path) -> None:
+    """Nor do those that nobody can read."""
+    (tmp_path / "config.json").write_text(text)
+    assert client.chosen({"DOCKER_CONFIG": str(tmp_path)}) is None
+
+
 def test_choice_unsets_what_would_override_it() -> None:
     """TLS settings of another engine would break the private one's socket."""
     choice = engine.Choice(

@@ -3,14 +3,14 @@
 What it holds
 -------------
 In every stage. A package that is named carries a version (`pip-versions`, `npm-versions`, `gem-versions`,
-`go-versions`, `cargo-versions`): `flask==3.1.0`, `express@4.21.2`, `rails -v 8.0.2`, `example.org/tool@v1.2.3`; a range
-counts, a tag that moves (`latest`, `next`, `master`) does not, nor a repository without a revision. A requirements file
-or a project is installed with hashes (`pip-hashes`): `pip install --require-hashes -r …`, and what has its dependencies
-already with `--no-deps`. What reads a lock file keeps to it (`lock-file`): `npm ci`, `--frozen-lockfile` or
-`--immutable` with yarn, `--frozen-lockfile` with pnpm and bun, `bundle install` when frozen, `uv sync --locked` or
-`--frozen`, `pipenv sync` or `--deploy`, `cargo … --locked`. Files of the context, addresses, wheels of an own folder
-(`--no-index`) and what a variable without a known value holds are not judged. Where no POSIX shell reads a RUN, it is
-not judged.
+`go-versions`, `cargo-versions`): `flask==3.1.0`, `express@4.21.2`, `rails -v 8.0.2`, `example.org/tool@v1.2.3`; a
+range counts, a tag that moves (`latest`, `next`, `master`) does not, nor a repository without a revision, nor what
+`go get -u` brings beside what it names. A requirements file or a project is installed with hashes (`pip-hashes`):
+`pip install --require-hashes -r …`, and what has its dependencies already with `--no-deps`. What reads a lock file
+keeps to it (`lock-file`): `npm ci`, `--frozen-lockfile` or `--immutable` with yarn, `--frozen-lockfile` with pnpm and
+bun, `bundle install` when frozen, `uv sync --locked` or `--frozen`, `pipenv sync` or `--deploy`, `cargo … --locked`.
+Files of the context, addresses, wheels of an own folder (`--no-index`) and what a variable without a known value
+holds are not judged. Where no POSIX shell reads a RUN, it is not judged.
 
 Why it matters
 --------------
@@ -179,6 +179,8 @@ def _complaints(run: Run, call: PackageCall) -> Iterator[tuple[str, str]]:
     names = [one.name for one in packages if _is_loose(run, call, one)]
     if names:
         yield clause, f"{call.manager} installs {', '.join(names)} at whatever version there is"
+    elif call.manager == "go" and call.verb == "get" and call.has("-u"):
+        yield clause, "`go get -u` takes the newest versions of what the modules need"
     if call.manager in {"pip", "uv"} and _lacks_hashes(run, call):
         files = ", ".join(word.text for word in call.files)
         yield (
