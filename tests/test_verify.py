@@ -271,7 +271,8 @@ class _Proxy:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
         self.listener.listen(64)
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.server = threading.Thread(target=self._serve, daemon=True)
+        self.server.start()
 
     def _serve(self) -> None:
         while self.open:
@@ -291,7 +292,13 @@ class _Proxy:
         while not condition() and time.monotonic() < deadline:
             time.sleep(0.1)
         self.open = False
-        for each in (self.listener, *self.connections):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        self._end(self.listener)
+        self.server.join(10)  # a connection that it is just taking up is among them then
+        for each in self.connections:
+            self._end(each)
+
+    @staticmethod
+    def _end(each: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+        each.close()

@@ -21,19 +21,18 @@ REMOVALS = {
     ("network", "ls"): ("network", "rm", "--force"),
     ("volume", "ls"): ("volume", "rm", "--force"),
 }
-# Images and volumes without a name, which no container uses, and build cache pile up to gigabytes. The daemon's own
-# collector of build cache runs beside builds, and one then failed for want of a layer.
-PRUNES = (
-    ("image", "prune", "--force"),
-    ("volume", "prune", "--force"),
-    ("builder", "prune", "--force", "--keep-storage=10GB"),
-)
+# Images and volumes without a name, which no container uses, pile up to gigabytes.
+PRUNES = (("image", "prune", "--force"), ("volume", "prune", "--force"))
+MOST_CACHE = 20.0
+"""Gigabytes of build cache that are kept. More goes whole: taken away in part, by the daemon's own collector or by
+`--keep-storage`, it left builds without a layer that they stood on."""
+CACHE = re.compile(r"Build Cache ([\d.]+)GB")
 OF_A_RUN = re.compile(r"dockproof\.localhost/\S+:[0-9a-f]{10}")
 
 
 def remove(env: Mapping[str, str]) -> None:
     """Remove what no living run owns; what cannot be removed is told of and left."""
-    for step in (_labelled, _tagged, _prune):
+    for step in (_labelled, _tagged, _unnamed, _cached):
         try:
             step(env)
         except host.ProvisionError as error:
@@ -51,9 +50,16 @@ def _tagged(env: Mapping[str, str]) -> None:
     _remove(("image", "rm", "--force"), OF_A_RUN.findall(names), env)
 
 
-def _prune(env: Mapping[str, str]) -> None:
+def _unnamed(env: Mapping[str, str]) -> None:
     for command in PRUNES:
         _docker(command, env)
+
+
+def _cached(env: Mapping[str, str]) -> None:
+    size = CACHE.search(_docker(["system", "df", "--format", "{{.Type}} {{.Size}}"], env))
+    if size and float(size[1]) > MOST_CACHE:
+        host.say(WHO, f"removing {size[0]} …")
+        _docker(["builder", "prune", "--all", "--force"], env)
 
 
 def _remove(removal: Sequence[str], names: Iterable[str], env: Mapping[str, str]) -> None:

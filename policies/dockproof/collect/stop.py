@@ -30,6 +30,9 @@ BEGIN = 30.0
 END = 60.0
 """Seconds that work may take to be done once the container was stopped: by itself, or by another one."""
 
+HOLD = 1.0
+"""Seconds between the stop signal and the last byte of a request in flight: it takes that much longer."""
+
 PAUSE = 0.1
 SLACK = 30.0
 """Seconds over the grace time that the engine may take to stop a container."""
@@ -80,7 +83,7 @@ def givers(
 
 
 def _requests(requests: tuple[RequestRule, ...], facts: ContainerFacts, image: str) -> Giver:
-    words = ["python3", "-I", "-c", inside.text("request")]
+    words = ["python3", "-I", "-c", inside.text("request"), str(HOLD)]
     words.append(json.dumps([request._asdict() for request in requests]))
     override = {
         **dict.fromkeys(("networks", "deploy", "volumes", "environment", "hostname")),

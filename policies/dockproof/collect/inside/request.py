@@ -1,8 +1,8 @@
-"""Hold HTTP requests in flight while their server is stopped: `request.py JSON`.
+"""Hold HTTP requests in flight while their server is stopped: `request.py HOLD JSON`.
 
 Each request of the JSON list is sent but for the last byte of its body; then `in hand` is printed. SIGUSR1 says that
-the server has got its stop signal, and the last bytes follow. Prints a JSON text a request, "" where the expected
-answer came, and ends with 1 where another came, or none.
+the server has got its stop signal, and HOLD seconds later the last bytes follow. Prints a JSON text a request, "" where
+the expected answer came, and ends with 1 where another came, or none.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from typing import Any
 
 LIMIT = 60.0
@@ -61,13 +62,14 @@ def end(connection: http.client.HTTPConnection, request: dict[str, Any]) -> str:
     return ""
 
 
-def main(requests: list[dict[str, Any]]) -> int:
+def main(hold: float, requests: list[dict[str, Any]]) -> int:
     """Hold them all at once."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})  # from now on one that comes is kept
     begun = [begin(request) for request in requests]
     sys.stdout.write("in hand\n")
     sys.stdout.flush()
     signal.sigtimedwait({signal.SIGUSR1}, LIMIT)
+    time.sleep(hold)
     problems: dict[int, str] = {}
 
     def finish(number: int) -> None:
@@ -84,4 +86,4 @@ def main(requests: list[dict[str, Any]]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1])))
+    sys.exit(main(float(sys.argv[1]), json.loads(sys.argv[2])))
