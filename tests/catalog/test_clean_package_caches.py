@@ -142,3 +142,10 @@ def test_judges_heredocs_triggers_and_lines() -> None:
 def test_does_not_apply_to_another_shell() -> None:
     """What no POSIX shell reads is not looked into."""
     assert red(POLICY, 'FROM a\nSHELL ["powershell", "-c"]\nRUN apk add x\n') == []
+
+
+def test_tells_the_folder_that_a_cache_was_moved_to() -> None:
+    """Where the file says so itself."""
+    run = "YARN_CACHE_FOLDER=/tmp/y yarn install --frozen-lockfile"
+    (finding,) = findings(POLICY, f"FROM node:24\nRUN {run}\n")
+    assert finding.message == "`yarn install` leaves its cache in the layer (/tmp/y)"

@@ -203,7 +203,7 @@ def _left(script: _Script, call: PackageCall, cache: Cache) -> Left | None:
         return Left(clause, call, message)
     name = f"{call.manager} {call.verb}".strip()
     # Where dnf is, yum is dnf.
-    folder = "/var/cache/yum or /var/cache/dnf" if call.manager == "yum" else cache.folders[0]
+    folder = "/var/cache/yum or /var/cache/dnf" if call.manager == "yum" else _folders(run, call, cache)[0]
     return Left(clause, call, f"`{name}` leaves its cache in the layer ({folder})")
 
 

@@ -19,9 +19,10 @@ RUN frees nothing: the layer that holds it stays.
 
 How to fix it
 -------------
-End the RUN with `rm -rf /var/lib/apt/lists/*`, `yum clean all`, `dnf clean all`, `zypper clean --all` or
-`npm cache clean --force`; write `apk add --no-cache`, `pip install --no-cache-dir`, `uv --no-cache`. Or keep the cache
-for the next build and out of the image: `RUN --mount=type=cache,target=/home/app/.cache/pip pip install …`.
+End the RUN with `rm -rf /var/lib/apt/lists/*`, `yum clean all`, `dnf clean all`, `zypper clean --all`,
+`npm cache clean --force` or `yarn cache clean`; write `apk add --no-cache`, `pip install --no-cache-dir`,
+`uv --no-cache`. Or keep the cache for the next build and out of the image:
+`RUN --mount=type=cache,target=/home/app/.cache/pip pip install …`.
 
 References
 ----------
