@@ -201,7 +201,7 @@ def test_baseline_lets_a_legacy_repository_adopt_the_gate(run: Callable[..., Ran
     assert ran.code == 1
     waived = [f["waived"] and f["waived"]["reason"] for f in json.loads(ran.out)["files"][0]["findings"]]
     assert waived == ["baseline", "baseline", None]
-    assert "1 entries of the baseline occur no more" in run("check", "--baseline", "base.json").out
+    assert "1 entry of the baseline occurs no more" in run("check", "--baseline", "base.json").out
 
 
 def test_baseline_tells_what_is_gone_of_the_files_that_were_looked_at(
@@ -213,7 +213,7 @@ def test_baseline_tells_what_is_gone_of_the_files_that_were_looked_at(
     assert run("check", "--write-baseline", "--baseline", "base.json").code == 0
     assert run("check", "a.Dockerfile", "--baseline", "base.json").out == "passed: 1 waived in 1 file\n"
     (tmp_path / "b.Dockerfile").unlink()
-    said = "passed: 1 waived in 1 file; 1 entries of the baseline occur no more\n"
+    said = "passed: 1 waived in 1 file; 1 entry of the baseline occurs no more\n"
     assert run("check", "a.Dockerfile", "--baseline", "base.json").out == said
 
 

@@ -265,6 +265,10 @@ def test_diff_writes_nothing_and_can_be_applied(here: Path, capsys: pytest.Captu
     wanted = 'LABEL org.opencontainers.image.authors="x"\nRUN apt-get install --yes --no-install-recommends a'
     assert (here / "Dockerfile").read_text() == BASE + wanted
     assert cli.main(["fix", "--diff"]) == 0
+    assert capsys.readouterr() == (
+        "",
+        "dockproof: nothing to change: no finding here can be mended by itself\n",
+    )
     assert capsys.readouterr().out == ""
 
 

@@ -277,6 +277,8 @@ def main(arguments: list[str]) -> int:
     jobs, missed = _jobs(paths, options.stdin_filename, policies, config)
     if options.diff:
         said = list(_diffs(jobs))
+        if not said:
+            sys.stderr.write("dockproof: nothing to change: no finding here can be mended by itself\n")
     else:
         _write(jobs, policies, config)
         jobs = [_known(job, config) for job in jobs]

@@ -173,8 +173,13 @@ def summary_line(report: CheckReport, view: View) -> str:
     head = paint("FAILED", _CODES[Severity.ERROR]) if red else paint("passed", _GREEN)
     if tally.incomplete:
         head = paint("INCOMPLETE", _CODES[Severity.ERROR])
-    gone = f"; {view.baseline_gone} entries of the baseline occur no more" if view.baseline_gone else ""
-    return f"{head}: {_counts(summary)} in {_number(summary.files, 'file')}{gone}\n"
+    return f"{head}: {_counts(summary)} in {_number(summary.files, 'file')}{_gone(view.baseline_gone)}\n"
+
+
+def _gone(count: int) -> str:
+    if not count:
+        return ""
+    return f"; {_number(count, 'entry', 'entries')} of the baseline {'occurs' if count == 1 else 'occur'} no more"
 
 
 def _counts(summary: Summary) -> str:
