@@ -38,7 +38,9 @@ def to_text(proof: Proof, *, engine: bool) -> str:
     killed = sum(row.killed for row in proof.rows)
     missing = not engine and not proof.of_users
     scope = "; image and runtime mutants were not made: no engine was asked for (--engine)" if missing else ""
-    return "\n".join([*lines, "", f"{killed} of {len(proof.rows)} mutants killed{scope}", ""])
+    red = sum(one.severity is not None for one in proof.not_made)
+    already = f"; {red} not made: red already" if red else ""
+    return "\n".join([*lines, "", f"{killed} of {len(proof.rows)} mutants killed{already}{scope}", ""])
 
 
 def _of_ours(rows: Sequence[Row]) -> Iterator[str]:
