@@ -41,12 +41,7 @@ def runs(file: Dockerfile) -> tuple[Run, ...]:
 @kept
 def runs_of(stage: Stage) -> tuple[Run, ...]:
     """Give every RUN of one stage, in order."""
-    pairs = ((written, written.effective) for written in stage.instructions)
-    return tuple(
-        Run(stage, instruction, script(instruction, stage.shell_at(written)))
-        for written, instruction in pairs
-        if instruction.keyword == "RUN"
-    )
+    return tuple(Run(stage, one, script(one, stage.shell_at(one))) for one in stage.these("RUN"))
 
 
 def at_command(

@@ -42,11 +42,9 @@ def _written(stage: Stage) -> Iterator[Written]:
         for command in run.script.commands:
             for path in _files(command):
                 yield Written(path, _said(command), command.span.line, run.instruction)
-    for given in stage.instructions:
-        instruction = given.effective
-        if instruction.keyword in {"COPY", "ADD"} and instruction.heredocs:
-            for heredoc in instruction.heredocs:
-                yield Written(instruction.words[-1], heredoc.text, heredoc.span.line, instruction)
+    for instruction in stage.these("COPY", "ADD"):
+        for heredoc in instruction.heredocs:
+            yield Written(instruction.words[-1], heredoc.text, heredoc.span.line, instruction)
 
 
 def _said(command: Command) -> str:

@@ -98,8 +98,8 @@ class ContextExcludes(Policy):
         copies = [
             (instruction, stage)
             for stage in target.dockerfile.stages
-            for instruction in (outer.effective for outer in stage.instructions)
-            if instruction.keyword in {"COPY", "ADD"} and instruction.flag("from") is None
+            for instruction in stage.these("COPY", "ADD")
+            if instruction.flag("from") is None
         ]
         if target.context is None:
             if copies:

@@ -33,7 +33,7 @@ import posixpath
 import re
 from fnmatch import fnmatchcase
 
-from dockproof.facts.shell import script
+from dockproof.catalog._runs import runs_of
 from dockproof.finding import Severity
 from dockproof.patterns import pattern
 from dockproof.policy import Clause, EditMutant, Example, Family, Policy, SourceMutant
@@ -116,13 +116,12 @@ class CopyNotAdd(Policy):
         """Judge every ADD and COPY, what they trigger later included."""
         for stage in target.dockerfile.stages:
             extracted = list(_extracted(stage))
-            for instruction in (one.effective for one in stage.instructions):
+            for instruction in stage.these("COPY", "ADD"):
                 if instruction.keyword == "ADD":
                     yield from self._add(instruction, stage)
-                elif instruction.keyword == "COPY" and instruction.flag("from") is None:
+                elif instruction.flag("from") is None:
                     yield from self._copied_archive(instruction, stage, extracted)
-                if instruction.keyword in {"ADD", "COPY"}:
-                    yield from self._destination(instruction, stage)
+                yield from self._destination(instruction, stage)
 
     def _add(self, instruction: Instruction, stage: Stage) -> Iterator[Finding]:
         for source in _sources(instruction, stage):
@@ -206,14 +205,12 @@ def _is_archive(source: str) -> bool:
 
 def _extracted(stage: Stage) -> Iterator[tuple[int, str]]:
     """The archives that the stage's RUN instructions unpack as ADD would, each with its instruction's index."""
-    for instruction in (one.effective for one in stage.instructions):
-        if instruction.keyword == "RUN":
-            commands = script(instruction, stage.shell_at(instruction))
-            unpacking = commands.named("tar", "bsdtar", "gtar")
-            for command in () if unpacking and commands.named(*_CHECKS) else unpacking:
-                path = _archive_of(command)
-                if path:
-                    yield instruction.index, stage.expand(instruction, path).text or path
+    for run in runs_of(stage):
+        unpacking = run.script.named("tar", "bsdtar", "gtar")
+        for command in () if unpacking and run.script.named(*_CHECKS) else unpacking:
+            path = _archive_of(command)
+            if path:
+                yield run.instruction.index, stage.expand(run.instruction, path).text or path
 
 
 def _archive_of(tar: Command) -> str | None:

@@ -93,8 +93,8 @@ class ExecForm(Policy):
     def source(self, target: SourceTarget) -> Iterator[Finding]:
         """Judge the three commands of every stage."""
         for stage in target.dockerfile.stages:
-            for instruction in stage.instructions:
-                yield from self._judge(instruction.effective, stage)
+            for instruction in stage.these("CMD", "ENTRYPOINT", "HEALTHCHECK"):
+                yield from self._judge(instruction, stage)
 
     def _judge(self, instruction: Instruction, stage: Stage) -> Iterator[Finding]:
         command = _command(instruction)

@@ -109,9 +109,8 @@ class ImageLabels(Policy):
     def source(self, target: SourceTarget) -> Iterator[Finding]:
         """Judge every LABEL, then what the shipped stages lack."""
         for stage in target.dockerfile.stages:
-            for written in stage.instructions:
-                if written.effective.keyword == "LABEL":
-                    yield from self._judge(written.effective, stage, target.options)
+            for label in stage.these("LABEL"):
+                yield from self._judge(label, stage, target.options)
         for stage in target.shipped:
             if message := _missing(target.options, stage.labels):
                 yield self.at(stage.instruction, message, stage=stage, clause="missing")

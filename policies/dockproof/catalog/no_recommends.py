@@ -142,11 +142,7 @@ def _is_set(stage: Stage) -> bool:
 
 
 def _copies_settings(stage: Stage) -> bool:
-    instructions = (given.effective for given in stage.instructions)
     return any(
-        one.keyword in {"COPY", "ADD"}
-        and one.words
-        and one.words[-1].startswith("/etc/apt/apt.conf")
-        and not one.heredocs
-        for one in instructions
+        one.words and one.words[-1].startswith("/etc/apt/apt.conf") and not one.heredocs
+        for one in stage.these("COPY", "ADD")
     )

@@ -38,7 +38,7 @@ from dockproof.policy import BY_SOURCE, Clause, EditMutant, Example, Family, Ima
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import ClassVar
 
     from dockproof.facts.context import BuildContext
@@ -82,8 +82,7 @@ class NoSecretFiles(Policy):
     def source(self, target: SourceTarget) -> Iterator[Finding]:
         """Judge what every COPY and ADD takes, and what variables point at."""
         for stage in target.dockerfile.stages:
-            written = (outer.effective for outer in stage.instructions)
-            copies = [one for one in written if one.keyword in {"COPY", "ADD"}]
+            copies = stage.these("COPY", "ADD")
             for instruction in copies:
                 yield from self._copied(instruction, stage, target.context)
             yield from self._pointers(stage, copies)
@@ -121,7 +120,7 @@ class NoSecretFiles(Policy):
             )
             yield self.at(instruction, message, stage=stage, clause=kind)
 
-    def _pointers(self, stage: Stage, copies: list[Instruction]) -> Iterator[Finding]:
+    def _pointers(self, stage: Stage, copies: Sequence[Instruction]) -> Iterator[Finding]:
         """Judge ENV and ARG that name a credentials file in a folder that a COPY of the stage fills."""
         for instruction in stage.instructions:
             if instruction.keyword not in {"ARG", "ENV"}:

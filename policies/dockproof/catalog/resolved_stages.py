@@ -123,8 +123,8 @@ class ResolvedStages(Policy):
                 yield self.at(external, message, stage=stage, clause="reference")
 
     def _roots(self, stage: Stage) -> Iterator[Finding]:
-        for instruction in (one.effective for one in stage.instructions):
-            taken = instruction.keyword == "COPY" and instruction.flag("from")
+        for instruction in stage.these("COPY"):
+            taken = instruction.flag("from")
             if taken and not _is_made_for_it(taken, stage) and _takes_all(instruction, stage):
                 message = (
                     f"the whole root folder of {instruction.flag('from')} is copied over this stage's own"

@@ -80,9 +80,8 @@ class ValidDockerfile(Policy):
             if problem.clause != _ELSEWHERE:
                 yield self._told(problem, file)
         for stage in file.stages:
-            for instruction in stage.instructions:
-                if instruction.effective.keyword == "VOLUME" and not stage.root_base.is_windows:
-                    yield from self._volume(instruction.effective, stage)
+            for instruction in () if stage.root_base.is_windows else stage.these("VOLUME"):
+                yield from self._volume(instruction, stage)
 
     def _volume(self, instruction: Instruction, stage: Stage) -> Iterator[Finding]:
         """BuildKit takes `host:container` for one path, so that nothing is kept where it is meant to be."""

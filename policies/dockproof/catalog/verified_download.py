@@ -111,10 +111,10 @@ class VerifiedDownload(Policy):
         """Judge the ADD and RUN of every stage."""
         yield from unread(self, target.dockerfile)
         for stage in target.dockerfile.stages:
-            for instruction in stage.instructions:
+            for instruction in stage.these("ADD"):
                 for download in added(instruction):
                     yield from self._judge(download, stage)
-                yield from self._judge_variables(instruction.effective, stage)
+                yield from self._judge_variables(instruction, stage)
         for run in runs(target.dockerfile):
             for download in downloads(run.script):
                 yield from self._judge(download, run.stage)
@@ -130,7 +130,7 @@ class VerifiedDownload(Policy):
 
     def _judge_variables(self, instruction: Instruction, stage: Stage) -> Iterator[Finding]:
         """Judge the sources of an ADD that are addresses by the value of a variable."""
-        for word in instruction.words[:-1] if instruction.keyword == "ADD" else ():
+        for word in instruction.words[:-1]:
             url = stage.expand(instruction, word).text or "" if word.startswith("$") else ""
             if _REMOTE.match(url) and not instruction.flag("checksum"):
                 message = f"{_short(url)} is fetched and never checked"

@@ -203,9 +203,8 @@ class VerifiedTls(Policy):
 
     def _judge_variables(self, stage: Stage) -> Iterator[Finding]:
         """Judge ENV and ARG."""
-        for given in stage.instructions:
-            instruction = given.effective
-            for pair in instruction.pairs if instruction.keyword in {"ENV", "ARG"} else ():
+        for instruction in stage.these("ARG", "ENV"):
+            for pair in instruction.pairs:
                 if pair.name.upper() not in _VARIABLES or pair.value is None:
                     continue
                 value = stage.expand(instruction, pair.value)

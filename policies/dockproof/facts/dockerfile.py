@@ -344,8 +344,10 @@ class Dockerfile:
         The rest goes with the last who holds it, and Python finds nothing that it would have to search for.
         """
         for instruction in self.instructions:
-            for script in vars(instruction.effective).get("_scripts", {}).values():
-                script.release()
+            scripts = vars(instruction.effective).get("_scripts")
+            if scripts:
+                for script in scripts.values():
+                    script.release()
         for stage in self.__dict__.get("stages", ()):
             vars(stage).clear()
 

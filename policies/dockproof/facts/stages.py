@@ -173,6 +173,7 @@ class Stage:
         self.name = _stage_name(instruction)
         self._settings = settings
         self._expanded: dict[tuple[int | None, int, str], Value] = {}
+        self._chosen: dict[tuple[str, ...], tuple[Instruction, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<Stage {self.index} {self.name or ''}>"
@@ -195,6 +196,13 @@ class Stage:
     def sequence(self) -> tuple[Instruction, ...]:
         """What is really run in it: the triggers, then its own instructions."""
         return self.triggered + self.instructions
+
+    def these(self, *keywords: str) -> tuple[Instruction, ...]:
+        """Its own instructions with one of these keywords, in order; of an ONBUILD what it triggers."""
+        if keywords not in self._chosen:  # many policies ask for few kinds
+            own = [one.effective for one in self.instructions]
+            self._chosen[keywords] = tuple(one for one in own if one.keyword in keywords)
+        return self._chosen[keywords]
 
     @property
     def lineage(self) -> tuple[Stage, ...]:
