@@ -492,13 +492,30 @@ _PYTHON_CONTROLS = pattern("[\x1c-\x1f]")
 def _instructions(reader: Reader) -> Iterator[Instruction]:
     """Let dockerfile-parse split each joined line, and put its answer beside the true places."""
     texts = [line.text.lstrip(SPACE) for line in reader.joined]
-    answers = iter(_split_keywords([text for text in texts if text]))
+    places = _split(texts)
     escape = reader.escape
     for index, line in enumerate(reader.joined):
         text = texts[index]
-        at = next(answers) if text else 0
+        at = places[text]
         lead = len(line.text) - len(text)
         yield Instruction(line, text[:at].rstrip(_SEPARATING), text[at:], lead + at, (index, escape, None))
+
+
+_KNOWN: dict[str, int] = {}
+_MOST, _SHORT = 2048, 256
+
+
+def _split(texts: list[str]) -> Mapping[str, int]:
+    """Offsets of the arguments behind each keyword, by the text; short ones stay known: many files have the same."""
+    unknown = [text for text in texts if text and text not in _KNOWN]
+    found = dict(zip(unknown, _split_keywords(unknown), strict=True)) if unknown else {}
+    found[""] = 0
+    if len(unknown) < len(texts):
+        found |= {text: _KNOWN[text] for text in texts if text in _KNOWN}
+    if len(_KNOWN) > _MOST:
+        _KNOWN.clear()
+    _KNOWN.update((text, at) for text, at in found.items() if len(text) < _SHORT)
+    return found
 
 
 def _split_keywords(texts: list[str]) -> list[int]:
