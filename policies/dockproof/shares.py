@@ -132,8 +132,9 @@ class _Worker(Generic[T]):
         try:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for this one
             gc.freeze()
-            for other in others:  # a pipe that nobody reads any more ends its writer
-                os.close(other.pipe)
+            for other in others:
+                if other.runs:  # a pipe that nobody reads any more ends its writer
+                    os.close(other.pipe)
             with open(end, "wb") as file:
                 while token := os.read(tokens, _NUMBER):
                     file.writelines(self._answered(int.from_bytes(token, "big")))

@@ -74,6 +74,11 @@ class PrivateEngine:
         return self.folder / "daemon.json"
 
     @property
+    def tidying(self) -> Path:
+        """A file that is there while the daemon answers and must not be used yet."""
+        return self.state / "tidying"
+
+    @property
     def log(self) -> Path:
         """What the daemon said since it was started last."""
         return self.folder / "dockerd.log"
@@ -158,10 +163,12 @@ def start(ours: PrivateEngine) -> str:
         for folder in (ours.folder, ours.state):
             folder.mkdir(parents=True, exist_ok=True)
         network.record(ours.before, ours.own_environment())
+        ours.tidying.touch()
         process = _spawn(ours)
     version = _wait(ours, process)
-    if process is not None:
+    if ours.tidying.exists():  # also where whoever began it was stopped
         leftovers.remove(ours.own_environment())
+        ours.tidying.unlink()
     return version
 
 

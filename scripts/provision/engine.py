@@ -60,11 +60,12 @@ def up(environ: Mapping[str, str] = os.environ) -> Choice:
         # Whoever names an engine means that one: another in its place would hide that it is down.
         named, undo = chosen
         raise host.ProvisionError(f"{named}, but {answer.reason}; start it, or {undo}")
-    version = ours.version()
+    version = "" if ours.tidying.exists() else ours.version()
     if not version:
         what = unpacked.plan(host.this_release(), root=os.geteuid() == 0, why=answer.reason)
         with host.lock(_lock(ours), WHO):
-            version = ours.version() or _make_ready(ours, what, answer.reason, theirs)
+            ready = not ours.tidying.exists() and ours.version()
+            version = ready or _make_ready(ours, what, answer.reason, theirs)
     unset = dict.fromkeys(name for name in OVERRIDING if name in theirs)
     return Choice(
         private=True, version=version, why=answer.reason, variables={**ours.variables(theirs), **unset}

@@ -507,14 +507,14 @@ _MOST, _SHORT = 2048, 256
 
 def _split(texts: list[str]) -> Mapping[str, int]:
     """Offsets of the arguments behind each keyword, by the text; short ones stay known: many files have the same."""
-    unknown = [text for text in texts if text and text not in _KNOWN]
-    found = dict(zip(unknown, _split_keywords(unknown), strict=True)) if unknown else {}
-    found[""] = 0
-    if len(unknown) < len(texts):
-        found |= {text: _KNOWN[text] for text in texts if text in _KNOWN}
-    if len(_KNOWN) > _MOST:
-        _KNOWN.clear()
-    _KNOWN.update((text, at) for text, at in found.items() if len(text) < _SHORT)
+    found = {text: at for text in texts if (at := _KNOWN.get(text)) is not None} | {"": 0}
+    unknown = [text for text in texts if text not in found]
+    if unknown:
+        new = dict(zip(unknown, _split_keywords(unknown), strict=True))
+        if len(_KNOWN) > _MOST:
+            _KNOWN.clear()
+        _KNOWN.update((text, at) for text, at in new.items() if len(text) < _SHORT)
+        found |= new
     return found
 
 
