@@ -25,13 +25,14 @@ HEARING_SECONDS = 0.5
 class Server(uvicorn.Server):
     """uvicorn, which resets at its end the connections whose request it has not read yet; here they are heard first.
 
-    So an API can be replaced under load: new callers are refused, and find the other one, before anything else ends.
+    So an API can be replaced under load: before anything else ends new callers are turned away, and find the other.
     """
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, hear those that stand, then end."""
         for server in self.servers:
-            server.close()
+            if not all(stopping.turn_away_callers(listener) for listener in server.sockets):
+                server.close()
         await asyncio.sleep(HEARING_SECONDS)
         await super().shutdown(sockets)
 

@@ -1,8 +1,10 @@
-"""The programs at their end: callers that are connected are heard, new ones are refused, and no signal is lost."""
+"""The programs at their end: callers that are connected are heard, new ones are turned away, and no signal is lost."""
 
 import signal
 import socket
+import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -79,3 +81,37 @@ def test_standing_connection_is_heard_after_sigterm(tmp_path: Path) -> None:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=5)
         assert api.process.wait(10) in {0, -15}
+
+
+def _call_until(over: threading.Event, port: int, seen: Counter[str]) -> None:
+    """Connect and ask, again and again; what counts is what becomes of a connection that stands."""
+    while not over.wait(0.001):
+        try:
+            caller = socket.create_connection(("127.0.0.1", port), timeout=5)
+        except ConnectionRefusedError:
+            continue
+        with caller:
+            try:
+                caller.sendall(REQUEST)
+                seen[caller.recv(12).decode()] += 1
+            except ConnectionError as error:
+                seen[type(error).__name__] += 1
+
+
+def test_no_connection_is_reset_at_the_end(tmp_path: Path) -> None:
+    """Nor one that the kernel made and the API has not accepted yet: under load some always wait there."""
+    settings = _settings(tmp_path)
+    port, over, seen = int(settings["PORT"]), threading.Event(), Counter[str]()
+    callers = [threading.Thread(target=_call_until, args=(over, port, seen)) for _ in range(16)]
+    with Program("app", settings, tmp_path / "api.log") as api:
+        eventually(lambda: _alive(port), "the API answers")
+        for each in callers:
+            each.start()
+        try:
+            eventually(lambda: seen.total() > 100, "the callers are at it")
+            assert api.stop() in {0, -15}
+        finally:
+            over.set()
+            for each in callers:
+                each.join()
+    assert set(seen) == {"HTTP/1.1 200"}, seen
