@@ -353,13 +353,14 @@ def settle(
         config: what is ignored.
         extra: findings of another tool (hadolint), None where it did not look.
     """
-    ours, exemptions = probed.answers.findings, probed.exemptions
-    findings = waiver.apply(
-        [f for f in (*ours, *_unshared(extra or (), probed, policies)) if not _is_ignored(f, config)],
-        exemptions,
-        asked=names_asked(asked_whole(probed.asked, config), exemptions, hadolint=extra is not None),
-        known=names_known(policies) if exemptions else (),
-    )
+    exemptions, findings = probed.exemptions, [*probed.answers.findings]
+    if extra:
+        findings += _unshared(extra, probed, policies)
+    if config.ignore or config.select:
+        findings = [finding for finding in findings if not _is_ignored(finding, config)]
+    if exemptions:
+        asked = names_asked(asked_whole(probed.asked, config), exemptions, hadolint=extra is not None)
+        findings = waiver.apply(findings, exemptions, asked=asked, known=names_known(policies))
     return probed.answers._replace(findings=tuple(sorted(findings, key=_order)))
 
 
@@ -371,8 +372,6 @@ def asked_whole(asked: Iterable[str], config: Config) -> Iterator[str]:
 
 def _is_ignored(finding: Finding, config: Config) -> bool:
     """Whether a clause, or another tool's rule, is left out; whole policies were not even asked."""
-    if not config.ignore and not config.select:
-        return False
     names = {finding.policy, f"{finding.policy}/{finding.clause}"}
     tool = finding.policy.partition(":")[0]
     return bool(names & config.ignore) or bool(config.select and not config.select & {tool, *names})

@@ -38,10 +38,12 @@ else:
             return made
 
         def _replace(self, /, **changes: Any) -> Self:
-            made = self._make(map(changes.pop, self._fields, self))
-            if changes:
-                raise ValueError(f"Got unexpected field names: {list(changes)!r}")
-            return made
+            fields, values = self._fields, list(self)
+            for field, value in changes.items():
+                if field not in fields:
+                    raise ValueError(f"Got unexpected field names: {[*changes.keys() - set(fields)]!r}")
+                values[fields.index(field)] = value
+            return tuple.__new__(type(self), values)
 
         def _asdict(self) -> dict[str, Any]:
             return dict(zip(self._fields, self, strict=True))

@@ -25,7 +25,7 @@ _PAGE = 4096
 """Bytes that any pipe holds, however many the user has."""
 
 _PIECE = 1 << 16
-"""Bytes that are read at once."""
+"""Bytes that are written and read at once, as many as a pipe holds."""
 
 
 def answers(action: Callable[[T], bytes], items: Sequence[T], workers: int) -> Iterator[bytes]:
@@ -135,7 +135,7 @@ class _Worker(Generic[T]):
             for other in others:
                 if other.runs:  # a pipe that nobody reads any more ends its writer
                     os.close(other.pipe)
-            with open(end, "wb") as file:
+            with open(end, "wb", _PIECE) as file:  # the parent wakes at every write
                 while token := os.read(tokens, _NUMBER):
                     file.writelines(self._answered(int.from_bytes(token, "big")))
         finally:

@@ -89,11 +89,9 @@ class CurrentSyntax(Policy):
     def source(self, target: SourceTarget) -> Iterator[Finding]:
         """Judge the instructions of the whole file, then the lines that name stages."""
         file = target.dockerfile
-        stages = {id(one): stage for stage in file.stages for one in (stage.instruction, *stage.instructions)}
         lower = _is_mostly_lower(file)
         described = target.options["descriptions"] or _asks_for_descriptions(file)
-        for instruction in file.instructions:
-            stage = stages.get(id(instruction))
+        for stage, instruction in _staged(file):
             if instruction.blank_lines or instruction.effective.keyword in _RENEWED:
                 yield from self._old(instruction, stage, file.text)
             wanted = instruction.keyword.lower() if lower else instruction.keyword
@@ -196,6 +194,17 @@ def _meant_as_value(argument: Instruction, text: str) -> str:
         return ""
     used = _NAME.fullmatch(names[1]) and re.search(rf"\$\{{?{names[1]}\b", text)
     return "" if used else names[1]
+
+
+def _staged(file: Dockerfile) -> Iterator[tuple[Stage | None, Instruction]]:
+    """Give all instructions in order, each with its stage; those before the first FROM have none."""
+    first = file.stages[0].instruction.index if file.stages else None
+    for instruction in file.instructions[:first]:
+        yield None, instruction
+    for stage in file.stages:
+        yield stage, stage.instruction
+        for instruction in stage.instructions:
+            yield stage, instruction
 
 
 def _is_mostly_lower(file: Dockerfile) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 from fnmatch import fnmatchcase
-from itertools import pairwise
+from itertools import chain, pairwise
+from operator import attrgetter
 from types import MappingProxyType
 
 from dockproof.facts.durations import parse_duration
@@ -137,6 +138,9 @@ class Health(NamedTuple):
     retries: int | None
 
 
+_IN_FILE = attrgetter("index")
+
+
 class Stage:
     """One stage.
 
@@ -173,7 +177,6 @@ class Stage:
         self.name = _stage_name(instruction)
         self._settings = settings
         self._expanded: dict[tuple[int | None, int, str], Value] = {}
-        self._chosen: dict[tuple[str, ...], tuple[Instruction, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<Stage {self.index} {self.name or ''}>"
@@ -199,10 +202,17 @@ class Stage:
 
     def these(self, *keywords: str) -> tuple[Instruction, ...]:
         """Its own instructions with one of these keywords, in order; of an ONBUILD what it triggers."""
-        if keywords not in self._chosen:  # many policies ask for few kinds
-            own = [one.effective for one in self.instructions]
-            self._chosen[keywords] = tuple(one for one in own if one.keyword in keywords)
-        return self._chosen[keywords]
+        known = self._by_keyword
+        found = [known[keyword] for keyword in keywords if keyword in known]
+        return found[0] if len(found) == 1 else tuple(sorted(chain.from_iterable(found), key=_IN_FILE))
+
+    @lazy
+    def _by_keyword(self) -> Mapping[str, tuple[Instruction, ...]]:
+        found: dict[str, list[Instruction]] = {}
+        for one in self.instructions:
+            inner = one.effective
+            found.setdefault(inner.keyword, []).append(inner)
+        return {keyword: tuple(some) for keyword, some in found.items()}
 
     @property
     def lineage(self) -> tuple[Stage, ...]:
