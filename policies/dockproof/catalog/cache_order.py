@@ -53,6 +53,7 @@ import posixpath
 from functools import lru_cache, partial
 
 from dockproof.catalog._installs import Needs, installs, prepares, touches, words
+from dockproof.catalog._rights import joined
 from dockproof.catalog._runs import unread
 from dockproof.facts.mounts import mounts
 from dockproof.facts.shell import script
@@ -188,7 +189,7 @@ class _Seen:
 
     def path(self, text: str | None) -> str:
         """Give a path as an absolute one, below a name that nothing else has where it is not known."""
-        return posixpath.normpath(posixpath.join(self.workdir, text or _UNKNOWN))
+        return joined(self.workdir, text or _UNKNOWN)
 
 
 class CacheOrder(Policy):
@@ -482,8 +483,8 @@ def _dev_manifests(stage: Stage) -> Iterator[tuple[Instruction, str]]:
 def _mounted(seen: _Seen, stage: Stage, instruction: Instruction) -> Iterator[_Copied]:
     """Give the bind mounts of the whole context: their RUN sees every change, and no later one does."""
     for mount in mounts(instruction):
-        whole = posixpath.normpath(mount.source or ".") in {".", "/"}
-        if mount.type == "bind" and mount.from_ is None and whole:
+        from_context = mount.type == "bind" and mount.from_ is None
+        if from_context and posixpath.normpath(mount.source or ".") in {".", "/"}:
             seen.holds_code = True
             text, target = "the mount of the whole context", seen.path(mount.target)
             yield _Copied("code-first", mount, text, target, seen.at, seen.installed, stage)

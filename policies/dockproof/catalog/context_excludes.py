@@ -119,9 +119,9 @@ class ContextExcludes(Policy):
         whole = [
             source for source in sources if posixpath.normpath(posixpath.join("/", source)) in {"/", "/*"}
         ]
-        exclude = [flag.value for flag in instruction.flags if flag.name == "exclude" and flag.value]
         if not whole:
             return
+        exclude = [flag.value for flag in instruction.flags if flag.name == "exclude" and flag.value]
         if context.ignore_file is None and not exclude:
             message = f"{instruction.keyword} takes the whole context, and no ignore file keeps anything out"
             yield self.at(instruction, message, stage=stage, clause="kept-out")
@@ -221,8 +221,10 @@ def _file(context: BuildContext) -> str:
 
 def _is_ignored(source: str, context: BuildContext) -> bool:
     """Tell whether nothing is taken by a source because the ignore file says so."""
+    if context.ignore_file is None:
+        return False
     path = posixpath.normpath(posixpath.join("/", source))[1:]
-    if context.ignore_file is None or not path or next(context.taken_by([source]), None) is not None:
+    if not path or next(context.taken_by([source]), None) is not None:
         return False
     if _WILD.search(path):
         return next(context.without_ignore_file().taken_by([source]), None) is not None

@@ -122,9 +122,7 @@ class NoSecretFiles(Policy):
 
     def _pointers(self, stage: Stage, copies: Sequence[Instruction]) -> Iterator[Finding]:
         """Judge ENV and ARG that name a credentials file in a folder that a COPY of the stage fills."""
-        for instruction in stage.instructions:
-            if instruction.keyword not in {"ARG", "ENV"}:
-                continue
+        for instruction in stage.these("ARG", "ENV"):
             for pair in instruction.pairs:
                 if pair.name not in secret_files.POINTERS:
                     continue

@@ -107,6 +107,7 @@ class Instruction:
         json: the strings of the exec form (of HEALTHCHECK: of its command), None for the shell form.
         json_refused: the arguments are a JSON array of more than strings, which BuildKit refuses.
         trigger: the inner instruction of ONBUILD, None elsewhere.
+        has_flags: whether there is any flag.
         index: its place among the file's instructions, 0-based; an inner one has its outer one's.
         escape: the escape character of the file.
     """
@@ -115,6 +116,7 @@ class Instruction:
     json: tuple[str, ...] | None = None
     json_refused = False
     trigger: Instruction | None = None
+    has_flags = False
     _raw_flags: Sequence[RawFlag] = ()
 
     def __init__(self, line: JoinedLine, keyword: str, raw: str, raw_at: int, place: Place) -> None:
@@ -124,8 +126,9 @@ class Instruction:
         self.index, self.escape, self._start = place
         self._line = line
         self._raw_at = raw_at
-        if raw.startswith("--"):
+        if raw[:2] == "--":
             self._raw_flags, rest = split_flags(raw)
+            self.has_flags = bool(self._raw_flags)
             raw, raw_at = raw[rest:], raw_at + rest
         self.value = raw.strip(SPACE)
         self._at = raw_at if raw.startswith(self.value) else raw_at + len(raw) - len(raw.lstrip(SPACE))
@@ -186,11 +189,6 @@ class Instruction:
 
     def __repr__(self) -> str:
         return f"<Instruction {self.keyword} line {self.line}>"
-
-    @property
-    def has_flags(self) -> bool:
-        """Whether there is any flag."""
-        return bool(self._raw_flags)
 
     @lazy
     def flags(self) -> tuple[Flag, ...]:

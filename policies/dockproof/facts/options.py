@@ -69,9 +69,9 @@ def read_arguments(words: Sequence[Word], known: Table) -> Arguments:
         text = word.text
         if text == "--":
             operands += following
-        elif not text.startswith("-") or text == "-":
+        elif text[:1] != "-" or text == "-":
             operands.append(word)
-        elif text.startswith("--") or known.words:
+        elif text[:2] == "--" or known.words:
             options.append(_long(word, following, known))
         else:
             options += _cluster(word, following, known)

@@ -130,7 +130,7 @@ class Script:
 
     def named(self, *names: str) -> tuple[Command, ...]:
         """The commands with one of these names."""
-        return tuple(command for command in self.commands if command.name in names)
+        return tuple([command for command in self.commands if command.name in names])
 
 
 def script(instruction: Instruction, shell: tuple[str, ...] | None = None) -> Script:
@@ -145,9 +145,11 @@ def script(instruction: Instruction, shell: tuple[str, ...] | None = None) -> Sc
     """
     instruction = instruction.effective
     # Every policy asks, so the answer stays with the instruction, and goes with it.
-    kept: dict[tuple[str, ...] | None, Script] = vars(instruction).setdefault("_scripts", {})
+    facts = instruction.__dict__
+    kept: dict[tuple[str, ...] | None, Script] = facts.get("_scripts", {})
     if shell not in kept:
         kept[shell] = _read(instruction, shell)
+        facts["_scripts"] = kept
     return kept[shell]
 
 

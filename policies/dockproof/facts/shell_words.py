@@ -317,7 +317,7 @@ class Command:
         for word in self.words[1:]:
             if word.text == "--" and not ended:
                 ended = True
-            elif ended or not word.text.startswith("-") or word.text == "-":
+            elif ended or word.text[:1] != "-" or word.text == "-":
                 found.append(word)
         return tuple(found)
 
@@ -351,7 +351,7 @@ def _matches(text: str, name: str) -> bool:
 
 def _in_cluster(text: str, name: str) -> int:
     """Find a one-letter option in `-qy` or `-qO-`; 0 where it is not."""
-    if len(name) != 2 or not text.startswith("-") or text.startswith("--"):  # noqa: PLR2004  # a dash and a letter
+    if len(name) != 2 or text[:1] != "-" or text[:2] == "--":  # noqa: PLR2004  # a dash and a letter
         return 0
     letters = _CLUSTER.match(text)
     return text.find(name[1], 1, letters.end() if letters else 0) if name[1] != "-" else 0

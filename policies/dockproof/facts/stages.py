@@ -217,6 +217,8 @@ class Stage:
     @property
     def lineage(self) -> tuple[Stage, ...]:
         """Itself, the stage it is built from, and so on outward."""
+        if self.base.stage is None:
+            return (self,)
         found = [self]
         while found[-1].base.stage:
             found.append(found[-1].base.stage)

@@ -204,7 +204,8 @@ class _Notes:
 
     def look(self, name: str, modifier: str) -> Found:
         value, is_set, declared = self.scope.get(name)
-        self.origins.update(dict.fromkeys(value.origins))
+        if value.origins:
+            self.origins.update(dict.fromkeys(value.origins))
         if not declared and modifier not in _GUARDS:
             self.undefined[name] = None
         if value.text is None and not (modifier in _DEFAULTS and is_set is False):
@@ -245,12 +246,15 @@ def plain(text: str, escape: str = "\\") -> Value | None:
 def expand(text: str, scope: Scope, escape: str = "\\") -> Value:
     """Expand one text as BuildKit expands a single argument: variables, quotes, escapes."""
     known = plain(text, escape)
+    quoted = known is None and len(text) > 1 and text[0] == text[-1] == '"'
+    inner = text[1:-1] if quoted else text
+    if quoted:
+        known = plain(inner, escape)
     if known is not None:
         return known
     notes = _Notes(scope)
     try:
-        quoted = len(text) > 1 and text[0] == text[-1] == '"'
-        value = _expand_simple(text[1:-1] if quoted else text, notes)
+        value = _expand_simple(inner, notes)
         return value or notes.value(Lexer(text, notes.look, escape).run().text)
     except ExpansionError as error:
         return notes.value(None, str(error))
@@ -266,8 +270,6 @@ def _expand_simple(text: str, notes: _Notes) -> Value | None:
     """
     if not text.isascii() or not _QUOTING.isdisjoint(text):
         return None
-    if "$" not in text:
-        return Value(text)
     variables = list(_VARIABLE.finditer(text))
     if len(variables) != text.count("$"):
         return None
