@@ -389,4 +389,5 @@ def _said(jobs: Sequence[Job]) -> Iterator[str]:
             yield f"{where}: mended {name_of(finding)}: {finding.message}\n"
     done = sum(len(job.mended.done) for job in jobs)
     left = sum(not f.waived for job in jobs for f in job.mended.answers.findings)
-    yield f"{done} finding{'' if done == 1 else 's'} mended, {left} left for people: `dockproof check` shows them\n"
+    rest = f"{left} left for people: `dockproof check` shows them" if left else "none left for people"
+    yield f"{done} finding{'' if done == 1 else 's'} mended, {rest}\n"

@@ -104,14 +104,16 @@ class FittingTools(Policy):
             for command in run.script.commands:
                 for clause, message, fix in _complaints(command, run):
                     yield at_command(self, run, command, message, clause=clause, mend=fix)
+        used: dict[Stage | None, frozenset[str]] = {None: frozenset()}
         for stage in target.dockerfile.stages:
-            yield from self._downloaders(stage)
+            before = used[stage.base.stage]
+            used[stage] = before.union(command.name for _, command in _downloads(stage))
+            yield from self._downloaders(stage, set(before))
         for stage in target.shipped:
             yield from self._unused(stage)
 
-    def _downloaders(self, stage: Stage) -> Iterator[Finding]:
+    def _downloaders(self, stage: Stage, used: set[str]) -> Iterator[Finding]:
         """Find the stage's first use of the second downloader; what it is built FROM came first."""
-        used = {command.name for each in stage.lineage[1:] for _, command in _downloads(each)}
         for run, command in _downloads(stage):
             if len(used) == 1 and command.name not in used:
                 message = f"{command.name} is used beside {used.pop()}: one of them will do"

@@ -75,7 +75,8 @@ def discover(paths: Sequence[str]) -> list[Found]:
 
 
 def _nothing(paths: Iterable[str], ignored: Sequence[str]) -> str:
-    message = f"no Dockerfile in {', '.join(paths)}; searched for {NAMES}"
+    folders = ", ".join(path if path in {".", ".."} else os.path.join(path, "") for path in paths)  # noqa: PTH118 - text
+    message = f"no Dockerfile in {folders}; searched for {NAMES}"
     if not ignored:
         return message
     return f"{message}; git ignores {len(ignored)} of them, as {ignored[0]}: name the file to check it"
