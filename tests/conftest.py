@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dockproof.collect import standins
+from dockproof.collect import process, standins
 from dockproof.collect.engine import Engine
 from dockproof.errors import NotLookedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from dockproof.collect.standins import StandIns
 
@@ -21,6 +21,13 @@ def pytest_configure() -> None:
     """Let Ctrl-C reach what tests start: a shell's background job is born with it ignored, and hands that on."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Generator[None, object, object]:
+    """Let SIGTERM end the run as Ctrl-C does: fixtures remove what they started."""
+    with process.interruptible():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from dockproof.collect.engine import LABEL_HOST, REPOSITORY, host_name
 from tests import small_service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Self
 
     from dockproof.collect.engine import Engine
@@ -34,6 +34,9 @@ VOLUMES = "volumes: {data: {}}\n"
 MANIFEST = f"services: {{web: {{build: ., volumes: ['data:/data']}}}}\n{VOLUMES}"
 DEAF = MANIFEST.replace("build: .", "build: ., stop_signal: SIGWINCH, stop_grace_period: 4s")
 COMMAND = [sys.executable, "-m", "dockproof", "verify", "--no-hadolint"]
+# Without a word on its output, which takes none before the end.
+SILENT = ["-pno:terminal", "-pno:cacheprovider", "--basetemp=basetemp"]
+PYTEST = [sys.executable, "-m", "pytest", "--require-engine", *SILENT, "compose.yaml"]
 ASKED = [f"--select={policy}" for policy in ("graceful-stop", "healthcheck", "non-root")]
 BEGIN_SECONDS = 120
 END_SECONDS = 30
@@ -51,9 +54,9 @@ AT = {
 
 
 class Gate:
-    """A `dockproof verify` that runs, with a cache and a folder for temporary files of its own."""
+    """A `dockproof verify`, or another command, that runs, with a cache and a folder for temporary files of its own."""
 
-    def __init__(self, folder: Path, *asked: str) -> None:
+    def __init__(self, folder: Path, *asked: str, command: Sequence[str] = COMMAND) -> None:
         self.folder = folder
         self.environment = {
             **os.environ,
@@ -63,7 +66,7 @@ class Gate:
         for name in ("tmp", "cache"):
             (folder / name).mkdir(exist_ok=True)
         self.process = subprocess.Popen(
-            [*COMMAND, *asked],
+            [*command, *asked],
             cwd=folder,
             env=self.environment,
             stdout=self._full_pipe(),
@@ -221,6 +224,21 @@ def test_interrupted_run_keeps_what_was_found_and_leaves_nothing(
         assert any("interrupted" in one["reason"] or "given up" in one["reason"] for one in web["not_looked"])
     if phase != "facts":
         assert FOUND in {finding["clause"] for finding in web["findings"]}
+
+
+@pytest.mark.parametrize(
+    ("number", "options"), [(signal.SIGTERM, ("-n0",)), (signal.SIGINT, ("-n0",)), (signal.SIGTERM, ("-n2",))]
+)
+def test_interrupted_pytest_leaves_nothing(
+    engine: Engine, project: Path, number: signal.Signals, options: tuple[str, ...]
+) -> None:
+    """The plugin's containers go as the gate's do, whoever ends pytest, and in pytest-xdist's processes too."""
+    with Gate(project, *options, command=PYTEST) as gate:
+        gate.until("experiments")
+        code, seconds = gate.end(number)
+    assert code == pytest.ExitCode.INTERRUPTED, "".join(gate.said)
+    assert seconds < END_SECONDS
+    assert left(engine, project) == {}
 
 
 @pytest.mark.parametrize("phase", ["build", "experiments"])

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from dockproof.config import Config, ServiceRule
     from dockproof.finding import Finding, Probe
@@ -120,6 +120,20 @@ class Policies:
         return self.sessions[compose]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """End on SIGTERM, which CI systems send, as on Ctrl-C: where items start containers, those are removed."""
+    distributed = session.config.pluginmanager.hasplugin(
+        "dsession"
+    )  # pytest-xdist's, whose processes have the items
+    if not distributed and not any(isinstance(item, EngineItem) for item in session.items):
+        return (yield)
+    from dockproof.collect import process  # noqa: PLC0415 - see the module's docstring
+
+    with process.interruptible():
+        return (yield)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Take the containers down after a compose file's last item: they would burden the tests that follow."""
@@ -154,8 +168,11 @@ class Item(pytest.Item):
         return super().repr_failure(excinfo, *args, **kwargs)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Place the item in the file that it asks about, not in this one."""
-        return self.path, 0, ""
+        """Place the item in the file that it asks about, not in this one; its name is the title of a failure.
+
+        In a name pytest would show dots as `::`.
+        """
+        return self.path, 0, "" if "." in self.name else self.name
 
 
 class DockerfileFile(pytest.File):
