@@ -205,6 +205,20 @@ def test_signal_ends_the_tools_of_threads_and_runs_clean_up(number: signal.Signa
     assert (tmp_path / "cleaned").exists()
 
 
+def said_by(program: str) -> list[str]:
+    """Run a program of a few lines and return the words that it prints."""
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={**os.environ, "PYTHONPATH": str(SOURCES)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.split()
+
+
 def test_signal_during_a_clean_up_is_obeyed_when_that_is_through() -> None:
     """It is neither lost nor does it cut the clean-up short, also where one stands in another."""
     program = """
@@ -220,15 +234,22 @@ def test_signal_during_a_clean_up_is_obeyed_when_that_is_through() -> None:
             except KeyboardInterrupt:
                 print("obeyed")
     """
-    ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        env={**os.environ, "PYTHONPATH": str(SOURCES)},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert (ran.returncode, ran.stdout.split()) == (0, ["inner", "outer", "obeyed"]), ran.stderr
+    assert said_by(program) == ["inner", "outer", "obeyed"]
+
+
+def test_signal_that_has_another_action_keeps_it() -> None:
+    """Under `nohup` SIGHUP is ignored, and a program that pytest runs in may have a handler of its own."""
+    program = """
+        import os, signal
+        from dockproof.collect.process import interruptible
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda number, frame: print("own"))
+        with interruptible():
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+    """
+    assert said_by(program) == ["own", "own"]
 
 
 def test_tools_of_a_dead_run_are_ended_and_no_others() -> None:

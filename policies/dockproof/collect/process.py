@@ -356,16 +356,21 @@ _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP end the program as Ctrl-C does, so that clean-up runs; main thread only."""
+    """Make SIGTERM and SIGHUP end the program as Ctrl-C does, so that clean-up runs; main thread only.
+
+    What has another action than to end the program at once keeps it: `nohup` has SIGHUP ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, _interrupt) for number in _ENDS[1:]}
+    taken = [number for number in _ENDS[1:] if signal.getsignal(number) == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, _interrupt)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
