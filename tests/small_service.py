@@ -17,7 +17,7 @@ FROM {BASE}
 COPY --chmod=0755 server.py probe.py /srv/
 USER 10001:10001
 EXPOSE 8000
-HEALTHCHECK --start-period=20s --start-interval=500ms --interval=2s --timeout=1s --retries=2 \\
+HEALTHCHECK --start-period=20s --start-interval=500ms --interval=2s --timeout=2s --retries=2 \\
     CMD ["python3", "-I", "-S", "/srv/probe.py"]
 CMD ["python3", "/srv/server.py"]
 """

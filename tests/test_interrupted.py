@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 # The finding that each interrupted run must have kept: a probe may take longer than the pause between two.
-DOCKERFILE = small_service.DOCKERFILE.replace("--timeout=1s", "--timeout=3s")
+DOCKERFILE = small_service.DOCKERFILE.replace("--timeout=2s", "--timeout=3s")
 FOUND = "bounded"
 VOLUMES = "volumes: {data: {}}\n"
 MANIFEST = f"services: {{web: {{build: ., volumes: ['data:/data']}}}}\n{VOLUMES}"

@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from dockproof.collect.engine import cache_folder
+from dockproof.collect.engine import LABEL_HOST, cache_folder, host_name
 from tests import small_service
 from tests.forwarding import forward
 from tests.small_service import BASE, DOCKERFILE
@@ -69,10 +69,10 @@ def verify(tmp_path: Path) -> Callable[..., Answer]:
 
 
 def _runs(engine: Engine) -> set[str]:
-    """Return the ids of the runs that have a container, network or volume on the engine."""
+    """Return the ids of the runs that have a container, network or volume on the engine, not those of other caches."""
     form = '{{.Label "dockproof.run"}}'
     listings = (["ps", "--all"], ["network", "ls"], ["volume", "ls"])
-    flags = ["--filter", "label=dockproof.run", "--format", form]
+    flags = ["--filter", f"label={LABEL_HOST}={host_name()}", "--format", form]
     return {run for listing in listings for run in engine.docker(*listing, *flags).stdout.split()}
 
 
@@ -259,7 +259,8 @@ def test_engine_that_goes_away_midway_is_exit_4(
     assert answer.code == 4, answer.out + answer.err
     assert "Traceback" not in answer.err
     assert "NOT LOOKED AT" in answer.out + answer.err or "error" in answer.err
-    assert verify().code == 0  # any later run sweeps first
+    again = verify()  # any later run sweeps first
+    assert again.code == 0, again.out + again.err
     assert leftovers() == set()
 
 
