@@ -123,9 +123,8 @@ class Policies:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     """End on SIGTERM, which CI systems send, as on Ctrl-C: where items start containers, those are removed."""
-    distributed = session.config.pluginmanager.hasplugin(
-        "dsession"
-    )  # pytest-xdist's, whose processes have the items
+    # Where pytest-xdist distributes, the items are its processes'.
+    distributed = session.config.pluginmanager.hasplugin("dsession")
     if not distributed and not any(isinstance(item, EngineItem) for item in session.items):
         return (yield)
     from dockproof.collect import process  # noqa: PLC0415 - see the module's docstring

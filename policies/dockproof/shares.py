@@ -25,7 +25,7 @@ _PAGE = 4096
 """Bytes that any pipe holds, however many the user has."""
 
 _PIECE = 1 << 16
-"""Bytes that are written and read at once, as many as a pipe holds."""
+"""Bytes that are written and read at once, as many as a pipe holds where nothing limits it."""
 
 
 def answers(action: Callable[[T], bytes], items: Sequence[T], workers: int) -> Iterator[bytes]:

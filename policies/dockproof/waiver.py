@@ -166,8 +166,6 @@ def apply(
         known: ids of all policies, and `id/clause` of all clauses; a waiver of anything else is wrong.
         day: the day that dates are compared with; None = today.
     """
-    if not exemptions:
-        return list(findings)
     day = day or today()
     stamped = list(stamp(findings, exemptions, day))
     complaints = ((e, _complaint(e, findings, day, asked, known)) for e in exemptions)

@@ -245,11 +245,8 @@ def plain(text: str, escape: str = "\\") -> Value | None:
 
 def expand(text: str, scope: Scope, escape: str = "\\") -> Value:
     """Expand one text as BuildKit expands a single argument: variables, quotes, escapes."""
-    known = plain(text, escape)
-    quoted = known is None and len(text) > 1 and text[0] == text[-1] == '"'
-    inner = text[1:-1] if quoted else text
-    if quoted:
-        known = plain(inner, escape)
+    inner = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+    known = plain(inner, escape)
     if known is not None:
         return known
     notes = _Notes(scope)
